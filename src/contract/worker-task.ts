@@ -1,0 +1,159 @@
+/**
+ * What the engine asks of a worker and what the worker answers. One worker process does one task:
+ * it reads the task as the first line of standard input, lease renewals as further lines (end of input
+ * = the parent is gone), and writes `WorkerMessage` lines to file descriptor 3. Standard output is
+ * used by `download` alone; standard error is for crashes.
+ *
+ * Credentials are not part of a task: the worker inherits the environment (PGPASSWORD, .pgpass, …).
+ */
+import type { FailureRecord } from "../core/failure.ts";
+import type { DatabaseComponent, FilesComponent, BackupMetadata } from "../core/repository/metadata.ts";
+import type { RestorePlan } from "../core/restore/restore.ts";
+import type {
+  BackupSpec, RestoreSpec, RestoreDatabaseEvidence, RestoreFilesEvidence, UndoEvidence,
+} from "./operations.ts";
+
+/** Where the bytes and the keys are; every task has one. */
+export interface WorkerContext {
+  /** `file:///…` */
+  readonly repository: string;
+  readonly keys: { readonly kind: "keyfile"; readonly directory: string };
+  readonly projectId: string;
+  /** Bytes a second that may be read from the source, over all streams of the task; absent: no limit. */
+  readonly maxRateBytesPerSecond?: number;
+}
+
+/** Lease of the attempt: the worker ends itself when no renewal came for this long. */
+export interface Lease { readonly seconds: number }
+
+export type WorkerTask = { readonly context: WorkerContext; readonly lease: Lease } & TaskBody;
+export type TaskKind = TaskBody["kind"];
+export type TaskOf<K extends TaskKind> = WorkerTask & Extract<TaskBody, { kind: K }>;
+
+export type TaskBody =
+  | { readonly kind: "prepare-backup"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec }
+  | { readonly kind: "backup-database"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec }
+  | { readonly kind: "backup-files"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec }
+  | { readonly kind: "seal-backup"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec; readonly createdAt: string }
+  | { readonly kind: "verify-backup"; readonly backupId: string; readonly scratchDatabase?: string }
+  | { readonly kind: "browse-backup"; readonly backupId: string; readonly pattern?: string }
+  | { readonly kind: "download"; readonly backupId: string; readonly path: string }
+  | { readonly kind: "delete-backup"; readonly backupId: string; readonly dryRun: boolean }
+  | { readonly kind: "plan-restore"; readonly restoreId: string; readonly spec: RestoreSpec }
+  | { readonly kind: "restore-database"; readonly restoreId: string; readonly plan: RestorePlan }
+  | { readonly kind: "restore-files"; readonly restoreId: string; readonly plan: RestorePlan }
+  | { readonly kind: "swap-database"; readonly restoreId: string; readonly plan: RestorePlan }
+  | { readonly kind: "drop-old-database"; readonly restoreId: string; readonly plan: RestorePlan }
+  | { readonly kind: "discard-restore"; readonly restoreId: string; readonly plan: RestorePlan }
+  | { readonly kind: "undo-restore"; readonly restoreId: string; readonly plan: RestorePlan; readonly parts: readonly ("database" | "files")[] }
+  | { readonly kind: "check-repository"; readonly readData: boolean; readonly subset?: { readonly part: number; readonly of: number }; readonly onlyProject: boolean }
+  | { readonly kind: "scan-repository"; readonly onlyProject: boolean }
+  | { readonly kind: "sweep-repository"; readonly dryRun: boolean; readonly minimumAgeSeconds: number }
+  | { readonly kind: "rotate-keys"; readonly dryRun: boolean };
+
+/** What each task answers when it succeeded. */
+export interface TaskResults {
+  "prepare-backup": PrepareBackupResult;
+  "backup-database": DatabaseComponent;
+  "backup-files": FilesComponent;
+  "seal-backup": BackupMetadata;
+  "verify-backup": VerifyBackupResult;
+  "browse-backup": BrowseBackupResult;
+  download: { readonly bytes: number; readonly sha256: string };
+  "delete-backup": DeleteBackupResult;
+  "plan-restore": RestorePlan;
+  "restore-database": RestoreDatabaseEvidence;
+  "restore-files": RestoreFilesEvidence;
+  "swap-database": { readonly swapped: boolean; readonly retiredDatabase?: string };
+  "drop-old-database": { readonly dropped: boolean };
+  "discard-restore": { readonly dropped: readonly string[] };
+  "undo-restore": UndoEvidence;
+  "check-repository": CheckRepositoryResult;
+  "scan-repository": ScanRepositoryResult;
+  "sweep-repository": SweepRepositoryResult;
+  "rotate-keys": { readonly rewrapped: number; readonly alreadyCurrent: number; readonly keyId: string };
+}
+
+export type WorkerMessage =
+  /** Bytes and objects done so far of a component; totals where they are known. Sent about four times a second. */
+  | { readonly type: "progress"; readonly progress: Progress }
+  /** The database's snapshot is held: the recovery point is fixed and the file listing may start. */
+  | { readonly type: "recovery-point"; readonly at: string }
+  | { readonly type: "log"; readonly level: "info" | "warn"; readonly message: string }
+  | { readonly type: "item"; readonly item: unknown }
+  | { readonly type: "done"; readonly result: TaskResults[TaskKind] }
+  | { readonly type: "failed"; readonly failure: FailureRecord };
+
+export interface Progress {
+  readonly component: "database" | "files" | "verify" | "check" | "download";
+  /** What is going on, e.g. "reading", "loading", "indexing", "comparing". */
+  readonly phase: string;
+  readonly bytes: number;
+  readonly totalBytes?: number;
+  readonly objects?: number;
+  readonly totalObjects?: number;
+  readonly storedBytes?: number;
+}
+
+export interface PrepareBackupResult {
+  /** The repository or the project's key was made by this task: say so loudly. */
+  readonly repositoryCreated: boolean;
+  readonly keyCreated: boolean;
+  readonly database?: { readonly name: string; readonly serverVersion: string; readonly toolVersion: string; readonly sizeBytes: number; readonly notes: readonly string[] };
+}
+
+export interface Damage { readonly code: FailureRecord["code"]; readonly backupId?: string; readonly name: string; readonly message: string }
+
+export interface VerifyBackupResult {
+  readonly files: number;
+  readonly storedBytes: number;
+  readonly plainBytes: number;
+  readonly objects: number;
+  /** Empty when every stored byte was read and found whole. */
+  readonly damages: readonly Damage[];
+  /** With a scratch restore: what was compared. */
+  readonly restored?: { readonly database: string; readonly tables: number; readonly rows: number; readonly differences: readonly string[] };
+}
+
+/** Items are streamed as `item` messages of these two shapes. */
+export type BrowseItem =
+  | { readonly type: "table"; readonly schema: string; readonly name: string; readonly rows?: number; readonly bytes?: number }
+  | { readonly type: "file" | "directory" | "symlink"; readonly path: string; readonly size: number; readonly modifiedAt: string; readonly sha256?: string; readonly vanished?: true };
+export interface BrowseBackupResult { readonly tables: number; readonly files: number; readonly bytes: number }
+
+export interface DeleteBackupResult {
+  readonly keyringDestroyed: boolean;
+  readonly deletedFiles: number;
+  readonly deletedBytes: number;
+  /** Stored bytes kept because later backups' manifests refer to them. */
+  readonly keptFiles: number;
+  readonly keptBytes: number;
+  /** The backups that still hold this backup's files key; it dies with the last of them. */
+  readonly filesKeyHeldBy: readonly string[];
+}
+
+export interface CheckRepositoryResult {
+  readonly backups: number;
+  readonly files: number;
+  readonly bytesRead: number;
+  readonly damages: readonly Damage[];
+  /** Unsealed attempts and other things that a sweep would remove; not damage. */
+  readonly leftovers: readonly { readonly name: string; readonly sizeBytes: number; readonly ageSeconds: number }[];
+}
+
+export interface ScanRepositoryResult {
+  readonly repositoryId: string;
+  /** Sealed backups found (metadata as stored; signature checked where the key is at hand). */
+  readonly backups: readonly BackupMetadata[];
+  readonly unsealed: number;
+  /** Folders that are not whole, with what is missing. */
+  readonly incomplete: readonly { readonly backupId: string; readonly missing: readonly string[] }[];
+  readonly notes: readonly string[];
+}
+
+export interface SweepRepositoryResult {
+  readonly deletedFiles: number;
+  readonly deletedBytes: number;
+  readonly keptYoung: number;
+  readonly removed: readonly string[];
+}

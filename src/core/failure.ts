@@ -1,0 +1,205 @@
+/**
+ * What can go wrong, in one registry. Every error that reaches a person is a `Failure` with one of
+ * these codes; exit codes and HTTP statuses are derived from the code's `kind` in one place each
+ * (`src/cli/exit-codes.ts`), and `docs/reference/errors.md` is generated from this table.
+ *
+ * A code is never reused for another meaning.
+ */
+
+/** Decides the exit code (and, over HTTP, the status). */
+type FailureKind =
+  | "failed" // the work was tried and did not succeed: exit 1
+  | "usage" // the command or request cannot be understood: exit 2
+  | "refused" // understood, but policy, protection or validation says no: exit 3
+  | "not-found" // the thing named does not exist: exit 4
+  | "timed-out" // waiting ended before the work did: exit 5
+  | "integrity"; // stored data is damaged, missing or not what it claims to be: exit 6
+
+interface FailureDefinition {
+  readonly kind: FailureKind;
+  /** What happened, in one sentence, for the reference page. */
+  readonly meaning: string;
+  /** What to do about it, for the reference page. */
+  readonly remedy: string;
+}
+
+const define = <T extends Record<string, FailureDefinition>>(table: T): T => table;
+
+export const failures = define({
+  // --- command line and requests -----------------------------------------------------------
+  usage: {
+    kind: "usage",
+    meaning: "The command line has an unknown option, a missing value or a value of the wrong form.",
+    remedy: "Read the sentence; `lc2 <noun> <verb> --help` shows every option.",
+  },
+  "password-on-command-line": {
+    kind: "usage",
+    meaning: "A database URL carries a password; every user of the machine could read it in the process list.",
+    remedy: "Remove it and use PGPASSWORD, a .pgpass file or a service file.",
+  },
+  "application-unknown": {
+    kind: "usage",
+    meaning: "There is no application profile of this name.",
+    remedy: "Use liferay, drupal or bloomreach, or leave --application out.",
+  },
+  "nothing-to-back-up": {
+    kind: "usage",
+    meaning: "The request names neither a database nor files.",
+    remedy: "Give --database, --files or both.",
+  },
+  interrupted: {
+    kind: "failed",
+    meaning: "The process that ran the operation died or was stopped before it was done.",
+    remedy: "Run the command again. Stored bytes that are whole are used again.",
+  },
+  cancelled: {
+    kind: "failed",
+    meaning: "The operation was cancelled.",
+    remedy: "Nothing to do. Run the command again when it is wanted.",
+  },
+  internal: {
+    kind: "failed",
+    meaning: "A defect in this software.",
+    remedy: "Run again with --debug and report what it prints.",
+  },
+  "worker-died": {
+    kind: "failed",
+    meaning: "A worker process ended without a result: killed, out of memory, or crashed.",
+    remedy: "Read `lc2 backup logs`; look for the kernel's out-of-memory messages; run again.",
+  },
+  // --- repository --------------------------------------------------------------------------
+  "backup-not-found": {
+    kind: "not-found",
+    meaning: "No backup of this id is known to the catalog or stored in the repository.",
+    remedy: "`lc2 backup list` shows what there is; `lc2 repository scan` rebuilds the catalog.",
+  },
+  "restore-not-found": {
+    kind: "not-found",
+    meaning: "No restore of this id is known.",
+    remedy: "`lc2 restore list` shows what there is.",
+  },
+  "repository-not-found": {
+    kind: "not-found",
+    meaning: "There is no repository at this place.",
+    remedy: "Check the path. `lc2 backup create` makes a new repository; other commands never do.",
+  },
+  "repository-occupied": {
+    kind: "refused",
+    meaning: "The folder exists, is not empty and is not a repository.",
+    remedy: "Choose an empty or a new folder.",
+  },
+  "repository-read-only": {
+    kind: "failed",
+    meaning: "The repository cannot be written.",
+    remedy: "Check owner, permissions and mount options of the repository's folder.",
+  },
+  "repository-busy": {
+    kind: "failed",
+    meaning: "Another process holds a lease on the repository that excludes this work.",
+    remedy: "Wait for it to end; a lease of a dead process expires by itself.",
+  },
+  "format-too-new": {
+    kind: "refused",
+    meaning: "The repository or backup was written in a format version that this version does not know.",
+    remedy: "Use a newer version of lc2.",
+  },
+  "disk-full": {
+    kind: "failed",
+    meaning: "There is no space left where data was being written.",
+    remedy: "Free some space and run again. Earlier backups are untouched.",
+  },
+  "store-failed": {
+    kind: "failed",
+    meaning: "The operating system refused to read or write a file.",
+    remedy: "The sentence names the file and the system's reason.",
+  },
+  "backup-incomplete": {
+    kind: "integrity",
+    meaning: "A file that the backup's metadata names is missing or has another size.",
+    remedy: "Restore from another backup or copy; `lc2 repository check` shows what else is damaged.",
+  },
+  "data-damaged": {
+    kind: "integrity",
+    meaning: "Stored bytes fail their authentication tag, checksum or decompression.",
+    remedy: "Restore from another backup or copy; `lc2 repository check` shows what else is damaged.",
+  },
+  "metadata-damaged": {
+    kind: "integrity",
+    meaning: "metadata.json cannot be read or its signature does not fit its content.",
+    remedy: "Restore from another backup or copy.",
+  },
+  "manifest-damaged": {
+    kind: "integrity",
+    meaning: "The file manifest is not in its stated form or order.",
+    remedy: "Restore from another backup or copy.",
+  },
+  "keyring-damaged": {
+    kind: "integrity",
+    meaning: "keyring.json cannot be read, or a key in it cannot be unwrapped with the right project key.",
+    remedy: "Put keyring.json back from a copy of the repository.",
+  },
+  // --- keys ----------------------------------------------------------------------------------
+  "key-missing": {
+    kind: "refused",
+    meaning: "The project's key that this backup was wrapped with is not in the key service.",
+    remedy: "Bring it back with `lc2 key import` from the copy made by `lc2 key export`.",
+  },
+  "key-wrong": {
+    kind: "refused",
+    meaning: "A key of the right name has the wrong value.",
+    remedy: "Import the key of the installation that made the backup.",
+  },
+  "keyfile-invalid": {
+    kind: "refused",
+    meaning: "The keyfile is not in its stated form, or a line fails its check value.",
+    remedy: "Compare the line named in the sentence with the paper copy.",
+  },
+} as const satisfies Record<string, FailureDefinition>);
+
+export type FailureCode = keyof typeof failures;
+
+export type Retry = "never" | "backoff";
+
+/** The shape in which a failure crosses a process or storage boundary. */
+export interface FailureRecord {
+  readonly code: FailureCode;
+  readonly message: string;
+  readonly retry: Retry;
+}
+
+/**
+ * The only error this software throws on purpose.
+ *
+ * `message` is one or two sentences for a person: what failed, on which thing, the likely cause, what
+ * to do next. It never holds a secret.
+ */
+export class Failure extends Error {
+  readonly code: FailureCode;
+  readonly retry: Retry;
+
+  constructor(code: FailureCode, message: string, options: { cause?: unknown; retry?: Retry } = {}) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.name = "Failure";
+    this.code = code;
+    this.retry = options.retry ?? "never";
+  }
+
+  get kind(): FailureKind {
+    return failures[this.code].kind;
+  }
+
+  toRecord(): FailureRecord {
+    return { code: this.code, message: this.message, retry: this.retry };
+  }
+
+  static fromRecord(record: FailureRecord): Failure {
+    return new Failure(record.code, record.message, { retry: record.retry });
+  }
+
+  /** Any thrown value as a `Failure`; what is not one already is a defect of ours (`internal`). */
+  static from(error: unknown): Failure {
+    if (error instanceof Failure) return error;
+    const message = error instanceof Error ? error.message : String(error);
+    return new Failure("internal", message, { cause: error });
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Where repository bytes live: a folder, memory, later a bucket. Worker side only.
+ *
+ * Names are ours, never a customer's: ASCII, `/`-separated segments of `[A-Za-z0-9._-]`, at most 255
+ * bytes a segment, no `.` or `..`. An object is written once and visible only when whole.
+ */
+export interface ObjectStore {
+  /** Canonical URL for messages and metadata, e.g. `file:///srv/backups`. */
+  readonly url: string;
+
+  /** Every object whose name starts with `prefix`, in byte order of names, streamed. */
+  list(prefix: string): AsyncIterable<StoredObject>;
+
+  /** Names of the folders directly under `prefix` (which is empty or ends with `/`), in byte order, without slashes. */
+  listFolders(prefix: string): AsyncIterable<string>;
+
+  /** The object's facts, or undefined where there is none. */
+  head(name: string): Promise<StoredObject | undefined>;
+
+  /**
+   * The object's bytes from `offset` (default 0), `length` of them (default: to the end), in chunks
+   * of any size. A chunk is valid until the next one is asked for. Rejects with `backup-incomplete`
+   * when there is no such object or it ends before offset + length.
+   */
+  read(name: string, range?: ByteRange): AsyncIterable<Uint8Array>;
+
+  /** Starts a new object. Nothing is visible before `commit`. */
+  write(name: string): Promise<ObjectWriter>;
+
+  /**
+   * Creates a small object in one step if there is none; the one conditional operation that commits
+   * a backup. Durable when it resolves. Returns false, and changes nothing, when the name is taken.
+   */
+  createIfAbsent(name: string, bytes: Uint8Array): Promise<boolean>;
+
+  /** Replaces a small object atomically (leases, re-wrapped keyrings). Durable when it resolves. */
+  replace(name: string, bytes: Uint8Array): Promise<void>;
+
+  /** Deletes an object. Idempotent: false when there was none. Durable when it resolves. */
+  delete(name: string): Promise<boolean>;
+}
+
+export interface ByteRange {
+  readonly offset: number;
+  readonly length?: number;
+}
+
+export interface StoredObject {
+  readonly name: string;
+  readonly sizeBytes: number;
+  /** Milliseconds since the epoch, by the store's clock. */
+  readonly modifiedAtMs: number;
+}
+
+export interface ObjectWriter {
+  /** Appends; resolves when the writer can take more (back pressure). The buffer may be reused afterwards. */
+  write(bytes: Uint8Array): Promise<void>;
+  /**
+   * Makes the object durable and visible. Replaces an object of the same name only when it was
+   * written by the same attempt (names are per attempt, so nobody else writes them).
+   */
+  commit(): Promise<StoredObject>;
+  /** Leaves nothing behind. Idempotent; does nothing after `commit`. */
+  abort(): Promise<void>;
+}

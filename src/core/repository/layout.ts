@@ -1,0 +1,57 @@
+/**
+ * Names of everything in a repository (format version 1). The whole specification is
+ * `docs/reference/backup-format.md`.
+ */
+export const formatVersion = 1;
+
+export const repositoryFile = "lc2-repository.json";
+
+/** `lc2-repository.json`. */
+export interface RepositoryDescription {
+  readonly format: "lc2-repository";
+  readonly formatVersion: number;
+  readonly id: string;
+  readonly createdAt: string;
+  readonly encryption: "client" | "server";
+}
+
+export const projectPrefix = (projectId: string): string => `backups/${projectId}/`;
+export const backupPrefix = (projectId: string, backupId: string): string => `backups/${projectId}/${backupId}/`;
+export const metadataName = (projectId: string, backupId: string): string =>
+  `${backupPrefix(projectId, backupId)}metadata.json`;
+export const keyringName = (projectId: string, backupId: string): string =>
+  `${backupPrefix(projectId, backupId)}keyring.json`;
+
+/** `a1`, `a2`, …: what one attempt writes, relative to the backup's prefix. */
+export const attemptName = (attempt: number): string => `a${attempt}`;
+
+/** Where a restore keeps what it overwrote. */
+export const undoPrefix = (projectId: string, restoreId: string): string => `undo/${projectId}/${restoreId}/`;
+
+export const leasePrefix = "leases/";
+
+/**
+ * The associated data of a stored stream: binds it to its place, so that pieces cannot be swapped
+ * between names, attempts, backups or projects. Never the repository, so that folders can move.
+ *
+ * `name` is relative to the backup (`a1/database/lportal.dump`); a pack member adds `@offset`.
+ */
+export function associatedData(projectId: string, backupId: string, name: string, offset?: number): string {
+  return `lc2/1\n${projectId}\n${backupId}\n${name}${offset === undefined ? "" : `@${offset}`}`;
+}
+
+/** The context a backup's key is wrapped in. `keyName` is `data`, `files` or `files:{earlier backup id}`. */
+export function keyContext(projectId: string, backupId: string, keyName: string): string {
+  return `lc2-keyring/1\n${projectId}\n${backupId}\n${keyName}`;
+}
+
+/** Ids that become folder names: lower-case letters, digits and hyphens, as §7 of the API asks. */
+export const projectIdPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+export const backupIdPattern = /^backup-\d{8}-\d{6}-[0-9a-f]{6}$/;
+export const restoreIdPattern = /^restore-\d{8}-\d{6}-[0-9a-f]{6}$/;
+
+/** `backup-20251110-020000-3f9c2a`: sorts by creation time (UTC). */
+export function makeOperationId(kind: "backup" | "restore", nowMs: number, random: string): string {
+  const digits = new Date(nowMs).toISOString().replaceAll(/\D/g, "");
+  return `${kind}-${digits.slice(0, 8)}-${digits.slice(8, 14)}-${random.slice(0, 6)}`;
+}

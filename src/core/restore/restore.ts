@@ -1,0 +1,70 @@
+/** A restore plan: everything that will happen, read before it is run and approved by its hash. */
+export interface RestorePlan {
+  readonly restoreId: string;
+  readonly projectId: string;
+  readonly backupId: string;
+  readonly restoreType: "full" | "database-only" | "storage-only" | "selective";
+  readonly recoveryPoint?: string;
+  readonly database?: DatabasePlan;
+  readonly files?: FilesPlan;
+  /** What would make the restore fail; not empty: it is refused. */
+  readonly blockers: readonly PlanNote[];
+  /** What the reader should know before approving. */
+  readonly warnings: readonly string[];
+  /** Human sentences, in order. */
+  readonly steps: readonly string[];
+  /**
+   * SHA-256 (first 16 hex digits) over what decides the outcome: backup, targets, ways, counts; not over
+   * the restore's id or estimates, so that the same plan made twice has the same hash.
+   */
+  readonly hash: string;
+}
+
+export interface PlanNote {
+  /** A failure code. */
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface DatabasePlan {
+  /** Target URL without a password. */
+  readonly url: string;
+  readonly into: "swap" | "new" | "empty" | "in-place";
+  /** The database's name the application uses. */
+  readonly target: string;
+  /** The database the rows are loaded into: a new one beside the target, or the target itself. */
+  readonly loadInto: string;
+  /** The name the target gets when it is swapped out (swap only). */
+  readonly retireAs?: string;
+  readonly serverVersion: string;
+  /** Folder of the client tools that will be used, and their version. */
+  readonly tools: { readonly directory: string; readonly version: string };
+  readonly jobs: number;
+  readonly createDatabase: boolean;
+  readonly noOwner: boolean;
+  readonly createRoles: boolean;
+  readonly endSessions: boolean;
+  /** Dump ids left out because this role cannot create them, with a word for each. */
+  readonly leaveOut: readonly { readonly dumpId: number; readonly what: string; readonly why: string }[];
+  /** Selective: the tables, and the schema they land in when the target has tables of these names. */
+  readonly tables?: readonly { readonly schema: string; readonly name: string; readonly landsIn: string }[];
+  /** Selective with replacement: where the replaced tables are moved to. */
+  readonly undoSchema?: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly estimatedSeconds?: number;
+  /** What a swap cuts: sessions now, slots, subscriptions, …; sentences. */
+  readonly breaks: readonly string[];
+}
+
+export interface FilesPlan {
+  readonly url: string;
+  readonly mode: "merge" | "mirror";
+  readonly include: readonly string[];
+  readonly add: number;
+  readonly change: number;
+  readonly remove: number;
+  readonly unchanged: number;
+  readonly bytesToWrite: number;
+  readonly estimatedSeconds?: number;
+}

@@ -1,0 +1,20 @@
+import type { KeyService } from "../core/ports/key-service.ts";
+import type { Clock, Ids } from "../core/ports/clock.ts";
+import type { ObjectStore } from "../core/ports/object-store.ts";
+import type { WorkerContext, WorkerMessage } from "../contract/worker-task.ts";
+
+/** What every task function is given. A task is `(task, run) => Promise<result>`, one file a task. */
+export interface TaskRun {
+  readonly context: WorkerContext;
+  readonly store: ObjectStore;
+  readonly keys: KeyService;
+  /** Aborted when the lease or the parent is lost, or the operation is cancelled: stop at once, leave no child. */
+  readonly signal: AbortSignal;
+  readonly report: (message: WorkerMessage) => void;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** The worker's environment, for libpq and PATH. */
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** An empty private folder (0700) for FIFOs and lists, removed at the end; never for data. */
+  readonly scratchDirectory: string;
+}
