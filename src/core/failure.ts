@@ -138,6 +138,82 @@ export const failures = define({
     meaning: "keyring.json cannot be read, or a key in it cannot be unwrapped with the right project key.",
     remedy: "Put keyring.json back from a copy of the repository.",
   },
+  // --- databases -----------------------------------------------------------------------------
+  "database-unreachable": {
+    kind: "failed",
+    meaning: "The database server does not answer, or the connection broke while it was being made.",
+    remedy: "Check host, port, firewalls and that PostgreSQL is running.",
+  },
+  "database-login-refused": {
+    kind: "failed",
+    meaning: "The server refused the role's password, or asked for one and none was found.",
+    remedy: "Set PGPASSWORD, or add a line to ~/.pgpass (mode 0600) or to a service file.",
+  },
+  "database-access-refused": {
+    kind: "failed",
+    meaning: "The server's access rules do not let this role connect to this database from this machine.",
+    remedy: "Check that the role exists and may log in, GRANT CONNECT, and pg_hba.conf.",
+  },
+  "database-not-found": {
+    kind: "not-found",
+    meaning: "The server has no database of this name.",
+    remedy: "Check the name at the end of the URL.",
+  },
+  "database-busy": {
+    kind: "failed",
+    meaning: "The server takes no connections right now: starting, stopping, or all connections in use.",
+    remedy: "Wait and run again, or raise max_connections.",
+  },
+  "database-tls-failed": {
+    kind: "failed",
+    meaning: "The TLS connection to the server could not be made as sslmode asks.",
+    remedy: "Check sslmode, sslrootcert, sslcert, sslkey and the name in the server's certificate.",
+  },
+  "database-query-failed": {
+    kind: "failed",
+    meaning: "The server rejected a statement, or the connection broke during it.",
+    remedy: "The sentence has the server's words; its log has more.",
+  },
+  "server-unsupported": {
+    kind: "refused",
+    meaning: "The server's version is too old for this software.",
+    remedy: "Upgrade the server to PostgreSQL 13 or newer.",
+  },
+  "tools-missing": {
+    kind: "failed",
+    meaning: "No client tools (pg_dump, pg_restore) that fit the server's major version were found.",
+    remedy: "Install the client tools of the server's major, or name their folder with --tools or LC2_PG_BIN.",
+  },
+  "rights-missing": {
+    kind: "refused",
+    meaning: "The role cannot read everything in the database, so a backup would be incomplete.",
+    remedy: "Run the GRANT statements in the message, or use another role.",
+  },
+  "standby-refused": {
+    kind: "refused",
+    meaning: "The server is a standby and the command does not say so, or the other way round.",
+    remedy: "Add --from-standby, or name the primary.",
+  },
+  "lock-timeout": {
+    kind: "failed",
+    meaning: "Another session holds a lock on a table that the dump must read.",
+    remedy: "Let that session finish, end it, or run again with a longer --lock-timeout.",
+  },
+  "snapshot-lost": {
+    kind: "failed",
+    meaning: "The session that holds the backup's snapshot ended before the backup did.",
+    remedy: "Run again. Look in the server's log for who ended the session, or for a restart.",
+  },
+  "dump-failed": {
+    kind: "failed",
+    meaning: "pg_dump ended with an error.",
+    remedy: "The sentence has its last words; `lc2 backup logs` has all of them.",
+  },
+  "dump-incomplete": {
+    kind: "failed",
+    meaning: "pg_dump reported success, but its archive is cut short or holds less than it should.",
+    remedy: "Check the client tools (disk, memory, wrappers around pg_dump) and run again.",
+  },
   // --- keys ----------------------------------------------------------------------------------
   "key-missing": {
     kind: "refused",
