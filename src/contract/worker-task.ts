@@ -35,6 +35,8 @@ export type TaskBody =
   | { readonly kind: "backup-database"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec }
   | { readonly kind: "backup-files"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec }
   | { readonly kind: "seal-backup"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec; readonly createdAt: string }
+  /** Only the commit record: is this backup sealed, and what does it say. */
+  | { readonly kind: "read-metadata"; readonly backupId: string }
   | { readonly kind: "verify-backup"; readonly backupId: string; readonly scratchDatabase?: string }
   | { readonly kind: "browse-backup"; readonly backupId: string; readonly pattern?: string }
   | { readonly kind: "download"; readonly backupId: string; readonly path: string }
@@ -42,7 +44,8 @@ export type TaskBody =
   | { readonly kind: "plan-restore"; readonly restoreId: string; readonly spec: RestoreSpec }
   | { readonly kind: "restore-database"; readonly restoreId: string; readonly plan: RestorePlan }
   | { readonly kind: "restore-files"; readonly restoreId: string; readonly plan: RestorePlan }
-  | { readonly kind: "swap-database"; readonly restoreId: string; readonly plan: RestorePlan }
+  /** `lookOnly`: changes nothing, only answers whether this plan's swap has happened (`swapped`). */
+  | { readonly kind: "swap-database"; readonly restoreId: string; readonly plan: RestorePlan; readonly lookOnly?: boolean }
   | { readonly kind: "drop-old-database"; readonly restoreId: string; readonly plan: RestorePlan }
   | { readonly kind: "discard-restore"; readonly restoreId: string; readonly plan: RestorePlan }
   | { readonly kind: "undo-restore"; readonly restoreId: string; readonly plan: RestorePlan; readonly parts: readonly ("database" | "files")[] }
@@ -57,6 +60,7 @@ export interface TaskResults {
   "backup-database": DatabaseComponent;
   "backup-files": FilesComponent;
   "seal-backup": BackupMetadata;
+  "read-metadata": { readonly metadata?: BackupMetadata };
   "verify-backup": VerifyBackupResult;
   "browse-backup": BrowseBackupResult;
   download: { readonly bytes: number; readonly sha256: string };

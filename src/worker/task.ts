@@ -11,6 +11,11 @@ export interface TaskRun {
   /** Aborted when the lease or the parent is lost, or the operation is cancelled: stop at once, leave no child. */
   readonly signal: AbortSignal;
   readonly report: (message: WorkerMessage) => void;
+  /**
+   * Resolves at once while the parent keeps up with the messages, else when it has taken what is waiting.
+   * Await it between `item` messages, so that a long listing stays in constant memory.
+   */
+  readonly drained: () => Promise<void>;
   readonly clock: Clock;
   readonly ids: Ids;
   /** The worker's environment, for libpq and PATH. */

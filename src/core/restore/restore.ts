@@ -3,7 +3,7 @@ export interface RestorePlan {
   readonly restoreId: string;
   readonly projectId: string;
   readonly backupId: string;
-  readonly restoreType: "full" | "database-only" | "storage-only" | "selective";
+  readonly restoreType: RestoreType;
   readonly recoveryPoint?: string;
   readonly database?: DatabasePlan;
   readonly files?: FilesPlan;
@@ -29,7 +29,7 @@ export interface PlanNote {
 export interface DatabasePlan {
   /** Target URL without a password. */
   readonly url: string;
-  readonly into: "swap" | "new" | "empty" | "in-place";
+  readonly into: RestoreInto;
   /** The database's name the application uses. */
   readonly target: string;
   /** The database the rows are loaded into: a new one beside the target, or the target itself. */
@@ -67,4 +67,38 @@ export interface FilesPlan {
   readonly unchanged: number;
   readonly bytesToWrite: number;
   readonly estimatedSeconds?: number;
+}
+
+export type RestoreType = "full" | "database-only" | "storage-only" | "selective";
+export type RestoreInto = "swap" | "new" | "empty" | "in-place";
+
+/** What is asked for when a restore is requested. */
+export interface RestoreSpec {
+  readonly projectId: string;
+  readonly backupId: string;
+  readonly restoreType: RestoreType;
+  readonly database?: {
+    readonly url: string;
+    /** Absent: chosen by what the target is (missing: new; empty: empty; occupied: swap). */
+    readonly into?: RestoreInto;
+    readonly tools?: string;
+    /** Parallel jobs for rows archives and post-data; absent: number of processors. */
+    readonly jobs?: number;
+    /** Apply roles.sql where the role may create roles; roles that exist are left alone. */
+    readonly createRoles?: boolean;
+    /** End other sessions on the target for the swap; default true. */
+    readonly endSessions?: boolean;
+    /** Objects given to the connecting role instead of their owners; default: decided by rights. */
+    readonly noOwner?: boolean;
+  };
+  readonly storage?: {
+    readonly url: string;
+    readonly mode: "merge" | "mirror";
+  };
+  /** Globs on file paths (`restoreType` selective). */
+  readonly include: readonly string[];
+  /** `schema.name` (`restoreType` selective). */
+  readonly tables: readonly string[];
+  /** Keep the retired database at least this long before dropping it; absent: until told. */
+  readonly dropAfterSeconds?: number;
 }

@@ -1,0 +1,38 @@
+/** What is asked for when a backup is requested. */
+export interface BackupSpec {
+  readonly projectId: string;
+  readonly application?: "liferay" | "drupal" | "bloomreach";
+  readonly provider: "local";
+  readonly database?: DatabaseSourceSpec;
+  readonly storage?: FilesSourceSpec;
+}
+
+export interface DatabaseSourceSpec {
+  /** `postgres://user@host:port/name?…` without a password. */
+  readonly url: string;
+  /** Globs on `table` or `schema.table`; the tables are kept, their rows left out. */
+  readonly excludeTables: readonly string[];
+  /** Parallel archives on the one snapshot; absent: chosen by size. */
+  readonly streams?: number;
+  /** Major version or folder of the client tools, instead of the ones found. */
+  readonly tools?: string;
+  /** The server is known to be a standby, and that is wanted. */
+  readonly fromStandby?: boolean;
+  /** Milliseconds the dump waits for a lock. */
+  readonly lockTimeoutMs?: number;
+}
+
+export interface FilesSourceSpec {
+  /** `file:///…` */
+  readonly url: string;
+  readonly excludeGeneratedFiles: boolean;
+  readonly excludePatterns: readonly string[];
+  readonly excludePaths: readonly string[];
+  readonly includePaths: readonly string[];
+  /** Refuse when the source holds less than (1 - maxShrink) of the previous backup's objects or bytes; 0..1. */
+  readonly maxShrink: number;
+  /** List and compare once more at the end. */
+  readonly verifySource?: boolean;
+  /** Read again and store all, whatever the earlier manifest says. */
+  readonly rehash?: boolean;
+}
