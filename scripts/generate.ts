@@ -1,0 +1,20 @@
+/**
+ * `npm run generate` writes every file that is generated from the sources; with `--check` it writes
+ * nothing and exits with 1 when one is missing or out of step.
+ */
+import { renderErrorsPage } from "./generate-errors.ts";
+import { bringInStep } from "./generated-file.ts";
+
+const generated: readonly { readonly path: string; readonly render: () => string }[] = [
+  { path: "docs/reference/errors.md", render: renderErrorsPage },
+];
+
+const mode = process.argv.includes("--check") ? "check" : "write";
+for (const { path, render } of generated) {
+  const state = await bringInStep(path, render(), mode);
+  if (state === "written") console.log(`wrote ${path}`);
+  if (state === "out-of-step") {
+    console.log(`${path} is not in step with its source: run 'npm run generate' and commit the result`);
+    process.exitCode = 1;
+  }
+}
