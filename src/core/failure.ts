@@ -67,6 +67,16 @@ export const failures = define({
     meaning: "A worker process ended without a result: killed, out of memory, or crashed.",
     remedy: "Read `lc2 backup logs`; look for the kernel's out-of-memory messages; run again.",
   },
+  "source-not-found": {
+    kind: "not-found",
+    meaning: "The folder to back up does not exist or is not a folder.",
+    remedy: "Check the path and whether the file system is mounted.",
+  },
+  "source-unreadable": {
+    kind: "refused",
+    meaning: "The folder to back up cannot be listed by this user.",
+    remedy: "Give the user read and search rights on the folder.",
+  },
   // --- repository --------------------------------------------------------------------------
   "backup-not-found": {
     kind: "not-found",
@@ -117,6 +127,11 @@ export const failures = define({
     kind: "integrity",
     meaning: "A file that the backup's metadata names is missing or has another size.",
     remedy: "Restore from another backup or copy; `lc2 repository check` shows what else is damaged.",
+  },
+  "evidence-missing": {
+    kind: "failed",
+    meaning: "A part of a backup ended without leaving its evidence in the repository.",
+    remedy: "Run the backup again. Nothing was sealed.",
   },
   "data-damaged": {
     kind: "integrity",

@@ -1,0 +1,24 @@
+import type { BackupMetadata, StoredFile } from "./metadata.ts";
+
+/** Every stored file that a backup's metadata names itself (the manifest names the packs). */
+export function namedStoredFiles(metadata: BackupMetadata): StoredFile[] {
+  const { database, files } = metadata.components;
+  return [
+    ...(database === undefined
+      ? []
+      : [...database.archives, database.toc, database.inventory, database.roles]),
+    ...(files === undefined ? [] : [files.manifest]),
+    ...(files?.skipped === undefined ? [] : [files.skipped]),
+  ];
+}
+
+/** Backups, other than itself, whose stored bytes this backup needs. */
+export function referencedBackups(metadata: BackupMetadata): readonly string[] {
+  return metadata.components.files?.references ?? [];
+}
+
+/** Names, relative to the backup, that belong to every sealed backup besides its stored files. */
+export function accompanyingNames(metadata: BackupMetadata): string[] {
+  const attempt = `a${metadata.attempt}`;
+  return ["metadata.json", "keyring.json", `${attempt}/database.evidence.json`, `${attempt}/files.evidence.json`];
+}

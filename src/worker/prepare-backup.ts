@@ -1,0 +1,23 @@
+import type { PrepareBackupResult, TaskOf } from "../contract/worker-task.ts";
+import { createBackupKeys } from "./backup-keys.ts";
+import { checkFolderSource } from "../stores/filesystem/check-folder-source.ts";
+import { probeDatabase } from "./probe-database.ts";
+import { ensureRepository } from "./repository.ts";
+import type { TaskRun } from "./task.ts";
+
+/**
+ * Everything that can be refused is refused here, before a byte moves: sources first (nothing is made for
+ * a request that cannot work), then repository and keyring. Idempotent.
+ */
+export async function prepareBackup(task: TaskOf<"prepare-backup">, run: TaskRun): Promise<PrepareBackupResult> {
+  const { spec } = task;
+  if (spec.storage !== undefined) await checkFolderSource(spec.storage.url);
+  const database = spec.database === undefined ? undefined : await probeDatabase(spec.database, run);
+  const { created } = await ensureRepository(run);
+  const { projectKeyCreated } = await createBackupKeys(run, task.backupId);
+  return {
+    repositoryCreated: created,
+    keyCreated: projectKeyCreated,
+    ...(database === undefined ? {} : { database }),
+  };
+}
