@@ -1,6 +1,6 @@
 import { Failure } from "../failure.ts";
 import type { WrappedKey } from "../ports/key-service.ts";
-import { formatVersion } from "./layout.ts";
+import { backupIdPattern, formatVersion } from "./layout.ts";
 
 /**
  * `keyring.json`: the keys of one backup, each wrapped for the project's key (and the recovery key,
@@ -34,7 +34,7 @@ export function parseKeyring(text: string, projectId: string, backupId: string):
   } catch (cause) {
     throw new Failure("keyring-damaged", `keyring.json of ${backupId} is not JSON.`, { cause });
   }
-  if (value?.format !== "lc2-keyring" || !value.keys?.data?.wrapped || !value.keys.files?.wrapped) {
+  if (value?.format !== "lc2-keyring" || !Number.isInteger(value.formatVersion)) {
     throw new Failure("keyring-damaged", `keyring.json of ${backupId} is not a keyring.`);
   }
   if (value.formatVersion > formatVersion) {
@@ -49,5 +49,32 @@ export function parseKeyring(text: string, projectId: string, backupId: string):
       `keyring.json in the folder of ${backupId} belongs to ${value.projectId}/${value.backupId}.`,
     );
   }
+  if (!isKeyring(value)) {
+    throw new Failure("keyring-damaged", `keyring.json of ${backupId} is not in its stated form: it was changed.`);
+  }
   return value;
+}
+
+function isKeyring(value: Partial<Keyring>): boolean {
+  const { keys, references } = value;
+  return (
+    isKeyEntry(keys?.data) &&
+    isKeyEntry(keys?.files) &&
+    typeof references === "object" &&
+    references !== null &&
+    Object.entries(references).every(([id, entry]) => backupIdPattern.test(id) && isKeyEntry(entry))
+  );
+}
+
+function isKeyEntry(entry: Partial<KeyEntry> | undefined): boolean {
+  return typeof entry?.check === "string" && Array.isArray(entry.wrapped) && entry.wrapped.every(isWrappedKey);
+}
+
+function isWrappedKey(value: Partial<WrappedKey> | null): boolean {
+  return (
+    (value?.kind === "project" || value?.kind === "recovery") &&
+    typeof value.id === "string" &&
+    typeof value.wrapped === "string" &&
+    (value.ephemeralPublicKey === undefined || typeof value.ephemeralPublicKey === "string")
+  );
 }
