@@ -1,3 +1,6 @@
+import { Failure } from "../failure.ts";
+import { backupIdPattern } from "./layout.ts";
+
 /**
  * The files manifest: one JSON object a line, in byte order of keys, zstd-compressed and encrypted
  * with the backup's *data* key as `a{n}/files/manifest`.
@@ -42,6 +45,11 @@ export interface ManifestEntry {
   readonly stored?: StoredAt;
   /** The object was not in the source's listing any more; its bytes are kept for one more backup. */
   readonly vanished?: true;
+  /**
+   * The object kept changing while it was read: this is the version that an earlier backup stored. It is
+   * named in the backup's list of skipped objects too.
+   */
+  readonly stale?: true;
 }
 
 /** A binary string as the UTF-8 text it is, or undefined when it is not valid UTF-8. */
@@ -67,4 +75,142 @@ export function encodeKey(text: string): FileKey {
 /** For messages: the text, or the bytes written as `\xHH` where they are not UTF-8. */
 export function showKey(key: FileKey): string {
   return decodeKey(key) ?? key.replaceAll(/[\u0080-\u00ff]/g, (c) => `\\x${c.charCodeAt(0).toString(16)}`);
+}
+
+/**
+ * The line of an entry, without its newline. Members come in a fixed order, so that equal entries have
+ * equal lines; what is absent is left out. A key or target that is not valid UTF-8 is written as lower-case
+ * hex of its bytes under `keyHex` or `targetHex` instead.
+ *
+ * `{"key":"a/b.pdf","kind":"file","sizeBytes":5,"mtimeNs":"1762732800000000000","mode":420,"uid":1000,
+ * "gid":1000,"version":"…","sha256":"…","stored":{"backup":"…","file":"a1/files/pack-000001",
+ * "offset":0,"length":72,"codec":"none"},"vanished":true}`
+ */
+export function encodeEntry(entry: ManifestEntry): string {
+  let line = `{${encodeName("key", entry.key)},"kind":"${entry.kind}","sizeBytes":${entry.sizeBytes}`;
+  line += `,"mtimeNs":"${entry.mtimeNs}","mode":${entry.mode}`;
+  if (entry.uid !== undefined) line += `,"uid":${entry.uid}`;
+  if (entry.gid !== undefined) line += `,"gid":${entry.gid}`;
+  if (entry.version !== undefined) line += `,"version":${JSON.stringify(entry.version)}`;
+  if (entry.sha256 !== undefined) line += `,"sha256":"${entry.sha256}"`;
+  if (entry.target !== undefined) line += `,${encodeName("target", entry.target)}`;
+  if (entry.stored !== undefined) line += `,"stored":${encodeStoredAt(entry.stored)}`;
+  if (entry.vanished) line += `,"vanished":true`;
+  if (entry.stale) line += `,"stale":true`;
+  return `${line}}`;
+}
+
+function encodeName(member: "key" | "target", value: FileKey): string {
+  const text = decodeKey(value);
+  return text === undefined ? `"${member}Hex":"${toHex(value)}"` : `"${member}":${JSON.stringify(text)}`;
+}
+
+function encodeStoredAt(stored: StoredAt): string {
+  const backup = stored.backup === undefined ? "" : `"backup":${JSON.stringify(stored.backup)},`;
+  const place = `"file":${JSON.stringify(stored.file)},"offset":${stored.offset},"length":${stored.length}`;
+  return `{${backup}${place},"codec":"${stored.codec}"}`;
+}
+
+function toHex(key: FileKey): string {
+  let hex = "";
+  for (let i = 0; i < key.length; i++) hex += key.charCodeAt(i).toString(16).padStart(2, "0");
+  return hex;
+}
+
+function fromHex(hex: string): FileKey {
+  return hex.replaceAll(/../g, (pair) => String.fromCharCode(Number.parseInt(pair, 16)));
+}
+
+/** The entry of a line. Throws `manifest-damaged` when the line is not in the stated form. */
+export function decodeEntry(line: string): ManifestEntry {
+  let value: EncodedEntry;
+  try {
+    value = JSON.parse(line) as EncodedEntry;
+  } catch (cause) {
+    throw damaged("a line is not JSON", line, cause);
+  }
+  if (typeof value !== "object" || value === null) throw damaged("a line is not an object", line);
+  const key = decodeName(value.key, value.keyHex);
+  if (key === undefined || key === "") throw damaged("an entry has no key", line);
+  const target = decodeName(value.target, value.targetHex);
+  const problem = problemOf(value, key, target);
+  if (problem !== undefined) throw damaged(`${showKey(key)}: ${problem}`, line);
+  return {
+    key,
+    kind: value.kind,
+    sizeBytes: value.sizeBytes,
+    mtimeNs: value.mtimeNs,
+    mode: value.mode,
+    ...(value.uid === undefined ? undefined : { uid: value.uid }),
+    ...(value.gid === undefined ? undefined : { gid: value.gid }),
+    ...(value.version === undefined ? undefined : { version: value.version }),
+    ...(value.sha256 === undefined ? undefined : { sha256: value.sha256 }),
+    ...(target === undefined ? undefined : { target }),
+    ...(value.stored === undefined ? undefined : { stored: value.stored }),
+    ...(value.vanished ? { vanished: true as const } : undefined),
+    ...(value.stale ? { stale: true as const } : undefined),
+  };
+}
+
+type EncodedEntry = ManifestEntry & { readonly keyHex?: string; readonly targetHex?: string };
+
+function decodeName(text: unknown, hex: unknown): FileKey | undefined {
+  if (typeof hex === "string") return /^(?:[0-9a-f]{2})+$/.test(hex) ? fromHex(hex) : undefined;
+  if (typeof text !== "string") return undefined;
+  try {
+    return encodeKey(text);
+  } catch {
+    return undefined; // a lone surrogate: no bytes have this text
+  }
+}
+
+const digits = /^-?\d{1,20}$/;
+const sha256Form = /^[0-9a-f]{64}$/;
+/** Below a backup, of one attempt, and nowhere else: a damaged or forged line cannot name other files. */
+const storedFileForm = /^a\d{1,6}\/files\/[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/;
+
+function problemOf(value: EncodedEntry, key: FileKey, target: FileKey | undefined): string | undefined {
+  const { kind, stored } = value;
+  if (kind !== "file" && kind !== "directory" && kind !== "symlink") return "it has an unknown kind";
+  if ((kind === "directory") !== key.endsWith("/")) return "a directory's key, and only that, ends with a slash";
+  if (!isCount(value.sizeBytes)) return "its size is not a whole number";
+  if (typeof value.mtimeNs !== "string" || !digits.test(value.mtimeNs)) return "its modification time is not digits";
+  if (!isCount(value.mode) || value.mode > 0o7777) return "its mode is not permission bits";
+  if (value.uid !== undefined && !isCount(value.uid)) return "its uid is not a whole number";
+  if (value.gid !== undefined && !isCount(value.gid)) return "its gid is not a whole number";
+  if (value.version !== undefined && typeof value.version !== "string") return "its version is not text";
+  if ((kind === "symlink") !== (target !== undefined)) return "a symlink, and only that, has a target";
+  if (kind !== "file") return value.sizeBytes === 0 && stored === undefined ? undefined : "only files have content";
+  if (typeof value.sha256 !== "string" || !sha256Form.test(value.sha256)) return "its SHA-256 is missing";
+  if ((value.sizeBytes > 0) !== (stored !== undefined)) return "a file with content, and only that, has stored bytes";
+  return stored === undefined ? undefined : problemOfStored(stored);
+}
+
+function problemOfStored(stored: StoredAt): string | undefined {
+  if (stored.backup !== undefined && !backupIdPattern.test(stored.backup)) return "it names no backup id";
+  if (typeof stored.file !== "string" || !storedFileForm.test(stored.file)) return "it names no stored file";
+  if (!isCount(stored.offset) || !isCount(stored.length)) return "its place is not whole numbers";
+  if (stored.codec !== "zstd" && stored.codec !== "none") return "its codec is unknown";
+  return undefined;
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
+
+function damaged(what: string, line: string, cause?: unknown): Failure {
+  return new Failure(
+    "manifest-damaged",
+    `The file manifest is damaged: ${what} (line of ${line.length} characters). Restore from another backup or copy.`,
+    { cause },
+  );
+}
+
+/** Throws `manifest-damaged` unless `key` comes after `previous` in byte order; equal keys are a defect too. */
+export function assertOrder(previous: FileKey | undefined, key: FileKey): void {
+  if (previous !== undefined && previous >= key) {
+    throw new Failure(
+      "manifest-damaged",
+      `The file manifest is damaged: ${showKey(key)} comes after ${showKey(previous)}, which is not byte order. ` +
+        "Restore from another backup or copy.",
+    );
+  }
 }
