@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * Two projects: `unit` needs nothing but Node and is part of `npm run check`; `integration` runs on
- * real PostgreSQL servers, which its global set-up installs and starts.
+ * `unit` and `contract` need nothing but Node; `unit` is part of `npm run check`. `integration` runs on real
+ * PostgreSQL servers, which its global set-up installs.
  */
 export default defineConfig({
   test: {
@@ -19,9 +19,16 @@ export default defineConfig({
       },
       {
         test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        test: {
           name: "integration",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/bench/**"],
+          exclude: ["test/bench/**", "test/contract/**"],
           globalSetup: ["test/support/global-setup.ts"],
           testTimeout: 180_000,
           hookTimeout: 300_000,

@@ -8,8 +8,6 @@ import type { IForbiddenRuleType, ICruiseOptions } from "dependency-cruiser";
 
 const TESTS = "\\.test\\.ts$";
 
-("^src/(providers|databases|stores|keys|catalog|kubernetes|worker|http|client|cli|telemetry)/");
-
 /** What each edge may import of the others; nothing else meets. `contract` is no edge: wire shapes only. */
 const edgesDoNotMeet = (edge: string, allowed: readonly string[]): IForbiddenRuleType => ({
   name: "edges-do-not-meet",
@@ -83,7 +81,19 @@ export const layerRules: readonly IForbiddenRuleType[] = [
       "failure looks, not how the engine does its work.",
     severity: "error",
     from: { path: "^(src/(cli|client)|console)/", pathNot: TESTS },
-    to: { path: "^src/", pathNot: "^src/(cli|client|contract)/|^src/core/(failure\\.ts$|ports/)" },
+    to: { path: "^src/", pathNot: "^src/(cli|client|contract|core)/" },
+  },
+  {
+    name: "clients-speak-http",
+    comment:
+      "Of core a client takes shapes, failures and the form of ids; decisions are made where the catalog is.",
+    severity: "error",
+    from: { path: "^(src/(cli|client)|console)/", pathNot: TESTS },
+    to: {
+      path: "^src/core/",
+      pathNot: "^src/core/(failure|repository/layout)\\.ts$",
+      dependencyTypesNot: ["type-only"],
+    },
   },
   {
     name: "no-cycles",

@@ -6,21 +6,21 @@
 import { readFileSync, rmSync } from "node:fs";
 import { testSummaryLine, runTests } from "./run-tests.ts";
 
-const majorsFile = new URL("../.cache/postgres-majors.json", import.meta.url);
-rmSync(majorsFile, { force: true });
+const versionsFile = new URL("../.cache/postgres-versions.json", import.meta.url);
+rmSync(versionsFile, { force: true });
 
 const summary = runTests(process.argv.slice(2));
 
-console.log(describePostgresMajors());
+console.log(describePostgresVersions());
 console.log(testSummaryLine(summary));
 process.exitCode = summary.ok ? 0 : 1;
 
 /** The global set-up of the integration tests writes what it started: `["16.14", "17.10"]`. */
-function describePostgresMajors(): string {
+function describePostgresVersions(): string {
   try {
-    const versions = JSON.parse(readFileSync(majorsFile, "utf8")) as string[];
+    const versions = JSON.parse(readFileSync(versionsFile, "utf8")) as string[];
     return `PostgreSQL: ran on ${versions.join(", ")}`;
   } catch {
-    return "PostgreSQL: no server was started";
+    return "PostgreSQL: none (no integration test was asked for, or its set-up failed)";
   }
 }
