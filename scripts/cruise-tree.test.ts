@@ -25,6 +25,9 @@ const sources: Readonly<Record<string, string>> = {
   "src/stores/uses-stray.ts": 'import { stray } from "stray"; export const a = stray;',
   "src/stores/uses-nothing.ts": 'import { gone } from "./gone.ts"; export const a = gone;',
   "src/databases/dump.ts": 'import { listed } from "listed"; export const dump = listed;',
+  "src/databases/asks-a-key.ts":
+    'export async function a() { await using key = (await import("../keys/unwrap.ts")).unwrap(); return key; }',
+  "src/keys/unwrap.ts": "export const unwrap = () => ({ async [Symbol.asyncDispose]() {} });",
   "src/databases/knows-main.ts": 'import { wiring } from "../main/wiring.ts"; export const a = wiring;',
   "src/databases/uses-a-test.ts":
     'import { support } from "../../test/support.ts"; export const a = support;',
@@ -53,6 +56,7 @@ const expected = [
   "core-imports-only-core: src/core/names-an-edge.ts",
   "core-imports-only-core: src/core/reads-a-file.ts",
   "edges-do-not-meet: src/cli/opens-a-store.ts",
+  "edges-do-not-meet: src/databases/asks-a-key.ts",
   "edges-do-not-meet: src/stores/asks-a-database.ts",
   "imports-resolve: src/stores/uses-nothing.ts",
   "no-barrels: src/catalog/uses-the-barrel.ts",

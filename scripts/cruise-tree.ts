@@ -1,6 +1,10 @@
 import { existsSync } from "node:fs";
+import type { Statement, VariableDeclarator } from "@swc/core";
 import { type ICruiseResult, cruise } from "dependency-cruiser";
+import { Visitor } from "@swc/core/Visitor.js";
 import { cruiseOptions, layerRules } from "./layer-rules.ts";
+
+teachWalkerUsingDeclarations();
 
 export interface LayerViolation {
   readonly rule: string;
@@ -36,4 +40,23 @@ export async function cruiseTree(
         reason: layerRules.find(({ name }) => name === rule.name)?.comment ?? "",
       })),
   };
+}
+
+/**
+ * The syntax walker that dependency-cruiser uses throws at `using` and `await using`: it is taught to walk
+ * them as the declarations they are, so that imports inside them are seen too.
+ */
+function teachWalkerUsingDeclarations(): void {
+  const { prototype } = Visitor;
+  const visitStatement = prototype.visitStatement;
+  prototype.visitStatement = function visit(this: typeof prototype, statement: Statement): Statement {
+    if (!isUsingDeclaration(statement)) return visitStatement.call(this, statement);
+    this.visitVariableDeclarators(statement.decls);
+    return statement;
+  };
+}
+
+/** The parser produces it, though the package's types do not know it. */
+function isUsingDeclaration(statement: object): statement is { decls: VariableDeclarator[] } {
+  return "type" in statement && statement.type === "UsingDeclaration";
 }
