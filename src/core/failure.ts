@@ -42,6 +42,11 @@ export const failures = define({
     meaning: "There is no application profile of this name.",
     remedy: "Use liferay, drupal or bloomreach, or leave --application out.",
   },
+  "not-available": {
+    kind: "usage",
+    meaning: "This version has no such provider, store, database engine or way of working.",
+    remedy: "Use what the sentence names instead; PostgreSQL and folders are there.",
+  },
   "nothing-to-back-up": {
     kind: "usage",
     meaning: "The request names neither a database nor files.",
@@ -76,6 +81,54 @@ export const failures = define({
     kind: "refused",
     meaning: "The folder to back up cannot be listed by this user.",
     remedy: "Give the user read and search rights on the folder.",
+  },
+  // --- catalog and operations --------------------------------------------------------------
+  "request-invalid": {
+    kind: "usage",
+    meaning: "A field of the request has a wrong value; every problem is named.",
+    remedy: "Correct what the sentence names and run again. Nothing was started.",
+  },
+  "catalog-failed": {
+    kind: "failed",
+    meaning: "The catalog in the data directory cannot be read or written.",
+    remedy:
+      "Check owner, permissions and space of the data directory. No backup depends on the catalog: " +
+      "`lc2 repository scan` rebuilds it.",
+  },
+  "catalog-too-new": {
+    kind: "refused",
+    meaning: "The catalog was written by a newer version of lc2.",
+    remedy: "Use that version, or another data directory.",
+  },
+  "catalog-on-network": {
+    kind: "refused",
+    meaning: "The data directory is on a network file system, where SQLite's locks cannot be relied on.",
+    remedy: "Choose a local folder with --data-dir or LC2_DATA_DIR. Repositories may be anywhere.",
+  },
+  "already-finished": {
+    kind: "refused",
+    meaning: "The operation has ended, so it cannot be cancelled.",
+    remedy: "`lc2 backup get` or `lc2 restore get` shows how it ended.",
+  },
+  "still-running": {
+    kind: "refused",
+    meaning: "The operation is still running, so this cannot be done with it yet.",
+    remedy: "Wait for its end, or cancel it.",
+  },
+  "plan-blocked": {
+    kind: "refused",
+    meaning: "The restore's plan found something that would make it fail.",
+    remedy: "The sentence names each obstacle. Nothing was changed.",
+  },
+  "plan-not-approved": {
+    kind: "refused",
+    meaning: "The hash given with --approve is not the hash of the plan as it is now.",
+    remedy: "Read the plan again (`lc2 restore plan`) and approve what it says now. Nothing was changed.",
+  },
+  "nothing-to-undo": {
+    kind: "refused",
+    meaning: "The restore changed nothing, or what it changed was put back already.",
+    remedy: "Nothing to do. `lc2 restore get` shows what happened.",
   },
   // --- repository --------------------------------------------------------------------------
   "backup-not-found": {
@@ -250,6 +303,72 @@ export const failures = define({
     kind: "failed",
     meaning: "A throw-away PostgreSQL server for the demo or the tests cannot be had or does not start.",
     remedy: "Install PostgreSQL, or make python3 with pip and the package registries reachable.",
+  },
+  // --- restore into a database -----------------------------------------------------------------
+  "target-occupied": {
+    kind: "refused",
+    meaning: "The target database holds something, and this way of restoring would mix with it or overwrite it.",
+    remedy: "Choose another --into, or another database.",
+  },
+  "target-too-old": {
+    kind: "refused",
+    meaning: "The target server is of an older major version than the server that was backed up.",
+    remedy: "Restore into a server of the same or a newer major.",
+  },
+  "extension-missing": {
+    kind: "refused",
+    meaning: "The backup needs an extension whose package is not installed on the target server.",
+    remedy: "Install the extension's package there.",
+  },
+  "rights-missing-to-restore": {
+    kind: "refused",
+    meaning: "The connecting role may not do what this way of restoring needs.",
+    remedy: "The sentence names the right and the ways that do without it.",
+  },
+  "restore-table-unknown": {
+    kind: "refused",
+    meaning: "A table asked for is not in the backup.",
+    remedy: "`lc2 backup browse` lists the tables of a backup.",
+  },
+  "table-in-use": {
+    kind: "refused",
+    meaning: "A table cannot be replaced because foreign keys, views or others depend on it.",
+    remedy: "Let it land in the side schema (without --into in-place) and copy the rows from there.",
+  },
+  "target-disk-full": {
+    kind: "failed",
+    meaning: "The target database server has no disk space left.",
+    remedy: "Free space on the target server and restore again; what was begun has been dropped.",
+  },
+  "restore-target-failed": {
+    kind: "failed",
+    meaning: "The target database server refused a step of the restore.",
+    remedy: "The sentence has the server's reason.",
+  },
+  "restore-tool-failed": {
+    kind: "failed",
+    meaning: "pg_restore or psql reported an error; nothing that failed is taken for a success.",
+    remedy: "The sentence names the objects and the likely cause.",
+  },
+  "restore-incomplete": {
+    kind: "integrity",
+    meaning: "The restored database was compared with the backup's inventory and differs.",
+    remedy: "The sentence names the tables. Verify the backup; restore again or from another one.",
+  },
+  "session-will-not-end": {
+    kind: "failed",
+    meaning: "A session on the target could not be ended, so the databases could not be swapped.",
+    remedy: "End it, or let a superuser do so, and run the restore again; connections are allowed again.",
+  },
+  "restore-state-unknown": {
+    kind: "failed",
+    meaning: "The databases of a restore are not in any state that the restore leaves them in.",
+    remedy: "Somebody renamed or dropped one of them; the sentence says what was found.",
+  },
+  "undo-not-possible": {
+    kind: "refused",
+    meaning: "This restore, or this part of it, left nothing that it could be undone from.",
+    remedy: "Restore the backup that was made before it.",
   },
 } as const satisfies Record<string, FailureDefinition>);
 

@@ -1,0 +1,110 @@
+import type { Kysely, Selectable } from "kysely";
+import type { Outcome } from "../core/operation/operation.ts";
+import type { BackupIndexQuery, Catalog, IndexedBackup, SealedBackup } from "../core/ports/catalog.ts";
+import { columnsOf, numberOf, parse, present, same } from "./columns.ts";
+import type { BackupsTable, CatalogTables } from "./schema.ts";
+
+type BackupQueries = Pick<
+  Catalog,
+  "putBackup" | "listBackups" | "getBackup" | "getBackupMetadata" | "markBackup"
+>;
+
+export function createBackupQueries(database: Kysely<CatalogTables>): BackupQueries {
+  return {
+    putBackup: async (backup) => {
+      const facts = toColumns(backup);
+      const metadata = JSON.stringify(backup.metadata);
+      const key = { project_id: backup.projectId, backup_id: backup.backupId };
+      await database.transaction().execute(async (transaction) => {
+        await transaction
+          .insertInto("backups")
+          .values({ ...key, ...facts })
+          .onConflict((conflict) =>
+            conflict.columns(["project_id", "backup_id"]).doUpdateSet({ ...facts, deleted_at_ms: null }),
+          )
+          .execute();
+        await transaction
+          .insertInto("backup_metadata")
+          .values({ ...key, metadata })
+          .onConflict((conflict) => conflict.columns(["project_id", "backup_id"]).doUpdateSet({ metadata }))
+          .execute();
+      });
+    },
+
+    listBackups: async (query) => {
+      const matching = selectBackups(database, query);
+      const rows = await matching
+        .selectAll()
+        .orderBy("created_at_ms", "desc")
+        .orderBy("backup_id", "desc")
+        .limit(query.limit)
+        .offset(query.offset ?? 0)
+        .execute();
+      const counted = await matching.select((eb) => eb.fn.countAll().as("total")).executeTakeFirstOrThrow();
+      return { backups: rows.map(toBackup), total: Number(counted.total) };
+    },
+
+    getBackup: async (backupId, projectId) => {
+      let matching = database.selectFrom("backups").selectAll().where("backup_id", "=", backupId);
+      if (projectId !== undefined) matching = matching.where("project_id", "=", projectId);
+      const row = await matching.orderBy("created_at_ms", "desc").limit(1).executeTakeFirst();
+      return row === undefined ? undefined : toBackup(row);
+    },
+
+    getBackupMetadata: async (backupId, projectId) => {
+      const row = await database
+        .selectFrom("backup_metadata")
+        .select("metadata")
+        .where("backup_id", "=", backupId)
+        .where("project_id", "=", projectId)
+        .executeTakeFirst();
+      return row === undefined ? undefined : parse<unknown>(row.metadata);
+    },
+
+    markBackup: async (backupId, projectId, change) => {
+      await database
+        .updateTable("backups")
+        .set(columnsOf({ ...change }))
+        .where("backup_id", "=", backupId)
+        .where("project_id", "=", projectId)
+        .execute();
+    },
+  };
+}
+
+function selectBackups(database: Kysely<CatalogTables>, query: BackupIndexQuery) {
+  let matching = database.selectFrom("backups").where("deleted_at_ms", "is", null);
+  if (query.projectId !== undefined) matching = matching.where("project_id", "=", query.projectId);
+  if (query.application !== undefined) matching = matching.where("application", "=", query.application);
+  if (query.repository !== undefined) matching = matching.where("repository", "=", query.repository);
+  if (query.sinceMs !== undefined) matching = matching.where("created_at_ms", ">=", query.sinceMs);
+  if (query.untilMs !== undefined) matching = matching.where("created_at_ms", "<=", query.untilMs);
+  if (query.outcome === "open") return matching.where("outcome", "is", null);
+  return query.outcome === undefined ? matching : matching.where("outcome", "=", query.outcome);
+}
+
+function toColumns(backup: SealedBackup) {
+  return {
+    application: backup.application ?? null,
+    repository: backup.repository,
+    created_at_ms: backup.createdAtMs,
+    outcome: "Completed",
+    finished_at_ms: backup.sealedAtMs,
+    stored_bytes: backup.storedBytes,
+  };
+}
+
+function toBackup(row: Selectable<BackupsTable>): IndexedBackup {
+  return {
+    backupId: row.backup_id,
+    projectId: row.project_id,
+    ...present("application", row.application, same),
+    repository: row.repository,
+    createdAtMs: numberOf(row.created_at_ms),
+    ...present("outcome", row.outcome, (outcome) => outcome as Outcome),
+    ...present("finishedAtMs", row.finished_at_ms, numberOf),
+    ...present("storedBytes", row.stored_bytes, numberOf),
+    ...present("verifiedAtMs", row.verified_at_ms, numberOf),
+    ...present("deletedAtMs", row.deleted_at_ms, numberOf),
+  };
+}

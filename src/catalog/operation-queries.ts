@@ -1,0 +1,186 @@
+import { sql, type Kysely, type RawBuilder, type Selectable } from "kysely";
+import type { FailureRecord } from "../core/failure.ts";
+import type { Operation, OperationKind, Outcome } from "../core/operation/operation.ts";
+import type { Catalog, NewOperation } from "../core/ports/catalog.ts";
+import { numberOf, parse, present, same } from "./columns.ts";
+import type { CatalogTables, OperationsTable } from "./schema.ts";
+
+type OperationQueries = Pick<
+  Catalog,
+  | "createOperation"
+  | "getOperation"
+  | "listOperations"
+  | "listOpenOperations"
+  | "renewLease"
+  | "takeOver"
+  | "requestCancel"
+  | "startAttempt"
+  | "finishOperation"
+>;
+
+export function createOperationQueries(
+  database: Kysely<CatalogTables>,
+  leaseNow: () => RawBuilder<number>,
+): OperationQueries {
+  const leaseUntil = (seconds: number) => sql<number>`${leaseNow()} + ${seconds * 1000}`;
+  return {
+    createOperation: async (operation, lease) => {
+      await database.transaction().execute(async (transaction) => {
+        await transaction
+          .insertInto("operations")
+          .values({ ...toRow(operation), lease_until_ms: leaseUntil(lease.seconds) })
+          .execute();
+        if (operation.kind !== "backup") return;
+        await transaction
+          .insertInto("backups")
+          .values({
+            project_id: operation.projectId,
+            backup_id: operation.id,
+            application: operation.application ?? null,
+            repository: operation.repository,
+            created_at_ms: operation.createdAtMs,
+          })
+          .execute();
+      });
+    },
+
+    getOperation: async (id) => {
+      const row = await database.selectFrom("operations").selectAll().where("id", "=", id).executeTakeFirst();
+      return row === undefined ? undefined : toOperation(row);
+    },
+
+    listOperations: async (query) => {
+      let matching = database.selectFrom("operations").where("kind", "=", query.kind);
+      if (query.projectId !== undefined) matching = matching.where("project_id", "=", query.projectId);
+      const rows = await matching
+        .selectAll()
+        .orderBy("created_at_ms", "desc")
+        .orderBy("id", "desc")
+        .limit(query.limit)
+        .offset(query.offset ?? 0)
+        .execute();
+      const counted = await matching.select((eb) => eb.fn.countAll().as("total")).executeTakeFirstOrThrow();
+      return { operations: rows.map(toOperation), total: Number(counted.total) };
+    },
+
+    listOpenOperations: async () => {
+      const rows = await database
+        .selectFrom("operations")
+        .selectAll()
+        .select(sql<number>`case when lease_until_ms <= ${leaseNow()} then 1 else 0 end`.as("expired"))
+        .where("finished_at_ms", "is", null)
+        .orderBy("created_at_ms")
+        .execute();
+      return rows.map((row) => ({ operation: toOperation(row), leaseExpired: Number(row.expired) === 1 }));
+    },
+
+    renewLease: async (id, owner, seconds) => {
+      const changed = await database
+        .updateTable("operations")
+        .set({ lease_until_ms: leaseUntil(seconds) })
+        .where("id", "=", id)
+        .where("lease_owner", "=", owner)
+        .where("finished_at_ms", "is", null)
+        .executeTakeFirst();
+      return { held: changed.numUpdatedRows > 0n };
+    },
+
+    takeOver: async (id, from, to, lease) => {
+      const changed = await database
+        .updateTable("operations")
+        .set({ lease_owner: to, lease_until_ms: leaseUntil(lease.seconds) })
+        .where("id", "=", id)
+        .where("lease_owner", "=", from)
+        .where("finished_at_ms", "is", null)
+        .executeTakeFirst();
+      return changed.numUpdatedRows > 0n;
+    },
+
+    requestCancel: async (id) => {
+      const changed = await database
+        .updateTable("operations")
+        .set({ cancel_requested: 1 })
+        .where("id", "=", id)
+        .where("finished_at_ms", "is", null)
+        .executeTakeFirst();
+      return changed.numUpdatedRows > 0n;
+    },
+
+    startAttempt: async (id, owner, attempt, notBeforeMs) => {
+      const changed = await database
+        .updateTable("operations")
+        .set({ attempt, not_before_ms: notBeforeMs })
+        .where("id", "=", id)
+        .where("lease_owner", "=", owner)
+        .where("attempt", "=", attempt - 1)
+        .where("finished_at_ms", "is", null)
+        .executeTakeFirst();
+      return changed.numUpdatedRows > 0n;
+    },
+
+    finishOperation: async (id, owner, end) =>
+      await database.transaction().execute(async (transaction) => {
+        const changed = await transaction
+          .updateTable("operations")
+          .set({
+            finished_at_ms: end.finishedAtMs,
+            outcome: end.outcome,
+            failure: end.failure === undefined ? null : JSON.stringify(end.failure),
+          })
+          .where("id", "=", id)
+          .where("lease_owner", "=", owner)
+          .where("finished_at_ms", "is", null)
+          .executeTakeFirst();
+        if (changed.numUpdatedRows === 0n) return false;
+        await transaction
+          .updateTable("backups")
+          .set({ outcome: end.outcome, finished_at_ms: end.finishedAtMs })
+          .where("backup_id", "=", id)
+          .where("outcome", "is", null)
+          .execute();
+        return true;
+      }),
+  };
+}
+
+function toRow(operation: NewOperation) {
+  return {
+    id: operation.id,
+    kind: operation.kind,
+    project_id: operation.projectId,
+    application: operation.application ?? null,
+    request_id: operation.requestId,
+    spec: JSON.stringify(operation.spec),
+    repository: operation.repository,
+    created_at_ms: operation.createdAtMs,
+    attempt: 1,
+    lease_owner: operation.leaseOwner,
+    cancel_requested: 0,
+  };
+}
+
+function toOperation(row: Selectable<OperationsTable>): Operation {
+  const operation: Operation = {
+    id: row.id,
+    kind: row.kind as OperationKind,
+    projectId: row.project_id,
+    ...present("application", row.application, same),
+    requestId: row.request_id,
+    spec: parse(row.spec),
+    repository: row.repository,
+    createdAtMs: numberOf(row.created_at_ms),
+    attempt: numberOf(row.attempt),
+    ...present("notBeforeMs", row.not_before_ms, numberOf),
+    leaseOwner: row.lease_owner,
+    cancelRequested: numberOf(row.cancel_requested) === 1,
+  };
+  if (row.finished_at_ms === null) return operation;
+  return {
+    ...operation,
+    end: {
+      finishedAtMs: numberOf(row.finished_at_ms),
+      outcome: row.outcome as Outcome,
+      ...present("failure", row.failure, parse<FailureRecord>),
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import type { ColumnType } from "kysely";
+
+/** The catalog's tables as queries see them. JSON is text, instants are milliseconds since the epoch. */
+export interface CatalogTables {
+  operations: OperationsTable;
+  tasks: TasksTable;
+  log_lines: LogLinesTable;
+  backups: BackupsTable;
+  backup_metadata: BackupMetadataTable;
+  restores: RestoresTable;
+}
+
+/** PostgreSQL's driver returns 64-bit integers as text; `Number()` at every read makes both alike. */
+type Integer = ColumnType<number | string, number, number>;
+type NullableInteger = ColumnType<number | string | null, number | null | undefined, number | null>;
+type NullableText = ColumnType<string | null, string | null | undefined, string | null>;
+
+export interface OperationsTable {
+  id: string;
+  kind: string;
+  project_id: string;
+  application: NullableText;
+  request_id: string;
+  spec: string;
+  repository: string;
+  created_at_ms: Integer;
+  attempt: Integer;
+  not_before_ms: NullableInteger;
+  lease_owner: string;
+  /** By the catalog's lease clock. */
+  lease_until_ms: Integer;
+  /** 0 or 1. */
+  cancel_requested: Integer;
+  finished_at_ms: NullableInteger;
+  outcome: NullableText;
+  failure: NullableText;
+}
+
+export interface TasksTable {
+  operation_id: string;
+  attempt: Integer;
+  name: string;
+  state: string;
+  worker: NullableText;
+  started_at_ms: Integer;
+  finished_at_ms: NullableInteger;
+  progress: NullableText;
+  recovery_point: NullableText;
+  result: NullableText;
+  failure: NullableText;
+}
+
+export interface LogLinesTable {
+  operation_id: string;
+  line_number: Integer;
+  at: string;
+  level: string;
+  message: string;
+}
+
+export interface BackupsTable {
+  project_id: string;
+  backup_id: string;
+  application: NullableText;
+  repository: string;
+  created_at_ms: Integer;
+  outcome: NullableText;
+  finished_at_ms: NullableInteger;
+  stored_bytes: NullableInteger;
+  verified_at_ms: NullableInteger;
+  deleted_at_ms: NullableInteger;
+}
+
+/** Apart from `backups`, so that lists read short rows. */
+export interface BackupMetadataTable {
+  project_id: string;
+  backup_id: string;
+  metadata: string;
+}
+
+export interface RestoresTable {
+  restore_id: string;
+  backup_id: NullableText;
+  plan: NullableText;
+  approved_at_ms: NullableInteger;
+  refusal: NullableText;
+  retired_database: NullableText;
+  retired_at_ms: NullableInteger;
+  drop_due_at_ms: NullableInteger;
+  dropped_at_ms: NullableInteger;
+  claimed_until_ms: NullableInteger;
+  undone: NullableText;
+  undone_at_ms: NullableInteger;
+}

@@ -1,0 +1,80 @@
+import type { FailureRecord } from "../failure.ts";
+
+/**
+ * A piece of work that somebody asked for: one row of the catalog, which is also the queue. What it is
+ * doing is not stored but read from its tasks; a finished operation never changes again.
+ */
+export interface Operation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly projectId: string;
+  readonly application?: string;
+  /** Correlates everything that is said about one request. */
+  readonly requestId: string;
+  /** The request as it was accepted; JSON. */
+  readonly spec: unknown;
+  /** Canonical URL, without credentials. */
+  readonly repository: string;
+  readonly createdAtMs: number;
+  /** Counts from 1. Tasks belong to one attempt and write under its name. */
+  readonly attempt: number;
+  /** No task of the attempt starts before this instant (back-off after a failed attempt). */
+  readonly notBeforeMs?: number;
+  /** Who works on it. Text that only `processes` can read: a process and when it started. */
+  readonly leaseOwner: string;
+  readonly cancelRequested: boolean;
+  readonly end?: OperationEnd;
+}
+
+export type OperationKind = "backup" | "restore" | "undo";
+
+export interface OperationEnd {
+  readonly finishedAtMs: number;
+  readonly outcome: Outcome;
+  /** Present unless completed. */
+  readonly failure?: FailureRecord;
+}
+
+export type Outcome = "Completed" | "Failed" | "Cancelled";
+
+/** One worker's run for one attempt of an operation. */
+export interface OperationTask {
+  readonly operationId: string;
+  readonly attempt: number;
+  /** Unique in the attempt: `prepare`, `database`, `files`, `seal`, … */
+  readonly name: string;
+  readonly state: TaskState;
+  /** The worker's process, for whoever has to end it after its owner died. */
+  readonly worker?: string;
+  readonly startedAtMs: number;
+  readonly finishedAtMs?: number;
+  /** The last progress message; JSON. */
+  readonly progress?: unknown;
+  /** ISO instant the database's snapshot was exported at. */
+  readonly recoveryPoint?: string;
+  /** The worker's result; JSON, by task. */
+  readonly result?: unknown;
+  readonly failure?: FailureRecord;
+}
+
+/**
+ * - `running`: a worker was started and its end is not recorded,
+ * - `done` / `failed`: it said so itself; `failed` also when it was stopped on request,
+ * - `lost`: it ended, or its owner died, before it could say anything: what it did is unknown.
+ */
+export type TaskState = "running" | "done" | "failed" | "lost";
+
+/** What a decision reads of a task. */
+export interface TaskFacts {
+  readonly state: TaskState;
+  readonly failure?: FailureRecord;
+}
+
+export type TaskFactsByName = Readonly<Record<string, TaskFacts | undefined>>;
+
+/** A line for people, kept with the operation. */
+export interface LogLine {
+  readonly at: string;
+  readonly level: "info" | "warn" | "error";
+  readonly message: string;
+}

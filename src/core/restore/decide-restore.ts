@@ -1,0 +1,186 @@
+import type { FailureRecord } from "../failure.ts";
+import type { Decision } from "../operation/advance.ts";
+import type { TaskFacts, TaskFactsByName } from "../operation/operation.ts";
+import type { RestoreInto } from "./restore.ts";
+
+/** What exists of a restore, read anew before every decision. */
+export interface RestoreObservation {
+  readonly restoreId: string;
+  readonly cancelRequested: boolean;
+  /** The process that ran it is dead; the observer has taken the restore over. */
+  readonly ownerDied: boolean;
+  /** `plan`, `database`, `files`, `swap`, `look` (at the swap), `undo-files`, `discard`. */
+  readonly tasks: TaskFactsByName;
+  /** Of the plan, once there is one. */
+  readonly plan?: { readonly database?: { readonly into: RestoreInto; readonly target: string }; readonly files: boolean };
+  /** What whoever asked said to the plan. */
+  readonly approval: "pending" | "given" | FailureRecord;
+  /** What `swap` or `look` reported. */
+  readonly swapped?: boolean;
+  /** Objects that the files task had replaced, added or removed when it last said anything. */
+  readonly filesTouched?: number;
+}
+
+export type RestoreTaskName = "plan" | "database" | "files" | "swap" | "look" | "undo-files" | "discard";
+export type RestoreAction =
+  | { readonly do: "start"; readonly task: RestoreTaskName }
+  /** Shows the plan to whoever asked, and records the answer. */
+  | { readonly do: "ask-approval" }
+  /** Ends every running task; idempotent. */
+  | { readonly do: "stop" };
+
+/**
+ * What to do next for a restore: plan, approval, database beside the old one, files, swap last. Until
+ * the swap the running database is untouched; files are replaced one by one, so a failure after they began
+ * says so. Nothing is tried twice: a restore that fails is cleaned up and a new one is asked for.
+ */
+export function decideRestore(seen: RestoreObservation): Decision<RestoreAction> {
+  if (seen.swapped === true) return { type: "complete" };
+  if (seen.tasks["swap"]?.state === "running") return { type: "wait" };
+  if (isBroken(seen.tasks["swap"]) && !isEnded(seen.tasks["look"])) {
+    // The rename may have been committed before the worker failed: only a look tells.
+    return seen.tasks["look"] === undefined ? start("look") : { type: "wait" };
+  }
+  if (isBroken(seen.tasks["look"])) return { type: "fail", failure: swapUnknown(seen) };
+  const cause = causeOfEnd(seen);
+  if (cause === undefined) return decideProgress(seen);
+  return decideCleanUp(seen, cause);
+}
+
+function decideProgress(seen: RestoreObservation): Decision<RestoreAction> {
+  const { plan, database, files, swap } = seen.tasks;
+  if (plan === undefined) return start("plan");
+  if (plan.state === "running") return { type: "wait" };
+  if (seen.approval !== "given") return { type: "act", action: { do: "ask-approval" } };
+  if (seen.plan?.database !== undefined) {
+    if (database === undefined) return start("database");
+    if (database.state === "running") return { type: "wait" };
+  }
+  if (seen.plan?.files === true) {
+    if (files === undefined) return start("files");
+    if (files.state === "running") return { type: "wait" };
+  }
+  if (seen.plan?.database?.into !== "swap") return { type: "complete" };
+  return swap === undefined ? start("swap") : { type: "wait" };
+}
+
+/** Stops what runs, puts back what may be put back, and ends with a sentence that says what is left. */
+function decideCleanUp(seen: RestoreObservation, cause: FailureRecord): Decision<RestoreAction> {
+  const { plan, database, files, discard } = seen.tasks;
+  const undo = seen.tasks["undo-files"];
+  if ([plan, database, files].some((task) => task?.state === "running")) {
+    return { type: "act", action: { do: "stop" } };
+  }
+  // The swap is what makes database and files fit together: without it, whole new files go back.
+  if (files?.state === "done" && isEnded(seen.tasks["swap"]) && undo === undefined) return start("undo-files");
+  if (undo?.state === "running") return { type: "wait" };
+  if (database !== undefined && mayDiscard(seen) && discard === undefined) return start("discard");
+  if (discard?.state === "running") return { type: "wait" };
+  const failure = { ...cause, message: [cause.message, ...describeLeft(seen)].join(" "), retry: "never" as const };
+  return cause.code === "cancelled" ? { type: "cancel", failure } : { type: "fail", failure };
+}
+
+/** What was loaded but not swapped in goes. Rows put into a live database in place are not taken out again. */
+function mayDiscard(seen: RestoreObservation): boolean {
+  return !(seen.plan?.database?.into === "in-place" && seen.tasks["database"]?.state === "done");
+}
+
+/** Why the restore cannot go on, or undefined while it can. */
+function causeOfEnd(seen: RestoreObservation): FailureRecord | undefined {
+  if (seen.tasks["plan"] !== undefined && typeof seen.approval === "object") return seen.approval;
+  for (const name of ["plan", "database", "files", "swap"] as const) {
+    const task = seen.tasks[name];
+    if (!isBroken(task)) continue;
+    const failure = failureOf(name, task);
+    if (failure.code !== "cancelled" && !(seen.ownerDied && task?.state === "lost")) return failure;
+  }
+  if (seen.tasks["swap"]?.state === "done") return notSwapped(seen);
+  if (isWhole(seen)) return undefined;
+  if (seen.ownerDied) return interrupted(seen.restoreId);
+  if (seen.cancelRequested) return cancelled(seen.restoreId);
+  return undefined;
+}
+
+/** Every task that this restore needs is done: only the record of its end was missing. */
+function isWhole(seen: RestoreObservation): boolean {
+  if (seen.approval !== "given" || seen.plan === undefined || seen.plan.database?.into === "swap") return false;
+  const databaseDone = seen.plan.database === undefined || seen.tasks["database"]?.state === "done";
+  const filesDone = !seen.plan.files || seen.tasks["files"]?.state === "done";
+  return databaseDone && filesDone;
+}
+
+function describeLeft(seen: RestoreObservation): string[] {
+  const { database, files, discard } = seen.tasks;
+  const undo = seen.tasks["undo-files"];
+  const target = seen.plan?.database?.target ?? "";
+  const sentences: string[] = [];
+  if (database !== undefined && !mayDiscard(seen)) {
+    sentences.push(`The database "${target}" had already been restored in place.`);
+  } else if (discard?.state === "done") {
+    sentences.push(`The database "${target}" is as it was; what had been loaded was removed.`);
+  } else if (discard !== undefined) {
+    sentences.push(
+      `The database "${target}" is as it was, but what had been loaded could not be removed: ` +
+        `${failureOf("discard", discard).message}`,
+    );
+  }
+  if (undo?.state === "done") {
+    sentences.push("The files that had been replaced were put back.");
+  } else if (undo !== undefined) {
+    sentences.push(
+      `The files had been replaced and could not be put back: ${failureOf("undo", undo).message} ` +
+        `Run \`lc2 restore undo ${seen.restoreId}\`.`,
+    );
+  } else if (files !== undefined) {
+    const count = seen.filesTouched === undefined ? "Some" : `About ${seen.filesTouched}`;
+    sentences.push(
+      files.state !== "done" && seen.filesTouched === 0
+        ? `No file is known to have been replaced; \`lc2 restore undo ${seen.restoreId}\` puts back any that was.`
+        : `${files.state === "done" ? "All" : count} files of the plan had already been replaced; ` +
+            `\`lc2 restore undo ${seen.restoreId}\` puts the former ones back.`,
+    );
+  }
+  return sentences;
+}
+
+const start = (task: RestoreTaskName): Decision<RestoreAction> => ({ type: "act", action: { do: "start", task } });
+const isEnded = (task: TaskFacts | undefined): boolean => task !== undefined && task.state !== "running";
+const isBroken = (task: TaskFacts | undefined): boolean => task?.state === "failed" || task?.state === "lost";
+
+function failureOf(name: string, task: TaskFacts | undefined): FailureRecord {
+  return (
+    task?.failure ?? {
+      code: "worker-died",
+      message: `The worker of the ${name} task ended without a result: killed, out of memory, or crashed.`,
+      retry: "never",
+    }
+  );
+}
+
+const notSwapped = (seen: RestoreObservation): FailureRecord => ({
+  code: "internal",
+  message: `The database "${seen.plan?.database?.target ?? ""}" was not swapped, and the worker did not say why.`,
+  retry: "never",
+});
+
+/** Nothing is put back when it is not known which of two databases is live. */
+const swapUnknown = (seen: RestoreObservation): FailureRecord => ({
+  code: seen.tasks["look"]?.failure?.code ?? "worker-died",
+  message:
+    `It is not known whether the database "${seen.plan?.database?.target ?? ""}" was swapped: ` +
+    `${seen.tasks["look"]?.failure?.message ?? "the worker that looked died."} Nothing was put back. ` +
+    `When the server can be reached, \`lc2 restore undo ${seen.restoreId}\` returns to the state before.`,
+  retry: "never",
+});
+
+const cancelled = (restoreId: string): FailureRecord => ({
+  code: "cancelled",
+  message: `${restoreId} was cancelled.`,
+  retry: "never",
+});
+
+const interrupted = (restoreId: string): FailureRecord => ({
+  code: "interrupted",
+  message: `The process that ran ${restoreId} died before it was done.`,
+  retry: "never",
+});

@@ -1,0 +1,290 @@
+import { describeEntry, type RestoreEntry } from "./restore-entry.ts";
+import type { PlanNote } from "./restore.ts";
+
+/** What is known of the role that restores and of the server it restores into. */
+export interface TargetRights {
+  readonly user: string;
+  readonly superuser: boolean;
+  readonly serverMajor: number;
+  /** Every role of the server (and those that will be made first). */
+  readonly roles: ReadonlySet<string>;
+  /** Roles whose objects this role can make: those it may act as. */
+  readonly actsAs: ReadonlySet<string>;
+  readonly extensions: ReadonlyMap<string, ExtensionFacts>;
+  /** May use these tablespaces. */
+  readonly tablespaces: ReadonlySet<string>;
+  /** Owns the schema `public` of the database that is loaded, or will. */
+  readonly ownsPublicSchema: boolean;
+}
+
+export interface ExtensionFacts {
+  /** May be created by a role that is not superuser and may create in the database. */
+  readonly trusted: boolean;
+  /** Is in the database that is loaded already. */
+  readonly installed: boolean;
+}
+
+export interface LeftOut {
+  readonly dumpId: number;
+  readonly what: string;
+  readonly why: string;
+}
+
+export interface LeaveOutDecision {
+  readonly leaveOut: readonly LeftOut[];
+  readonly blockers: readonly PlanNote[];
+  readonly warnings: readonly string[];
+  readonly noOwner: boolean;
+  readonly noTablespaces: boolean;
+}
+
+/** Entries that pg_restore handles only when it creates the database itself; applied separately. */
+export const databaseKinds: ReadonlySet<string> = new Set(["DATABASE", "DATABASE PROPERTIES"]);
+
+/** Not in the archive's way: no SQL of their own that a restore into a database runs. */
+const silentKinds: ReadonlySet<string> = new Set([...databaseKinds, "ENCODING", "STDSTRINGS", "SEARCHPATH"]);
+
+/** Kinds without which the rows would not be there, or a restore would not be what was backed up. */
+const essentialKinds: ReadonlySet<string> = new Set([
+  "TABLE", "TABLE DATA", "TABLE ATTACH", "SEQUENCE", "SEQUENCE SET", "SCHEMA", "BLOB", "BLOBS", "BLOB METADATA",
+]);
+
+/** Kinds that go silently with what they are on. */
+const attachedKinds: ReadonlySet<string> = new Set(["COMMENT", "ACL", "SECURITY LABEL", "DEFAULT ACL"]);
+
+/**
+ * Decides from the table of contents what this role cannot create, so that it is left out by explicit list
+ * and any error after that is a real one. What depends on something left out goes with it; where that
+ * would take tables or rows, it is a blocker instead. Pure.
+ */
+export function decideLeaveOut(
+  entries: readonly RestoreEntry[],
+  rights: TargetRights,
+  options: { readonly noOwner?: boolean | undefined } = {},
+): LeaveOutDecision {
+  const left = new Map<number, LeftOut>();
+  const blockers: PlanNote[] = [];
+  for (const entry of entries) {
+    if (silentKinds.has(entry.kind) || isOnDatabase(entry)) continue;
+    const why = whyNot(entry, rights, entries);
+    if (why !== undefined) left.set(entry.dumpId, { dumpId: entry.dumpId, what: describeEntry(entry), why });
+  }
+  for (const entry of entries) {
+    if (entry.kind !== "EXTENSION" || rights.extensions.has(entry.name)) continue;
+    blockers.push({
+      code: "extension-missing",
+      message: `The target server does not have the extension "${entry.name}". Install its package there.`,
+    });
+  }
+  spread(entries, left, blockers);
+  const owners = decideOwners(entries, left, rights, options.noOwner);
+  const tablespaces = new Set(entries.map((entry) => entry.tablespace).filter((name) => name !== ""));
+  const missing = [...tablespaces].filter((name) => !rights.tablespaces.has(name)).toSorted();
+  const warnings = missing.length === 0 ? [] : [
+    `The target has no usable tablespace ${missing.join(", ")}: everything goes to its default tablespace.`,
+  ];
+  return {
+    leaveOut: [...left.values()].toSorted((a, b) => a.dumpId - b.dumpId),
+    blockers: [...blockers, ...owners.blockers],
+    warnings: [...owners.warnings, ...warnings],
+    noOwner: owners.noOwner,
+    noTablespaces: missing.length > 0,
+  };
+}
+
+/** Comments, grants and labels on the database itself. */
+export function isOnDatabase(entry: RestoreEntry): boolean {
+  return attachedKinds.has(entry.kind) && entry.name.startsWith("DATABASE ");
+}
+
+function whyNot(
+  entry: RestoreEntry,
+  rights: TargetRights,
+  entries: readonly RestoreEntry[],
+): string | undefined {
+  return entry.kind === "EXTENSION" ? whyNotExtension(entry, rights)
+    : entry.kind === "ACL" || entry.kind === "DEFAULT ACL" ? whyNotGrant(entry, rights)
+    : entry.kind === "POLICY" ? whyNotPolicy(entry, rights)
+    : entry.kind === "USER MAPPING" ? whyNotUserMapping(entry, rights)
+    : rights.superuser ? undefined
+    : whyNotOrdinary(entry, rights, entries);
+}
+
+function whyNotExtension(entry: RestoreEntry, rights: TargetRights): string | undefined {
+  const facts = rights.extensions.get(entry.name);
+  if (facts === undefined || facts.installed || rights.superuser || facts.trusted) return undefined;
+  return "only a superuser can create this extension";
+}
+
+function whyNotOrdinary(
+  entry: RestoreEntry,
+  rights: TargetRights,
+  entries: readonly RestoreEntry[],
+): string | undefined {
+  const { kind, definition } = entry;
+  const superuserOnly = "only a superuser can create it";
+  switch (kind) {
+    case "EVENT TRIGGER":
+    case "SUBSCRIPTION":
+    case "FOREIGN DATA WRAPPER":
+    case "ACCESS METHOD":
+    case "TEXT SEARCH PARSER":
+    case "TEXT SEARCH TEMPLATE":
+    case "OPERATOR CLASS":
+    case "OPERATOR FAMILY":
+    case "SECURITY LABEL":
+    case "TRANSFORM":
+    case "PUBLICATION TABLES IN SCHEMA":
+      return superuserOnly;
+    case "PROCEDURAL LANGUAGE":
+    case "LANGUAGE":
+      return superuserOnly;
+    case "PUBLICATION":
+      return /\sFOR ALL (?:TABLES|SEQUENCES)/.test(definition) ? superuserOnly : undefined;
+    case "CAST":
+      return /\sWITHOUT FUNCTION|WITH INOUT/.test(definition) ? superuserOnly : undefined;
+    case "TYPE":
+      return /\bINPUT = /.test(definition) ? superuserOnly : undefined;
+    case "FUNCTION":
+    case "PROCEDURE":
+      return /\bLANGUAGE (?:c|internal)\b/.test(definition)
+        ? "only a superuser can create functions of this language"
+        : undefined;
+    case "COMMENT":
+      return whyNotComment(entry, rights, entries);
+    default:
+      return undefined;
+  }
+}
+
+function whyNotComment(
+  entry: RestoreEntry,
+  rights: TargetRights,
+  entries: readonly RestoreEntry[],
+): string | undefined {
+  if (entry.name === "SCHEMA public" && !rights.ownsPublicSchema) return "schema public has another owner";
+  const extension = /^EXTENSION (.*)$/.exec(entry.name)?.[1];
+  if (extension === undefined) {
+    const subject = entries.find((other) => entry.dependencies.includes(other.dumpId));
+    return subject?.kind === "EVENT TRIGGER" ? "only a superuser can create it" : undefined;
+  }
+  const facts = rights.extensions.get(unquote(extension));
+  return facts?.installed === false && facts.trusted ? undefined : "the extension has another owner";
+}
+
+/** The roles a GRANT, REVOKE or ALTER DEFAULT PRIVILEGES names, by statement. */
+export function rolesNamedIn(statement: string): string[] {
+  const found: string[] = [];
+  for (const match of statement.matchAll(rolePattern)) {
+    const role = match[1];
+    if (role !== undefined && role !== "PUBLIC") found.push(unquote(role));
+  }
+  return found;
+}
+
+const rolePattern = /(?: TO| FROM|FOR ROLE|SESSION AUTHORIZATION) ("(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)/g;
+
+export const unquote = (name: string): string =>
+  name.startsWith('"') ? name.slice(1, -1).replaceAll('""', '"') : name;
+
+/** Whether one statement of a grant can be run by this role. */
+export function grantIsPossible(statement: string, rights: TargetRights): boolean {
+  if (!rolesNamedIn(statement).every((role) => rights.roles.has(role))) return false;
+  if (rights.superuser) return true;
+  if (/SESSION AUTHORIZATION/.test(statement)) return false;
+  const forRole = /FOR ROLE ("(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)/.exec(statement)?.[1];
+  return forRole === undefined || rights.actsAs.has(unquote(forRole));
+}
+
+function whyNotGrant(entry: RestoreEntry, rights: TargetRights): string | undefined {
+  if (entry.name === "SCHEMA public" && !rights.superuser && !rights.ownsPublicSchema) {
+    return "schema public has another owner";
+  }
+  const missing = rolesNamedIn(entry.definition).filter((role) => !rights.roles.has(role));
+  if (missing.length > 0) return `the target has no role ${[...new Set(missing)].join(", ")}`;
+  return grantIsPossible(entry.definition, rights) ? undefined : "it was granted by another role";
+}
+
+function whyNotPolicy(entry: RestoreEntry, rights: TargetRights): string | undefined {
+  const to = /\sTO (.+?)(?:\sUSING \(|\sWITH CHECK \(|;\s*$)/s.exec(entry.definition)?.[1];
+  const names = to === undefined ? [] : (to.match(/"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*/g) ?? []);
+  const missing = names.filter((name) => name !== "PUBLIC").map(unquote).filter((name) => !rights.roles.has(name));
+  return missing.length === 0 ? undefined : `the target has no role ${missing.join(", ")}; without it less is allowed`;
+}
+
+function whyNotUserMapping(entry: RestoreEntry, rights: TargetRights): string | undefined {
+  const role = /USER MAPPING (?:IF NOT EXISTS )?FOR ("(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)/.exec(entry.definition)?.[1];
+  if (role === undefined || role === "public" || role === "PUBLIC") return undefined;
+  return rights.roles.has(unquote(role)) ? undefined : `the target has no role ${unquote(role)}`;
+}
+
+/** Takes along what depends on something left out; a table among it becomes a blocker. */
+function spread(entries: readonly RestoreEntry[], left: Map<number, LeftOut>, blockers: PlanNote[]): void {
+  const carriers = new Map(entries.filter((e) => left.has(e.dumpId) && !attachedKinds.has(e.kind)).map((e) => [e.dumpId, e]));
+  const blamed = new Set<number>();
+  for (let grew = carriers.size > 0; grew; ) {
+    grew = false;
+    for (const entry of entries) {
+      if (left.has(entry.dumpId)) continue;
+      const cause = entry.dependencies.map((id) => carriers.get(id)).find((found) => found !== undefined);
+      if (cause === undefined) continue;
+      if (essentialKinds.has(entry.kind)) {
+        if (blamed.has(cause.dumpId)) continue;
+        blamed.add(cause.dumpId);
+        blockers.push(needed(entry, cause, left.get(cause.dumpId)));
+        continue;
+      }
+      left.set(entry.dumpId, { dumpId: entry.dumpId, what: describeEntry(entry), why: `it needs ${describeEntry(cause)}` });
+      if (!attachedKinds.has(entry.kind)) carriers.set(entry.dumpId, entry);
+      grew = true;
+    }
+  }
+}
+
+function needed(entry: RestoreEntry, cause: RestoreEntry, left: LeftOut | undefined): PlanNote {
+  return {
+    code: "rights-missing-to-restore",
+    message:
+      `${describeEntry(entry)} needs ${describeEntry(cause)}, and ${left?.why ?? "this role cannot create it"}. ` +
+      (cause.kind === "EXTENSION"
+        ? `Have a superuser create an empty database with that extension and restore with --into empty, ` +
+          `or restore as a superuser.`
+        : `Restore as a superuser.`),
+  };
+}
+
+function decideOwners(
+  entries: readonly RestoreEntry[],
+  left: ReadonlyMap<number, LeftOut>,
+  rights: TargetRights,
+  wanted: boolean | undefined,
+): { noOwner: boolean; warnings: string[]; blockers: PlanNote[] } {
+  if (wanted === true) return { noOwner: true, warnings: [], blockers: [] };
+  const owners = new Set(
+    entries
+      .filter((entry) => !left.has(entry.dumpId) && !silentKinds.has(entry.kind) && !isOnDatabase(entry))
+      .filter((entry) => !attachedKinds.has(entry.kind) && entry.kind !== "EXTENSION")
+      .map((entry) => entry.owner),
+  );
+  owners.delete("");
+  owners.delete("pg_database_owner");
+  const foreign = [...owners]
+    .filter((owner) => !(rights.superuser ? rights.roles : rights.actsAs).has(owner))
+    .toSorted();
+  if (foreign.length === 0) return { noOwner: false, warnings: [], blockers: [] };
+  const which =
+    `objects of ${foreign.map((owner) => `"${owner}"`).join(", ")}: ` +
+    (rights.superuser ? "the target has no such role" : `role "${rights.user}" cannot act as that role`);
+  if (wanted === false) {
+    return {
+      noOwner: false,
+      warnings: [],
+      blockers: [{ code: "rights-missing-to-restore", message: `Owners cannot be kept for ${which}. Leave out --owner.` }],
+    };
+  }
+  return {
+    noOwner: true,
+    warnings: [`Everything will belong to "${rights.user}", because of ${which}.`],
+    blockers: [],
+  };
+}
