@@ -1,8 +1,8 @@
 import { defineConfig } from "vitest/config";
 
 /**
- * `unit` and `contract` need nothing but Node; `unit` is part of `npm run check`. `integration` runs on real
- * PostgreSQL servers, which its global set-up installs.
+ * `unit` needs nothing but Node and is part of `npm run check`; `integration` (with the contract suites)
+ * has real PostgreSQL servers, which its global set-up installs and starts when a test asks for one.
  */
 export default defineConfig({
   test: {
@@ -19,16 +19,9 @@ export default defineConfig({
       },
       {
         test: {
-          name: "contract",
-          include: ["test/contract/**/*.test.ts"],
-          testTimeout: 60_000,
-        },
-      },
-      {
-        test: {
           name: "integration",
           include: ["test/**/*.test.ts"],
-          exclude: ["test/bench/**", "test/contract/**"],
+          exclude: ["test/bench/**"],
           globalSetup: ["test/support/global-setup.ts"],
           testTimeout: 180_000,
           hookTimeout: 300_000,

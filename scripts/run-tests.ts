@@ -24,7 +24,10 @@ const root = fileURLToPath(new URL("..", import.meta.url));
  * Runs vitest in a child process with its output shown, and counts from its report. A runner that
  * crashes, leaves no report or ends badly counts as a failure, whatever the tests said.
  */
-export function runTests(vitestArguments: readonly string[]): TestSummary {
+export function runTests(
+  vitestArguments: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): TestSummary {
   const reportFile = `${root}.cache/tests-${String(process.pid)}.json`;
   mkdirSync(`${root}.cache`, { recursive: true });
   const run = spawnSync(
@@ -37,7 +40,7 @@ export function runTests(vitestArguments: readonly string[]): TestSummary {
       `--outputFile.json=${reportFile}`,
       ...vitestArguments,
     ],
-    { cwd: root, stdio: "inherit" },
+    { cwd: root, stdio: "inherit", env: { ...process.env, ...environment } },
   );
   try {
     return countTests(JSON.parse(readFileSync(reportFile, "utf8")) as TestReport, run.status === 0);

@@ -4,23 +4,25 @@
  * the exit code is 0 only when tests ran and none failed.
  */
 import { readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { testSummaryLine, runTests } from "./run-tests.ts";
 
-const versionsFile = new URL("../.cache/postgres-versions.json", import.meta.url);
-rmSync(versionsFile, { force: true });
+const versionsFile = fileURLToPath(new URL(`../.cache/postgres-${String(process.pid)}`, import.meta.url));
 
-const summary = runTests(process.argv.slice(2));
+const summary = runTests(process.argv.slice(2), { LC2_TEST_REPORT: versionsFile });
 
-console.log(describePostgresVersions());
+console.log(`PostgreSQL: ${describeVersions()}`);
 console.log(testSummaryLine(summary));
 process.exitCode = summary.ok ? 0 : 1;
 
-/** The global set-up of the integration tests writes what it started: `["16.14", "17.10"]`. */
-function describePostgresVersions(): string {
+/** What the servers that tests really used said they are; the tests' global set-up writes it, one a line. */
+function describeVersions(): string {
+  let versions: string[] = [];
   try {
-    const versions = JSON.parse(readFileSync(versionsFile, "utf8")) as string[];
-    return `PostgreSQL: ran on ${versions.join(", ")}`;
+    versions = readFileSync(versionsFile, "utf8").split("\n").filter(Boolean);
   } catch {
-    return "PostgreSQL: none (no integration test was asked for, or its set-up failed)";
+    // No integration test was asked for, or the set-up failed, which the summary counts.
   }
+  rmSync(versionsFile, { force: true });
+  return versions.length === 0 ? "no test used a server" : `ran on ${versions.join(", ")}`;
 }
