@@ -31,7 +31,9 @@ export function openSqliteCatalog(path: string, options: SqliteCatalogOptions = 
     database.close();
     throw catalogFailure(path, error);
   }
-  const kysely = new Kysely<CatalogTables>({ dialect: new SqliteDialect({ database: adapt(database, path) }) });
+  const kysely = new Kysely<CatalogTables>({
+    dialect: new SqliteDialect({ database: adapt(database, path) }),
+  });
   const leaseClockMs = options.leaseClockMs ?? monotonicMs;
   return createCatalog(kysely, () => sql.val(leaseClockMs()));
 }
@@ -97,14 +99,19 @@ function migrate(database: DatabaseSync, path: string): void {
 }
 
 function readVersion(database: DatabaseSync): number {
-  const table = database.prepare("select 1 from sqlite_master where type = 'table' and name = 'schema_version'").get();
+  const table = database
+    .prepare("select 1 from sqlite_master where type = 'table' and name = 'schema_version'")
+    .get();
   if (table === undefined) return 0;
   const row = database.prepare("select coalesce(max(version), 0) as version from schema_version").get();
   return Number(row?.["version"] ?? 0);
 }
 
 /** What kysely needs of a database, over `node:sqlite`. */
-function adapt(database: DatabaseSync, path: string): ConstructorParameters<typeof SqliteDialect>[0]["database"] {
+function adapt(
+  database: DatabaseSync,
+  path: string,
+): ConstructorParameters<typeof SqliteDialect>[0]["database"] {
   const guarded = <T>(work: () => T): T => {
     try {
       return work();
@@ -156,17 +163,22 @@ function refuseNetworkFileSystem(folder: string, type: (folder: string) => numbe
   );
 }
 
-const isBusy = (error: unknown): boolean => error instanceof Error && /database is locked|busy/.test(error.message);
+const isBusy = (error: unknown): boolean =>
+  error instanceof Error && /database is locked|busy/.test(error.message);
 
 function catalogFailure(path: string, error: unknown): Failure {
   if (error instanceof Failure) return error;
   const reason = error instanceof Error ? error.message : String(error);
   if (/database or disk is full|ENOSPC/.test(reason)) {
-    return new Failure("disk-full", `The catalog ${path} cannot be written: no space is left.`, { cause: error });
+    return new Failure("disk-full", `The catalog ${path} cannot be written: no space is left.`, {
+      cause: error,
+    });
   }
   const advice = isBusy(error)
     ? "Another process has held it for long; try again."
     : "Check owner, permissions and space of the data directory; if the file is damaged, move it away and run " +
       "`lc2 repository scan`, which rebuilds it.";
-  return new Failure("catalog-failed", `The catalog ${path} cannot be used: ${reason}. ${advice}`, { cause: error });
+  return new Failure("catalog-failed", `The catalog ${path} cannot be used: ${reason}. ${advice}`, {
+    cause: error,
+  });
 }

@@ -10,7 +10,11 @@ import type { FailureRecord } from "../core/failure.ts";
 import type { DatabaseComponent, FilesComponent, BackupMetadata } from "../core/repository/metadata.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
-  BackupSpec, RestoreSpec, RestoreDatabaseEvidence, RestoreFilesEvidence, UndoEvidence,
+  BackupSpec,
+  RestoreSpec,
+  RestoreDatabaseEvidence,
+  RestoreFilesEvidence,
+  UndoEvidence,
 } from "./operations.ts";
 
 /** Where the bytes and the keys are; every task has one. */
@@ -24,17 +28,40 @@ export interface WorkerContext {
 }
 
 /** Lease of the attempt: the worker ends itself when no renewal came for this long. */
-export interface Lease { readonly seconds: number }
+export interface Lease {
+  readonly seconds: number;
+}
 
 export type WorkerTask = { readonly context: WorkerContext; readonly lease: Lease } & TaskBody;
 export type TaskKind = TaskBody["kind"];
 export type TaskOf<K extends TaskKind> = WorkerTask & Extract<TaskBody, { kind: K }>;
 
 export type TaskBody =
-  | { readonly kind: "prepare-backup"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec }
-  | { readonly kind: "backup-database"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec }
-  | { readonly kind: "backup-files"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec }
-  | { readonly kind: "seal-backup"; readonly backupId: string; readonly attempt: number; readonly spec: BackupSpec; readonly createdAt: string }
+  | {
+      readonly kind: "prepare-backup";
+      readonly backupId: string;
+      readonly attempt: number;
+      readonly spec: BackupSpec;
+    }
+  | {
+      readonly kind: "backup-database";
+      readonly backupId: string;
+      readonly attempt: number;
+      readonly spec: BackupSpec;
+    }
+  | {
+      readonly kind: "backup-files";
+      readonly backupId: string;
+      readonly attempt: number;
+      readonly spec: BackupSpec;
+    }
+  | {
+      readonly kind: "seal-backup";
+      readonly backupId: string;
+      readonly attempt: number;
+      readonly spec: BackupSpec;
+      readonly createdAt: string;
+    }
   /** Only the commit record: is this backup sealed, and what does it say. */
   | { readonly kind: "read-metadata"; readonly backupId: string }
   | { readonly kind: "verify-backup"; readonly backupId: string; readonly scratchDatabase?: string }
@@ -45,11 +72,26 @@ export type TaskBody =
   | { readonly kind: "restore-database"; readonly restoreId: string; readonly plan: RestorePlan }
   | { readonly kind: "restore-files"; readonly restoreId: string; readonly plan: RestorePlan }
   /** `lookOnly`: changes nothing, only answers whether this plan's swap has happened (`swapped`). */
-  | { readonly kind: "swap-database"; readonly restoreId: string; readonly plan: RestorePlan; readonly lookOnly?: boolean }
+  | {
+      readonly kind: "swap-database";
+      readonly restoreId: string;
+      readonly plan: RestorePlan;
+      readonly lookOnly?: boolean;
+    }
   | { readonly kind: "drop-old-database"; readonly restoreId: string; readonly plan: RestorePlan }
   | { readonly kind: "discard-restore"; readonly restoreId: string; readonly plan: RestorePlan }
-  | { readonly kind: "undo-restore"; readonly restoreId: string; readonly plan: RestorePlan; readonly parts: readonly ("database" | "files")[] }
-  | { readonly kind: "check-repository"; readonly readData: boolean; readonly subset?: { readonly part: number; readonly of: number }; readonly onlyProject: boolean }
+  | {
+      readonly kind: "undo-restore";
+      readonly restoreId: string;
+      readonly plan: RestorePlan;
+      readonly parts: readonly ("database" | "files")[];
+    }
+  | {
+      readonly kind: "check-repository";
+      readonly readData: boolean;
+      readonly subset?: { readonly part: number; readonly of: number };
+      readonly onlyProject: boolean;
+    }
   | { readonly kind: "scan-repository"; readonly onlyProject: boolean }
   | { readonly kind: "sweep-repository"; readonly dryRun: boolean; readonly minimumAgeSeconds: number }
   | { readonly kind: "rotate-keys"; readonly dryRun: boolean };
@@ -103,10 +145,21 @@ export interface PrepareBackupResult {
   /** The repository or the project's key was made by this task: say so loudly. */
   readonly repositoryCreated: boolean;
   readonly keyCreated: boolean;
-  readonly database?: { readonly name: string; readonly serverVersion: string; readonly toolVersion: string; readonly sizeBytes: number; readonly notes: readonly string[] };
+  readonly database?: {
+    readonly name: string;
+    readonly serverVersion: string;
+    readonly toolVersion: string;
+    readonly sizeBytes: number;
+    readonly notes: readonly string[];
+  };
 }
 
-export interface Damage { readonly code: FailureRecord["code"]; readonly backupId?: string; readonly name: string; readonly message: string }
+export interface Damage {
+  readonly code: FailureRecord["code"];
+  readonly backupId?: string;
+  readonly name: string;
+  readonly message: string;
+}
 
 export interface VerifyBackupResult {
   readonly files: number;
@@ -116,14 +169,36 @@ export interface VerifyBackupResult {
   /** Empty when every stored byte was read and found whole. */
   readonly damages: readonly Damage[];
   /** With a scratch restore: what was compared. */
-  readonly restored?: { readonly database: string; readonly tables: number; readonly rows: number; readonly differences: readonly string[] };
+  readonly restored?: {
+    readonly database: string;
+    readonly tables: number;
+    readonly rows: number;
+    readonly differences: readonly string[];
+  };
 }
 
 /** Items are streamed as `item` messages of these two shapes. */
 export type BrowseItem =
-  | { readonly type: "table"; readonly schema: string; readonly name: string; readonly rows?: number; readonly bytes?: number }
-  | { readonly type: "file" | "directory" | "symlink"; readonly path: string; readonly size: number; readonly modifiedAt: string; readonly sha256?: string; readonly vanished?: true };
-export interface BrowseBackupResult { readonly tables: number; readonly files: number; readonly bytes: number }
+  | {
+      readonly type: "table";
+      readonly schema: string;
+      readonly name: string;
+      readonly rows?: number;
+      readonly bytes?: number;
+    }
+  | {
+      readonly type: "file" | "directory" | "symlink";
+      readonly path: string;
+      readonly size: number;
+      readonly modifiedAt: string;
+      readonly sha256?: string;
+      readonly vanished?: true;
+    };
+export interface BrowseBackupResult {
+  readonly tables: number;
+  readonly files: number;
+  readonly bytes: number;
+}
 
 export interface DeleteBackupResult {
   readonly keyringDestroyed: boolean;
@@ -142,7 +217,11 @@ export interface CheckRepositoryResult {
   readonly bytesRead: number;
   readonly damages: readonly Damage[];
   /** Unsealed attempts and other things that a sweep would remove; not damage. */
-  readonly leftovers: readonly { readonly name: string; readonly sizeBytes: number; readonly ageSeconds: number }[];
+  readonly leftovers: readonly {
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly ageSeconds: number;
+  }[];
 }
 
 export interface ScanRepositoryResult {

@@ -94,10 +94,16 @@ export async function addKeyReferences(
   let added = false;
   for (const [id, key] of earlier) {
     if (id === backupId || references[id]?.check === keyCheck(key)) continue;
-    references[id] = await wrapForAll(run.keys, recipients, key, keyContext(projectId, backupId, `files:${id}`));
+    references[id] = await wrapForAll(
+      run.keys,
+      recipients,
+      key,
+      keyContext(projectId, backupId, `files:${id}`),
+    );
     added = true;
   }
-  if (added) await run.store.replace(keyringName(projectId, backupId), printKeyring({ ...keyring, references }));
+  if (added)
+    await run.store.replace(keyringName(projectId, backupId), printKeyring({ ...keyring, references }));
 }
 
 /** First 16 hex digits of HMAC-SHA256(key, "lc2-key-check"): tells a wrong key from a damaged byte. */
@@ -119,7 +125,10 @@ export async function readKeyring(
   const found = await store.head(name);
   if (found === undefined) return undefined;
   if (found.sizeBytes > maximumKeyringBytes) {
-    throw new Failure("keyring-damaged", `${name} in ${store.url} is ${found.sizeBytes} bytes long, which no keyring is.`);
+    throw new Failure(
+      "keyring-damaged",
+      `${name} in ${store.url} is ${found.sizeBytes} bytes long, which no keyring is.`,
+    );
   }
   const pieces: Buffer[] = [];
   for await (const chunk of store.read(name)) pieces.push(Buffer.from(chunk));
@@ -160,7 +169,9 @@ class KeyringOpener {
 
   async open(name: string, entry: KeyEntry): Promise<Buffer> {
     const key = await this.#unwrap(name, entry).catch(async (error: unknown) => {
-      throw (await this.#othersOpen(name, error)) ? this.#damaged(name, "names a key that its other entries do not", error) : error;
+      throw (await this.#othersOpen(name, error))
+        ? this.#damaged(name, "names a key that its other entries do not", error)
+        : error;
     });
     if (key.length !== 32 || keyCheck(key) !== entry.check) {
       throw this.#damaged(name, "opens to a key that does not fit its check value");
@@ -175,15 +186,28 @@ class KeyringOpener {
       return Buffer.from(await this.#keys.unwrap(projectId, entry.wrapped, context));
     } catch (error) {
       if (!(error instanceof Failure)) throw error;
-      throw new Failure(error.code, `The ${name} key of ${backupId} cannot be opened: ${error.message}`, { cause: error });
+      throw new Failure(error.code, `The ${name} key of ${backupId} cannot be opened: ${error.message}`, {
+        cause: error,
+      });
     }
   }
 
   /** A changed id looks like a missing key; it is one only if no entry of this keyring opens. */
   async #othersOpen(name: string, error: unknown): Promise<boolean> {
-    if (!(error instanceof Failure) || (error.code !== "key-missing" && error.code !== "key-wrong")) return false;
-    for (const [other, entry] of Object.entries({ data: this.#keyring.keys.data, files: this.#keyring.keys.files })) {
-      if (other !== name && (await this.#unwrap(other, entry).then(() => true, () => false))) return true;
+    if (!(error instanceof Failure) || (error.code !== "key-missing" && error.code !== "key-wrong"))
+      return false;
+    for (const [other, entry] of Object.entries({
+      data: this.#keyring.keys.data,
+      files: this.#keyring.keys.files,
+    })) {
+      if (
+        other !== name &&
+        (await this.#unwrap(other, entry).then(
+          () => true,
+          () => false,
+        ))
+      )
+        return true;
     }
     return false;
   }

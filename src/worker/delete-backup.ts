@@ -25,7 +25,10 @@ export async function deleteBackup(task: TaskOf<"delete-backup">, run: TaskRun):
     const own: { name: string; sizeBytes: number }[] = [];
     for await (const object of run.store.list(backupPrefix(projectId, task.backupId))) own.push(object);
     if (own.length === 0) {
-      throw new Failure("backup-not-found", `There is no ${task.backupId} of project ${projectId} in ${run.store.url}.`);
+      throw new Failure(
+        "backup-not-found",
+        `There is no ${task.backupId} of project ${projectId} in ${run.store.url}.`,
+      );
     }
 
     const keyring = keyringName(projectId, task.backupId);
@@ -39,7 +42,8 @@ export async function deleteBackup(task: TaskOf<"delete-backup">, run: TaskRun):
         await deleteForCertain(run, object.name);
       }
     }
-    const sum = (objects: readonly { sizeBytes: number }[]) => objects.reduce((total, o) => total + o.sizeBytes, 0);
+    const sum = (objects: readonly { sizeBytes: number }[]) =>
+      objects.reduce((total, o) => total + o.sizeBytes, 0);
     return {
       keyringDestroyed: !task.dryRun && (await run.store.head(keyring)) === undefined,
       deletedFiles: doomed.length,

@@ -9,7 +9,10 @@ import type { TaskRun } from "./task.ts";
  * Everything that can be refused is refused here, before a byte moves: sources first (nothing is made for
  * a request that cannot work), then repository and keyring. Idempotent.
  */
-export async function prepareBackup(task: TaskOf<"prepare-backup">, run: TaskRun): Promise<PrepareBackupResult> {
+export async function prepareBackup(
+  task: TaskOf<"prepare-backup">,
+  run: TaskRun,
+): Promise<PrepareBackupResult> {
   const { spec } = task;
   if (spec.storage !== undefined) await checkFolderSource(spec.storage.url);
   const database = spec.database === undefined ? undefined : await probeDatabase(spec.database, run);

@@ -19,7 +19,11 @@ export function signMetadata(metadata: Omit<BackupMetadata, "signature">, dataKe
  * Rejects with `backup-not-found` when the backup was never sealed, `metadata-damaged` when it was changed,
  * `format-too-new`, and with what `openBackupKeys` rejects with.
  */
-export async function readMetadata(run: TaskRun, backupId: string, keys?: BackupKeys): Promise<BackupMetadata> {
+export async function readMetadata(
+  run: TaskRun,
+  backupId: string,
+  keys?: BackupKeys,
+): Promise<BackupMetadata> {
   const metadata = await readMetadataUnchecked(run, backupId);
   const opened = keys ?? (await openBackupKeys(run, backupId));
   const { signature, ...signed } = metadata;

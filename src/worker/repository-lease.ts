@@ -11,7 +11,11 @@ const leaseSeconds = 120;
 const renewEverySeconds = 20;
 
 /** Runs `work` while no other process deletes in the repository. Any number may hold it at once. */
-export function withSharedLease<T>(run: TaskRun, holder: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+export function withSharedLease<T>(
+  run: TaskRun,
+  holder: string,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
   return withLease("shared", run, holder, work);
 }
 
@@ -94,7 +98,12 @@ async function renew(
     // A process that was stopped and woken must not bring a lease back that others saw expire.
     const nowMs = run.clock.nowMs();
     if (nowMs >= heldUntilMs) {
-      lost.abort(new Failure("repository-busy", `The lease on ${run.store.url} was lost: this process stood still too long.`));
+      lost.abort(
+        new Failure(
+          "repository-busy",
+          `The lease on ${run.store.url} was lost: this process stood still too long.`,
+        ),
+      );
       return;
     }
     await run.store.replace(name, leaseBytes(kind, id, run, holder)).then(

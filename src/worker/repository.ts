@@ -1,5 +1,11 @@
 import { Failure } from "../core/failure.ts";
-import { formatVersion, metadataName, projectPrefix, repositoryFile, type RepositoryDescription } from "../core/repository/layout.ts";
+import {
+  formatVersion,
+  metadataName,
+  projectPrefix,
+  repositoryFile,
+  type RepositoryDescription,
+} from "../core/repository/layout.ts";
 import { readObject } from "./read-object.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -37,7 +43,10 @@ export async function ensureRepository(
     createdAt: new Date(run.clock.nowMs()).toISOString(),
     encryption: "client",
   };
-  const created = await run.store.createIfAbsent(repositoryFile, Buffer.from(`${JSON.stringify(description, null, 2)}\n`));
+  const created = await run.store.createIfAbsent(
+    repositoryFile,
+    Buffer.from(`${JSON.stringify(description, null, 2)}\n`),
+  );
   return { description: await openRepository(run), created };
 }
 
@@ -73,7 +82,10 @@ function parseDescription(text: string, url: string): RepositoryDescription {
 }
 
 /** Ids of all backup folders of a project, sealed or not, in order of creation. */
-export async function* listBackupFolders(run: TaskRun, projectId: string): AsyncIterable<{ backupId: string; sealed: boolean }> {
+export async function* listBackupFolders(
+  run: TaskRun,
+  projectId: string,
+): AsyncIterable<{ backupId: string; sealed: boolean }> {
   for await (const backupId of run.store.listFolders(projectPrefix(projectId))) {
     yield { backupId, sealed: (await run.store.head(metadataName(projectId, backupId))) !== undefined };
   }

@@ -12,7 +12,10 @@ import type { TaskRun } from "./task.ts";
  * it. Where the project's key is at hand the signatures are checked; where it is not, that is said.
  * A folder that lacks something it needs (copied by hand, say) is named with what is missing.
  */
-export async function scanRepository(task: TaskOf<"scan-repository">, run: TaskRun): Promise<ScanRepositoryResult> {
+export async function scanRepository(
+  task: TaskOf<"scan-repository">,
+  run: TaskRun,
+): Promise<ScanRepositoryResult> {
   const description = await openRepository(run);
   const found: BackupMetadata[] = [];
   const incomplete: { backupId: string; missing: readonly string[] }[] = [];
@@ -48,13 +51,19 @@ export async function listProjects(run: TaskRun, onlyProject: boolean): Promise<
   return projects;
 }
 
-async function readWithBestCheck(run: TaskRun, backupId: string, notes: Set<string>): Promise<BackupMetadata> {
+async function readWithBestCheck(
+  run: TaskRun,
+  backupId: string,
+  notes: Set<string>,
+): Promise<BackupMetadata> {
   try {
     return await readMetadata(run, backupId);
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== "key-missing") throw error;
     const { projectId } = run.context;
-    notes.add(`The key of project ${projectId} is not here: its backups are listed, but neither checked nor readable. Bring it with \`lc2 key import\`.`);
+    notes.add(
+      `The key of project ${projectId} is not here: its backups are listed, but neither checked nor readable. Bring it with \`lc2 key import\`.`,
+    );
     return readMetadataUnchecked(run, backupId);
   }
 }
@@ -67,7 +76,8 @@ async function listMissing(run: TaskRun, metadata: BackupMetadata): Promise<stri
   for (const file of namedStoredFiles(metadata)) {
     const object = await run.store.head(prefix + file.name);
     if (object === undefined) missing.push(file.name);
-    else if (object.sizeBytes !== file.sizeBytes) missing.push(`${file.name} (${object.sizeBytes} of ${file.sizeBytes} bytes)`);
+    else if (object.sizeBytes !== file.sizeBytes)
+      missing.push(`${file.name} (${object.sizeBytes} of ${file.sizeBytes} bytes)`);
   }
   for (const earlier of referencedBackups(metadata)) {
     if (!(await holdsFolder(run, backupPrefix(run.context.projectId, earlier)))) {

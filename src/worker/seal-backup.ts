@@ -30,7 +30,8 @@ export async function sealBackup(task: TaskOf<"seal-backup">, run: TaskRun): Pro
     for (const file of namedStoredFiles({ ...unsigned, signature: signMetadata(unsigned, keys.data) })) {
       await assertStored(run, task.backupId, file.name, file.sizeBytes);
     }
-    if (unsigned.components.files !== undefined) await checkReferences(run, task.backupId, unsigned.components.files, keys);
+    if (unsigned.components.files !== undefined)
+      await checkReferences(run, task.backupId, unsigned.components.files, keys);
 
     const metadata: BackupMetadata = { ...unsigned, signature: signMetadata(unsigned, keys.data) };
     // An attempt that lost its lease while it looked must not commit.
@@ -45,8 +46,11 @@ async function collectMetadata(
   run: TaskRun,
 ): Promise<Omit<BackupMetadata, "signature">> {
   const database =
-    task.spec.database === undefined ? undefined : await readEvidence<DatabaseComponent>(task, run, "database");
-  const files = task.spec.storage === undefined ? undefined : await readEvidence<FilesComponent>(task, run, "files");
+    task.spec.database === undefined
+      ? undefined
+      : await readEvidence<DatabaseComponent>(task, run, "database");
+  const files =
+    task.spec.storage === undefined ? undefined : await readEvidence<FilesComponent>(task, run, "files");
   const skew =
     database === undefined || files === undefined
       ? undefined
@@ -64,11 +68,15 @@ async function collectMetadata(
     sealedAt: new Date(run.clock.nowMs()).toISOString(),
     writtenBy: `lc2 ${softwareVersion}`,
     encryption: "client",
-    components: { ...(database === undefined ? {} : { database }), ...(files === undefined ? {} : { files }) },
+    components: {
+      ...(database === undefined ? {} : { database }),
+      ...(files === undefined ? {} : { files }),
+    },
     ...(skew === undefined ? {} : { skewSeconds: skew }),
     storedBytes: databaseStoredBytes + (files?.stored.sizeBytes ?? 0) + (files?.manifest.sizeBytes ?? 0),
     sourceBytes:
-      (database?.archives.reduce((sum, archive) => sum + archive.plainBytes, 0) ?? 0) + (files?.sourceBytes ?? 0),
+      (database?.archives.reduce((sum, archive) => sum + archive.plainBytes, 0) ?? 0) +
+      (files?.sourceBytes ?? 0),
     restoreByHand: "docs/operations/restore-by-hand.md",
   };
 }
@@ -84,7 +92,12 @@ async function readEvidence<T>(task: TaskOf<"seal-backup">, run: TaskRun, compon
   return JSON.parse((await readObject(run.store, name)).toString()) as T;
 }
 
-async function assertStored(run: TaskRun, backupId: string, relative: string, sizeBytes: number): Promise<void> {
+async function assertStored(
+  run: TaskRun,
+  backupId: string,
+  relative: string,
+  sizeBytes: number,
+): Promise<void> {
   const object = await run.store.head(backupPrefix(run.context.projectId, backupId) + relative);
   if (object?.sizeBytes === sizeBytes) return;
   const found = object === undefined ? "is not there" : `has ${object.sizeBytes} bytes`;

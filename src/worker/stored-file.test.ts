@@ -16,7 +16,12 @@ const makePlace = (): StoredFilePlace => ({
 
 test("what was written in several calls at once comes back in order", async () => {
   const place = makePlace();
-  const pieces = [randomBytes(3_000_000), Buffer.alloc(4_000_000, "text "), randomBytes(10), randomBytes(9 << 20)];
+  const pieces = [
+    randomBytes(3_000_000),
+    Buffer.alloc(4_000_000, "text "),
+    randomBytes(10),
+    randomBytes(9 << 20),
+  ];
   const writer = await createStoredFile(place, "a1/database/shop.dump");
   await Promise.all(pieces.map((piece) => writer.write(piece)));
   const file = await writer.finish();

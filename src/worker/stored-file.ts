@@ -72,10 +72,7 @@ class EncryptedFileWriter implements StoredFileWriter {
     this.#name = name;
     this.#level = level;
     this.#writer = writer;
-    this.#encryptor = new StreamEncryptor(
-      place.key,
-      associatedData(place.projectId, place.backupId, name),
-    );
+    this.#encryptor = new StreamEncryptor(place.key, associatedData(place.projectId, place.backupId, name));
   }
 
   write(plain: Uint8Array): Promise<void> {
@@ -172,8 +169,10 @@ export async function* readStoredFile(
     yield plain;
   }
   if (plainBytes !== file.plainBytes) {
-    throw damaged(`${what} holds ${plainBytes > file.plainBytes ? "more" : "less"} than the ` +
-      `${file.plainBytes} plain bytes that metadata.json states`);
+    throw damaged(
+      `${what} holds ${plainBytes > file.plainBytes ? "more" : "less"} than the ` +
+        `${file.plainBytes} plain bytes that metadata.json states`,
+    );
   }
   if (hash !== undefined && hash.digest("hex") !== file.sha256) {
     throw damaged(`${what} has another SHA-256 than metadata.json states`);
@@ -188,7 +187,8 @@ async function checkSize(place: StoredFilePlace, file: StoredFile, what: string)
     (found === undefined
       ? `${what} is missing in ${place.store.url}`
       : `${what} has ${found.sizeBytes} bytes in ${place.store.url}; metadata.json states ${file.sizeBytes}`) +
-      ". It was deleted, cut off or not copied whole. " + advice,
+      ". It was deleted, cut off or not copied whole. " +
+      advice,
   );
 }
 
@@ -225,7 +225,8 @@ async function* decompress(
   splitter.finish();
 }
 
-const advice = "Use another backup or another copy of the repository; `lc2 repository check` shows what else is damaged.";
+const advice =
+  "Use another backup or another copy of the repository; `lc2 repository check` shows what else is damaged.";
 
 const damaged = (problem: string): Failure => new Failure("data-damaged", `${problem}. ${advice}`);
 
@@ -249,7 +250,9 @@ export async function writeSmallFile(
 /** The plain bytes of a small file. Failures as `readStoredFile`. */
 export async function readSmallFile(place: StoredFilePlace, file: StoredFile): Promise<Buffer> {
   if (file.plainBytes > smallFileBytes) {
-    throw damaged(`${file.name} of ${place.backupId} is stated to have ${file.plainBytes} bytes, too many for its kind`);
+    throw damaged(
+      `${file.name} of ${place.backupId} is stated to have ${file.plainBytes} bytes, too many for its kind`,
+    );
   }
   const pieces: Buffer[] = [];
   for await (const piece of readStoredFile(place, file)) pieces.push(piece);

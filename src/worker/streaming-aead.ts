@@ -106,7 +106,8 @@ export class StreamEncryptor {
     if (this.#segment === 0) at += this.#header.copy(this.#output);
     writeNonce(this.#nonce, this.#segment, last);
     const cipher = createCipheriv("aes-256-gcm", this.#key, this.#nonce);
-    if (this.#heldBytes > 0) at += cipher.update(this.#held.subarray(0, this.#heldBytes)).copy(this.#output, at);
+    if (this.#heldBytes > 0)
+      at += cipher.update(this.#held.subarray(0, this.#heldBytes)).copy(this.#output, at);
     if (more.length > 0) at += cipher.update(more).copy(this.#output, at);
     cipher.final();
     at += cipher.getAuthTag().copy(this.#output, at);
@@ -177,7 +178,10 @@ export class StreamDecryptor {
 
   #readHeader(segment: Uint8Array): void {
     if (segment[0] !== headerBytes) {
-      throw new Failure("data-damaged", `${this.#what} does not begin as an encrypted stream does. ${advice}`);
+      throw new Failure(
+        "data-damaged",
+        `${this.#what} does not begin as an encrypted stream does. ${advice}`,
+      );
     }
     this.#key = deriveKey(this.#mainKey, header.salt(segment), this.#associatedData);
     this.#nonce.set(header.prefix(segment));
@@ -200,7 +204,8 @@ export class StreamDecryptor {
   }
 }
 
-const advice = "Use another backup or another copy of the repository; `lc2 repository check` shows what else is damaged.";
+const advice =
+  "Use another backup or another copy of the repository; `lc2 repository check` shows what else is damaged.";
 
 function openSegment(key: Uint8Array, nonce: Uint8Array, body: Uint8Array): Buffer | undefined {
   const decipher = createDecipheriv("aes-256-gcm", key, nonce, { authTagLength: tagBytes });
@@ -230,9 +235,14 @@ export async function* decryptStream(
 }
 
 /** A whole stream of a small piece at once (a pack member); several times cheaper than the streaming form. */
-export function encryptBytes(key: Uint8Array, associatedData: string | Uint8Array, plain: Uint8Array): Buffer {
+export function encryptBytes(
+  key: Uint8Array,
+  associatedData: string | Uint8Array,
+  plain: Uint8Array,
+): Buffer {
   checkKey(key);
-  if (headerBytes + plain.length + tagBytes > segmentBytes) return encryptLongBytes(key, associatedData, plain);
+  if (headerBytes + plain.length + tagBytes > segmentBytes)
+    return encryptLongBytes(key, associatedData, plain);
   const stored = Buffer.allocUnsafe(headerBytes + plain.length + tagBytes);
   drawHeader(stored);
   const nonce = Buffer.alloc(12);

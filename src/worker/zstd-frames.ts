@@ -44,10 +44,15 @@ export async function decompressFrame(frame: Frame, what: string): Promise<Buffe
       chunkSize: frame.plainBytes + 64,
     });
   } catch (cause) {
-    throw new Failure("data-damaged", `${what} holds a zstd frame that does not decompress. ${advice}`, { cause });
+    throw new Failure("data-damaged", `${what} holds a zstd frame that does not decompress. ${advice}`, {
+      cause,
+    });
   }
   if (plain.length !== frame.plainBytes) {
-    throw new Failure("data-damaged", `${what} holds a zstd frame of another length than it states. ${advice}`);
+    throw new Failure(
+      "data-damaged",
+      `${what} holds a zstd frame of another length than it states. ${advice}`,
+    );
   }
   return plain;
 }
@@ -129,7 +134,8 @@ export class FrameSplitter {
     if (bytes.length < at + sizeField) return false;
     if (sizeField === 0) throw this.#damaged("holds a zstd frame that does not state its length");
     this.#plainBytes = readContentSize(bytes, at, sizeField);
-    if (this.#plainBytes > maximumFramePlainBytes) throw this.#damaged("holds a zstd frame of more than 4 MiB");
+    if (this.#plainBytes > maximumFramePlainBytes)
+      throw this.#damaged("holds a zstd frame of more than 4 MiB");
     this.#hasChecksum = (descriptor & 0x04) !== 0;
     this.#nextBlock = at + sizeField;
     return true;

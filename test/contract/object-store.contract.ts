@@ -6,7 +6,11 @@ import { Failure } from "../../src/core/failure.ts";
 export function objectStoreContract(adapter: string, open: () => Promise<ObjectStore>): void {
   const bytes = (text: string) => new TextEncoder().encode(text);
 
-  async function text(store: ObjectStore, name: string, range?: { offset: number; length?: number }): Promise<string> {
+  async function text(
+    store: ObjectStore,
+    name: string,
+    range?: { offset: number; length?: number },
+  ): Promise<string> {
     const chunks: Buffer[] = [];
     for await (const chunk of store.read(name, range)) chunks.push(Buffer.from(chunk));
     return Buffer.concat(chunks).toString();
@@ -58,7 +62,9 @@ export function objectStoreContract(adapter: string, open: () => Promise<ObjectS
 
     it("creates only once, however many try at the same time", async () => {
       const store = await open();
-      const tries = await Promise.all([1, 2, 3, 4, 5].map((n) => store.createIfAbsent("seal", bytes(`by ${n}`))));
+      const tries = await Promise.all(
+        [1, 2, 3, 4, 5].map((n) => store.createIfAbsent("seal", bytes(`by ${n}`))),
+      );
       expect(tries.filter(Boolean)).toHaveLength(1);
       expect(await text(store, "seal")).toBe(`by ${tries.indexOf(true) + 1}`);
       expect(await store.createIfAbsent("seal", bytes("late"))).toBe(false);
@@ -101,7 +107,9 @@ export function objectStoreContract(adapter: string, open: () => Promise<ObjectS
     it("says what is missing or short instead of giving fewer bytes", async () => {
       const store = await open();
       await put(store, "short", "123");
-      await expect(text(store, "short", { offset: 0, length: 4 })).rejects.toMatchObject({ code: "backup-incomplete" });
+      await expect(text(store, "short", { offset: 0, length: 4 })).rejects.toMatchObject({
+        code: "backup-incomplete",
+      });
       await expect(text(store, "none")).rejects.toMatchObject({ code: "backup-incomplete" });
     });
 

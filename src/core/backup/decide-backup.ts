@@ -67,7 +67,8 @@ function decideProgress(seen: BackupObservation): Decision<BackupAction> {
 
 /** Something ended the attempt: first everything stops, then the reason decides how it ends. */
 function decideEnd(seen: BackupObservation): Decision<BackupAction> {
-  if (componentTasks(seen).some((task) => task.state === "running")) return { type: "act", action: { do: "stop" } };
+  if (componentTasks(seen).some((task) => task.state === "running"))
+    return { type: "act", action: { do: "stop" } };
   if (seen.cancelRequested) return { type: "cancel", failure: cancelled(seen.backupId) };
   if (seen.ownerDied) return { type: "fail", failure: interrupted(seen.backupId) };
   return failOrRetry(seen, firstFailure(seen) ?? interrupted(seen.backupId));
@@ -92,7 +93,10 @@ function failOrRetry(seen: BackupObservation, failure: FailureRecord): Decision<
   return { type: "retry", afterMs: backoffMs[seen.attempt - 1] ?? 60_000, failure };
 }
 
-const start = (task: BackupTaskName): Decision<BackupAction> => ({ type: "act", action: { do: "start", task } });
+const start = (task: BackupTaskName): Decision<BackupAction> => ({
+  type: "act",
+  action: { do: "start", task },
+});
 
 function componentTasks(seen: BackupObservation): TaskFacts[] {
   const { prepare, database, files } = seen.tasks;
@@ -105,7 +109,9 @@ function firstFailure(seen: BackupObservation): FailureRecord | undefined {
   const broken = Object.entries({ prepare, database, files }).flatMap(([name, task]) =>
     task === undefined || task.state === "running" || task.state === "done" ? [] : [failureOf(name, task)],
   );
-  return broken.find((failure) => failure.code !== "cancelled" && failure.code !== "worker-died") ?? broken[0];
+  return (
+    broken.find((failure) => failure.code !== "cancelled" && failure.code !== "worker-died") ?? broken[0]
+  );
 }
 
 function failureOf(name: string, task: TaskFacts): FailureRecord {

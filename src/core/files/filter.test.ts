@@ -7,7 +7,11 @@ const filter = (spec: Partial<FileFilterSpec>) => compileFilter({ ...nothing, ..
 
 describe("patterns", () => {
   test.each<[pattern: string, matching: string[], others: string[]]>([
-    ["*/thumbnails/*", ["a/thumbnails/x.jpg", "thumbnails/x", "a/b/thumbnails/c/d"], ["a/thumbnails/", "a/thumbnails.txt", "a/mythumbnails/x"]],
+    [
+      "*/thumbnails/*",
+      ["a/thumbnails/x.jpg", "thumbnails/x", "a/b/thumbnails/c/d"],
+      ["a/thumbnails/", "a/thumbnails.txt", "a/mythumbnails/x"],
+    ],
     ["*/.cache/*", ["a/.cache/x", ".cache/y/z"], ["a/xcache/x", ".cache/"]],
     ["*.tmp", ["x.tmp", "a/b/x.tmp", "dir.tmp/below"], ["x.tmp2", "tmp"]],
     ["/*.tmp", ["x.tmp"], ["a/x.tmp"]],
@@ -17,7 +21,11 @@ describe("patterns", () => {
     ["a/**/z", ["a/z", "a/b/z", "q/a/b/c/z/below"], ["a/bz", "az"]],
     ["**/logs/**", ["logs/x", "a/logs/x/y"], ["logs/", "a/logs/"]],
     ["/a/**", ["a/x", "a/x/y"], ["a/", "b/a/x"]],
-    ["file-?.txt", ["file-1.txt", "file-ä.txt", "file-\u{1f600}.txt"], ["file-12.txt", "file-.txt", "file-/.txt"]],
+    [
+      "file-?.txt",
+      ["file-1.txt", "file-ä.txt", "file-\u{1f600}.txt"],
+      ["file-12.txt", "file-.txt", "file-/.txt"],
+    ],
     ["a?b", ["axb"], ["a/b"]],
     ["literal\\*", ["literal*"], ["literalx"]],
     ["50%+(1)[x]{y}|$", ["50%+(1)[x]{y}|$"], ["50%+(1)x"]],
@@ -69,9 +77,14 @@ describe("a filter", () => {
   });
 
   test("with includePaths takes them and the folders above them, nothing beside", () => {
-    const spec = { includePaths: ["sites/default/files/", "sites/*/private/"], excludePaths: ["sites/default/files/css/"] };
+    const spec = {
+      includePaths: ["sites/default/files/", "sites/*/private/"],
+      excludePaths: ["sites/default/files/css/"],
+    };
     const { folder, includes } = filter(spec);
-    expect(["sites/", "sites/default/", "sites/other/", "sites/default/files/"].map(folder)).toEqual(Array(4).fill("enter"));
+    expect(["sites/", "sites/default/", "sites/other/", "sites/default/files/"].map(folder)).toEqual(
+      Array(4).fill("enter"),
+    );
     expect(folder("modules/")).toBe("leave-out");
     expect(folder("sites/default/files/css/")).toBe("leave-out");
     expect(includes("sites/default/settings.php")).toBe(false);

@@ -21,32 +21,42 @@ const sorted = (keys: Iterable<string>, version: (key: string) => string): Item[
     .toSorted((a, b) => (a < b ? -1 : 1))
     .map((key) => ({ key, facts: { kind: "file", sizeBytes: 1, mtimeNs: "1", version: version(key) } }));
 
-const keys = fc.array(fc.string({ unit: fc.constantFrom("a", "b", "/", "\xff"), minLength: 1, maxLength: 4 }));
+const keys = fc.array(
+  fc.string({ unit: fc.constantFrom("a", "b", "/", "\xff"), minLength: 1, maxLength: 4 }),
+);
 const batchSizes = fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1 });
 
 describe("the merge-join of two listings", () => {
   test("decides what the naive set difference decides, however the listings are cut into batches", async () => {
     await fc.assert(
-      fc.asyncProperty(keys, keys, keys, batchSizes, batchSizes, async (before, now, touched, cutsA, cutsB) => {
-        const changed = new Set(touched);
-        const left = sorted(before, () => "v1");
-        const right = sorted(now, (key) => (changed.has(key) ? "v2" : "v1"));
-        const decided: [string, string][] = [];
-        for await (const batch of mergeJoin(batches(left, cutsA), batches(right, cutsB))) {
-          for (const { key, left: l, right: r } of batch) decided.push([key, decideFile(l?.facts, r?.facts)]);
-        }
+      fc.asyncProperty(
+        keys,
+        keys,
+        keys,
+        batchSizes,
+        batchSizes,
+        async (before, now, touched, cutsA, cutsB) => {
+          const changed = new Set(touched);
+          const left = sorted(before, () => "v1");
+          const right = sorted(now, (key) => (changed.has(key) ? "v2" : "v1"));
+          const decided: [string, string][] = [];
+          for await (const batch of mergeJoin(batches(left, cutsA), batches(right, cutsB))) {
+            for (const { key, left: l, right: r } of batch)
+              decided.push([key, decideFile(l?.facts, r?.facts)]);
+          }
 
-        const beforeSet = new Set(before);
-        const nowSet = new Set(now);
-        const naive = [...beforeSet.union(nowSet)]
-          .toSorted((a, b) => (a < b ? -1 : 1))
-          .map((key): [string, string] => {
-            if (!nowSet.has(key)) return [key, "vanished"];
-            if (!beforeSet.has(key)) return [key, "new"];
-            return [key, changed.has(key) ? "changed" : "unchanged"];
-          });
-        expect(decided).toEqual(naive);
-      }),
+          const beforeSet = new Set(before);
+          const nowSet = new Set(now);
+          const naive = [...beforeSet.union(nowSet)]
+            .toSorted((a, b) => (a < b ? -1 : 1))
+            .map((key): [string, string] => {
+              if (!nowSet.has(key)) return [key, "vanished"];
+              if (!beforeSet.has(key)) return [key, "new"];
+              return [key, changed.has(key) ? "changed" : "unchanged"];
+            });
+          expect(decided).toEqual(naive);
+        },
+      ),
     );
   });
 

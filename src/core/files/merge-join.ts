@@ -36,7 +36,10 @@ export async function* mergeJoin<L extends Keyed, R extends Keyed>(
 }
 
 /** Joins until one side's batch is used up (the other side may hold smaller keys in its next batch). */
-function joinBatches<L extends Keyed, R extends Keyed>(lefts: BatchReader<L>, rights: BatchReader<R>): Joined<L, R>[] {
+function joinBatches<L extends Keyed, R extends Keyed>(
+  lefts: BatchReader<L>,
+  rights: BatchReader<R>,
+): Joined<L, R>[] {
   const joined: Joined<L, R>[] = [];
   while ((lefts.current !== undefined || lefts.ended) && (rights.current !== undefined || rights.ended)) {
     const left = lefts.current;

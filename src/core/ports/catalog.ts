@@ -1,5 +1,12 @@
 import type { FailureRecord } from "../failure.ts";
-import type { LogLine, Operation, OperationEnd, OperationKind, OperationTask, TaskState } from "../operation/operation.ts";
+import type {
+  LogLine,
+  Operation,
+  OperationEnd,
+  OperationKind,
+  OperationTask,
+  TaskState,
+} from "../operation/operation.ts";
 
 /**
  * What is going on and what is where: operations with their tasks and log, and an index of what the
@@ -19,7 +26,9 @@ export interface Catalog {
   createOperation(operation: NewOperation, lease: { readonly seconds: number }): Promise<void>;
   getOperation(id: string): Promise<Operation | undefined>;
   /** Newest first. */
-  listOperations(query: OperationQuery): Promise<{ readonly operations: readonly Operation[]; readonly total: number }>;
+  listOperations(
+    query: OperationQuery,
+  ): Promise<{ readonly operations: readonly Operation[]; readonly total: number }>;
   /** All that are not finished, oldest first, and whether their lease has run out. */
   listOpenOperations(): Promise<readonly OpenOperation[]>;
 
@@ -50,12 +59,18 @@ export interface Catalog {
   /** Adds or replaces what is known of a sealed backup: it was seen, so it is not deleted. */
   putBackup(backup: SealedBackup): Promise<void>;
   /** Newest first. Deleted ones are left out. */
-  listBackups(query: BackupIndexQuery): Promise<{ readonly backups: readonly IndexedBackup[]; readonly total: number }>;
+  listBackups(
+    query: BackupIndexQuery,
+  ): Promise<{ readonly backups: readonly IndexedBackup[]; readonly total: number }>;
   /** By id, deleted ones too; the one of `projectId` when several projects have one of this id. */
   getBackup(backupId: string, projectId?: string): Promise<IndexedBackup | undefined>;
   /** The metadata as sealed (JSON), where it is known. */
   getBackupMetadata(backupId: string, projectId: string): Promise<unknown>;
-  markBackup(backupId: string, projectId: string, change: { readonly verifiedAtMs?: number; readonly deletedAtMs?: number }): Promise<void>;
+  markBackup(
+    backupId: string,
+    projectId: string,
+    change: { readonly verifiedAtMs?: number; readonly deletedAtMs?: number },
+  ): Promise<void>;
 
   getRestore(restoreId: string): Promise<RestoreRecord | undefined>;
   putRestore(restoreId: string, change: Partial<Omit<RestoreRecord, "restoreId">>): Promise<void>;
@@ -73,7 +88,10 @@ export interface Catalog {
 export const maximumLogLines = 1_000;
 
 export type NewOperation = Omit<Operation, "attempt" | "notBeforeMs" | "cancelRequested" | "end">;
-export interface OpenOperation { readonly operation: Operation; readonly leaseExpired: boolean }
+export interface OpenOperation {
+  readonly operation: Operation;
+  readonly leaseExpired: boolean;
+}
 export interface OperationQuery {
   readonly kind: OperationKind;
   readonly projectId?: string;
@@ -81,7 +99,11 @@ export interface OperationQuery {
   readonly offset?: number;
 }
 
-export interface TaskKey { readonly operationId: string; readonly attempt: number; readonly name: string }
+export interface TaskKey {
+  readonly operationId: string;
+  readonly attempt: number;
+  readonly name: string;
+}
 export type NewTask = TaskKey & { readonly startedAtMs: number };
 export interface TaskChange {
   readonly state?: TaskState;

@@ -8,7 +8,10 @@ export interface KeyService {
    * its offline recovery key. Creates the project's key when `create` is set and there is none
    * (`created` then tells the caller to say so loudly); without it rejects with `key-missing`.
    */
-  recipients(projectId: string, options: { create: boolean }): Promise<{ recipients: Recipient[]; created: boolean }>;
+  recipients(
+    projectId: string,
+    options: { create: boolean },
+  ): Promise<{ recipients: Recipient[]; created: boolean }>;
 
   /** Wraps a 32-byte key for one recipient, bound to `context`. */
   wrap(recipient: Recipient, key: Uint8Array, context: string): Promise<WrappedKey>;

@@ -50,7 +50,10 @@ export function parseKeyring(text: string, projectId: string, backupId: string):
     );
   }
   if (!isKeyring(value)) {
-    throw new Failure("keyring-damaged", `keyring.json of ${backupId} is not in its stated form: it was changed.`);
+    throw new Failure(
+      "keyring-damaged",
+      `keyring.json of ${backupId} is not in its stated form: it was changed.`,
+    );
   }
   return value;
 }
@@ -67,7 +70,9 @@ function isKeyring(value: Partial<Keyring>): boolean {
 }
 
 function isKeyEntry(entry: Partial<KeyEntry> | undefined): boolean {
-  return typeof entry?.check === "string" && Array.isArray(entry.wrapped) && entry.wrapped.every(isWrappedKey);
+  return (
+    typeof entry?.check === "string" && Array.isArray(entry.wrapped) && entry.wrapped.every(isWrappedKey)
+  );
 }
 
 function isWrappedKey(value: Partial<WrappedKey> | null): boolean {

@@ -16,7 +16,8 @@ export interface RepositoryDescription {
 }
 
 export const projectPrefix = (projectId: string): string => `backups/${projectId}/`;
-export const backupPrefix = (projectId: string, backupId: string): string => `backups/${projectId}/${backupId}/`;
+export const backupPrefix = (projectId: string, backupId: string): string =>
+  `backups/${projectId}/${backupId}/`;
 export const metadataName = (projectId: string, backupId: string): string =>
   `${backupPrefix(projectId, backupId)}metadata.json`;
 export const keyringName = (projectId: string, backupId: string): string =>

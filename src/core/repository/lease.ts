@@ -30,7 +30,9 @@ export function findConflict(
 ): RepositoryLease | undefined {
   return others.find(
     (other) =>
-      other.id !== ownId && !isExpired(other, nowMs) && (wanted === "exclusive" || other.kind === "exclusive"),
+      other.id !== ownId &&
+      !isExpired(other, nowMs) &&
+      (wanted === "exclusive" || other.kind === "exclusive"),
   );
 }
 

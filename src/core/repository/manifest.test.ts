@@ -13,7 +13,13 @@ const file: ManifestEntry = {
   gid: 1000,
   version: "1762732800000000002:77",
   sha256: "ab".repeat(32),
-  stored: { backup: "backup-20251110-020000-3f9c2a", file: "a1/files/pack-000001", offset: 0, length: 72, codec: "none" },
+  stored: {
+    backup: "backup-20251110-020000-3f9c2a",
+    file: "a1/files/pack-000001",
+    offset: 0,
+    length: 72,
+    codec: "none",
+  },
 };
 
 const bytesKey = fc.uint8Array({ minLength: 1, maxLength: 40 }).map((bytes) => {
@@ -37,7 +43,14 @@ describe("an entry's line", () => {
         const mark = vanished ? { vanished: true as const } : {};
         const entry: ManifestEntry = { ...file, key, ...mark };
         expect(decodeEntry(encodeEntry(entry))).toEqual(entry);
-        const link: ManifestEntry = { key, kind: "symlink", sizeBytes: 0, mtimeNs: "-1", mode: 0o777, target };
+        const link: ManifestEntry = {
+          key,
+          kind: "symlink",
+          sizeBytes: 0,
+          mtimeNs: "-1",
+          mode: 0o777,
+          target,
+        };
         expect(decodeEntry(encodeEntry(link))).toEqual(link);
         expect(encodeEntry(entry)).not.toContain("\n");
       }),
@@ -71,11 +84,15 @@ describe("an entry's line", () => {
     ["a key of half a character", { key: "\ud800" }],
   ])("is refused for %s", (_name, change) => {
     const line = JSON.stringify({ ...file, ...change });
-    expect(() => decodeEntry(line)).toThrowError(expect.objectContaining({ code: "manifest-damaged" }) as Error);
+    expect(() => decodeEntry(line)).toThrowError(
+      expect.objectContaining({ code: "manifest-damaged" }) as Error,
+    );
   });
 
   test.each(["", "null", "[]", "{", `"x"`])("is refused for the line %j", (line) => {
-    expect(() => decodeEntry(line)).toThrowError(expect.objectContaining({ code: "manifest-damaged" }) as Error);
+    expect(() => decodeEntry(line)).toThrowError(
+      expect.objectContaining({ code: "manifest-damaged" }) as Error,
+    );
   });
 });
 

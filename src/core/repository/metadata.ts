@@ -138,14 +138,23 @@ export interface DatabaseInventory {
     readonly connectionLimit: number;
   };
   readonly serverVersion: string;
-  readonly extensions: readonly { readonly name: string; readonly version: string; readonly schema: string }[];
+  readonly extensions: readonly {
+    readonly name: string;
+    readonly version: string;
+    readonly schema: string;
+  }[];
   /**
    * Every table that holds rows itself (leaf partitions too) and materialised view. `rows` and `bytes`
    * are counted in the archive as it passed; absent for materialised views and for tables whose rows were
    * left out. `parent` is the root of a partition tree (rows of hash partitions may land in other leaves).
    */
   readonly tables: readonly InventoryTable[];
-  readonly sequences: readonly { readonly schema: string; readonly name: string; readonly lastValue: string; readonly isCalled: boolean }[];
+  readonly sequences: readonly {
+    readonly schema: string;
+    readonly name: string;
+    readonly lastValue: string;
+    readonly isCalled: boolean;
+  }[];
   /** Count, and logical bytes, of large objects in the archive. */
   readonly largeObjects: { readonly count: number; readonly bytes: number };
   /** Counts by kind, for completeness: constraints (by contype), indexes, triggers, functions, views, … */

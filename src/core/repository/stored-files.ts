@@ -20,5 +20,10 @@ export function referencedBackups(metadata: BackupMetadata): readonly string[] {
 /** Names, relative to the backup, that belong to every sealed backup besides its stored files. */
 export function accompanyingNames(metadata: BackupMetadata): string[] {
   const attempt = `a${metadata.attempt}`;
-  return ["metadata.json", "keyring.json", `${attempt}/database.evidence.json`, `${attempt}/files.evidence.json`];
+  return [
+    "metadata.json",
+    "keyring.json",
+    `${attempt}/database.evidence.json`,
+    `${attempt}/files.evidence.json`,
+  ];
 }

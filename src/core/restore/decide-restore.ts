@@ -12,7 +12,10 @@ export interface RestoreObservation {
   /** `plan`, `database`, `files`, `swap`, `look` (at the swap), `undo-files`, `discard`. */
   readonly tasks: TaskFactsByName;
   /** Of the plan, once there is one. */
-  readonly plan?: { readonly database?: { readonly into: RestoreInto; readonly target: string }; readonly files: boolean };
+  readonly plan?: {
+    readonly database?: { readonly into: RestoreInto; readonly target: string };
+    readonly files: boolean;
+  };
   /** What whoever asked said to the plan. */
   readonly approval: "pending" | "given" | FailureRecord;
   /** What `swap` or `look` reported. */
@@ -72,11 +75,16 @@ function decideCleanUp(seen: RestoreObservation, cause: FailureRecord): Decision
     return { type: "act", action: { do: "stop" } };
   }
   // The swap is what makes database and files fit together: without it, whole new files go back.
-  if (files?.state === "done" && isEnded(seen.tasks["swap"]) && undo === undefined) return start("undo-files");
+  if (files?.state === "done" && isEnded(seen.tasks["swap"]) && undo === undefined)
+    return start("undo-files");
   if (undo?.state === "running") return { type: "wait" };
   if (database !== undefined && mayDiscard(seen) && discard === undefined) return start("discard");
   if (discard?.state === "running") return { type: "wait" };
-  const failure = { ...cause, message: [cause.message, ...describeLeft(seen)].join(" "), retry: "never" as const };
+  const failure = {
+    ...cause,
+    message: [cause.message, ...describeLeft(seen)].join(" "),
+    retry: "never" as const,
+  };
   return cause.code === "cancelled" ? { type: "cancel", failure } : { type: "fail", failure };
 }
 
@@ -103,7 +111,8 @@ function causeOfEnd(seen: RestoreObservation): FailureRecord | undefined {
 
 /** Every task that this restore needs is done: only the record of its end was missing. */
 function isWhole(seen: RestoreObservation): boolean {
-  if (seen.approval !== "given" || seen.plan === undefined || seen.plan.database?.into === "swap") return false;
+  if (seen.approval !== "given" || seen.plan === undefined || seen.plan.database?.into === "swap")
+    return false;
   const databaseDone = seen.plan.database === undefined || seen.tasks["database"]?.state === "done";
   const filesDone = !seen.plan.files || seen.tasks["files"]?.state === "done";
   return databaseDone && filesDone;
@@ -143,7 +152,10 @@ function describeLeft(seen: RestoreObservation): string[] {
   return sentences;
 }
 
-const start = (task: RestoreTaskName): Decision<RestoreAction> => ({ type: "act", action: { do: "start", task } });
+const start = (task: RestoreTaskName): Decision<RestoreAction> => ({
+  type: "act",
+  action: { do: "start", task },
+});
 const isEnded = (task: TaskFacts | undefined): boolean => task !== undefined && task.state !== "running";
 const isBroken = (task: TaskFacts | undefined): boolean => task?.state === "failed" || task?.state === "lost";
 

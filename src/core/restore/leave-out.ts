@@ -46,7 +46,15 @@ const silentKinds: ReadonlySet<string> = new Set([...databaseKinds, "ENCODING", 
 
 /** Kinds without which the rows would not be there, or a restore would not be what was backed up. */
 const essentialKinds: ReadonlySet<string> = new Set([
-  "TABLE", "TABLE DATA", "TABLE ATTACH", "SEQUENCE", "SEQUENCE SET", "SCHEMA", "BLOB", "BLOBS", "BLOB METADATA",
+  "TABLE",
+  "TABLE DATA",
+  "TABLE ATTACH",
+  "SEQUENCE",
+  "SEQUENCE SET",
+  "SCHEMA",
+  "BLOB",
+  "BLOBS",
+  "BLOB METADATA",
 ]);
 
 /** Kinds that go silently with what they are on. */
@@ -80,9 +88,12 @@ export function decideLeaveOut(
   const owners = decideOwners(entries, left, rights, options.noOwner);
   const tablespaces = new Set(entries.map((entry) => entry.tablespace).filter((name) => name !== ""));
   const missing = [...tablespaces].filter((name) => !rights.tablespaces.has(name)).toSorted();
-  const warnings = missing.length === 0 ? [] : [
-    `The target has no usable tablespace ${missing.join(", ")}: everything goes to its default tablespace.`,
-  ];
+  const warnings =
+    missing.length === 0
+      ? []
+      : [
+          `The target has no usable tablespace ${missing.join(", ")}: everything goes to its default tablespace.`,
+        ];
   return {
     leaveOut: [...left.values()].toSorted((a, b) => a.dumpId - b.dumpId),
     blockers: [...blockers, ...owners.blockers],
@@ -102,12 +113,17 @@ function whyNot(
   rights: TargetRights,
   entries: readonly RestoreEntry[],
 ): string | undefined {
-  return entry.kind === "EXTENSION" ? whyNotExtension(entry, rights)
-    : entry.kind === "ACL" || entry.kind === "DEFAULT ACL" ? whyNotGrant(entry, rights)
-    : entry.kind === "POLICY" ? whyNotPolicy(entry, rights)
-    : entry.kind === "USER MAPPING" ? whyNotUserMapping(entry, rights)
-    : rights.superuser ? undefined
-    : whyNotOrdinary(entry, rights, entries);
+  return entry.kind === "EXTENSION"
+    ? whyNotExtension(entry, rights)
+    : entry.kind === "ACL" || entry.kind === "DEFAULT ACL"
+      ? whyNotGrant(entry, rights)
+      : entry.kind === "POLICY"
+        ? whyNotPolicy(entry, rights)
+        : entry.kind === "USER MAPPING"
+          ? whyNotUserMapping(entry, rights)
+          : rights.superuser
+            ? undefined
+            : whyNotOrdinary(entry, rights, entries);
 }
 
 function whyNotExtension(entry: RestoreEntry, rights: TargetRights): string | undefined {
@@ -208,21 +224,30 @@ function whyNotGrant(entry: RestoreEntry, rights: TargetRights): string | undefi
 function whyNotPolicy(entry: RestoreEntry, rights: TargetRights): string | undefined {
   const to = /\sTO (.+?)(?:\sUSING \(|\sWITH CHECK \(|;\s*$)/s.exec(entry.definition)?.[1];
   const names = to === undefined ? [] : (to.match(/"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*/g) ?? []);
-  const missing = names.filter((name) => name !== "PUBLIC").map(unquote).filter((name) => !rights.roles.has(name));
-  return missing.length === 0 ? undefined : `the target has no role ${missing.join(", ")}; without it less is allowed`;
+  const missing = names
+    .filter((name) => name !== "PUBLIC")
+    .map(unquote)
+    .filter((name) => !rights.roles.has(name));
+  return missing.length === 0
+    ? undefined
+    : `the target has no role ${missing.join(", ")}; without it less is allowed`;
 }
 
 function whyNotUserMapping(entry: RestoreEntry, rights: TargetRights): string | undefined {
-  const role = /USER MAPPING (?:IF NOT EXISTS )?FOR ("(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)/.exec(entry.definition)?.[1];
+  const role = /USER MAPPING (?:IF NOT EXISTS )?FOR ("(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)/.exec(
+    entry.definition,
+  )?.[1];
   if (role === undefined || role === "public" || role === "PUBLIC") return undefined;
   return rights.roles.has(unquote(role)) ? undefined : `the target has no role ${unquote(role)}`;
 }
 
 /** Takes along what depends on something left out; a table among it becomes a blocker. */
 function spread(entries: readonly RestoreEntry[], left: Map<number, LeftOut>, blockers: PlanNote[]): void {
-  const carriers = new Map(entries.filter((e) => left.has(e.dumpId) && !attachedKinds.has(e.kind)).map((e) => [e.dumpId, e]));
+  const carriers = new Map(
+    entries.filter((e) => left.has(e.dumpId) && !attachedKinds.has(e.kind)).map((e) => [e.dumpId, e]),
+  );
   const blamed = new Set<number>();
-  for (let grew = carriers.size > 0; grew; ) {
+  for (let grew = carriers.size > 0; grew;) {
     grew = false;
     for (const entry of entries) {
       if (left.has(entry.dumpId)) continue;
@@ -234,7 +259,11 @@ function spread(entries: readonly RestoreEntry[], left: Map<number, LeftOut>, bl
         blockers.push(needed(entry, cause, left.get(cause.dumpId)));
         continue;
       }
-      left.set(entry.dumpId, { dumpId: entry.dumpId, what: describeEntry(entry), why: `it needs ${describeEntry(cause)}` });
+      left.set(entry.dumpId, {
+        dumpId: entry.dumpId,
+        what: describeEntry(entry),
+        why: `it needs ${describeEntry(cause)}`,
+      });
       if (!attachedKinds.has(entry.kind)) carriers.set(entry.dumpId, entry);
       grew = true;
     }
@@ -279,7 +308,12 @@ function decideOwners(
     return {
       noOwner: false,
       warnings: [],
-      blockers: [{ code: "rights-missing-to-restore", message: `Owners cannot be kept for ${which}. Leave out --owner.` }],
+      blockers: [
+        {
+          code: "rights-missing-to-restore",
+          message: `Owners cannot be kept for ${which}. Leave out --owner.`,
+        },
+      ],
     };
   }
   return {

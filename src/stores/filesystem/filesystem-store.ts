@@ -1,6 +1,17 @@
 import { randomBytes } from "node:crypto";
 import { constants, type Dirent } from "node:fs";
-import { link, mkdir, open, opendir, readdir, rename, rmdir, stat, unlink, type FileHandle } from "node:fs/promises";
+import {
+  link,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  rename,
+  rmdir,
+  stat,
+  unlink,
+  type FileHandle,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Failure } from "../../core/failure.ts";
@@ -95,10 +106,13 @@ class FilesystemStore implements ObjectStore {
       const size = (await file.stat()).size;
       const end = range.length === undefined ? size : range.offset + range.length;
       if (end > size) {
-        throw new Failure("backup-incomplete", `${name} in ${this.url} has ${size} bytes; ${end} are needed.`);
+        throw new Failure(
+          "backup-incomplete",
+          `${name} in ${this.url} has ${size} bytes; ${end} are needed.`,
+        );
       }
       const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(readChunkBytes, end - range.offset)));
-      for (let position = range.offset; position < end; ) {
+      for (let position = range.offset; position < end;) {
         const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, end - position), position);
         if (bytesRead === 0) throw new Failure("backup-incomplete", `${name} in ${this.url} became shorter.`);
         yield buffer.subarray(0, bytesRead);
@@ -216,7 +230,7 @@ class FilesystemWriter implements ObjectWriter {
 
   async write(bytes: Uint8Array): Promise<void> {
     try {
-      for (let offset = 0; offset < bytes.length; ) {
+      for (let offset = 0; offset < bytes.length;) {
         const { bytesWritten } = await this.#file.write(bytes, offset, bytes.length - offset);
         offset += bytesWritten;
       }
@@ -231,7 +245,10 @@ class FilesystemWriter implements ObjectWriter {
       await this.#file.sync();
       const facts = await this.#file.stat();
       if (facts.size !== this.#written) {
-        throw new Failure("store-failed", `${this.#path} has ${facts.size} bytes after ${this.#written} were written.`);
+        throw new Failure(
+          "store-failed",
+          `${this.#path} has ${facts.size} bytes after ${this.#written} were written.`,
+        );
       }
       this.#ended = true;
       await this.#file.close();
@@ -263,7 +280,12 @@ export async function* listUnfinishedWrites(
     const path = join(entry.parentPath, entry.name);
     const facts = await stat(path).catch(() => undefined);
     if (facts === undefined || nowMs - facts.mtimeMs < minimumAgeSeconds * 1000) continue;
-    yield { path, name: path.slice(root.length + 1), sizeBytes: facts.size, modifiedAtMs: Math.trunc(facts.mtimeMs) };
+    yield {
+      path,
+      name: path.slice(root.length + 1),
+      sizeBytes: facts.size,
+      modifiedAtMs: Math.trunc(facts.mtimeMs),
+    };
   }
 }
 
