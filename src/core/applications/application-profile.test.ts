@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compilePatterns } from "../files/filter.ts";
-import { applicationProfiles, generatedFilePatterns, type ApplicationName } from "./application-profile.ts";
+import { generatedFilePatterns, type ApplicationName } from "./application-profile.ts";
+import { applicationProfiles } from "./application-profiles.ts";
 
 const matcher = (name: ApplicationName, url: string) =>
   compilePatterns(generatedFilePatterns(applicationProfiles[name], url));

@@ -1,7 +1,3 @@
-import { bloomreach } from "./bloomreach.ts";
-import { drupal } from "./drupal.ts";
-import { liferay } from "./liferay.ts";
-
 /**
  * What is known about an application, as data. A profile leaves nothing out by itself: its patterns are used
  * only when generated files are to be left out (`--exclude-generated`), its tables are suggestions.
@@ -27,12 +23,6 @@ export interface GeneratedFiles {
 }
 
 export type ApplicationName = "liferay" | "drupal" | "bloomreach";
-
-export const applicationProfiles: Readonly<Record<ApplicationName, ApplicationProfile>> = {
-  liferay,
-  drupal,
-  bloomreach,
-};
 
 /**
  * The profile's patterns of generated files for a source folder. A pattern that is tied to the file store

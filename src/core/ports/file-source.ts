@@ -1,0 +1,89 @@
+import type { FileFilter } from "../files/filter.ts";
+import type { FileKey } from "../repository/manifest.ts";
+
+/** A place whose objects are backed up: a folder, later a bucket. Worker side only. Nothing here writes. */
+export interface FileSource {
+  /** Canonical URL, e.g. `file:///srv/liferay/document_library`. */
+  readonly url: string;
+
+  /**
+   * Everything that the filter includes, in byte order of keys, each key once, in batches of any size and
+   * with constant memory (a folder's names at a time). Symlinks are not followed. An object that goes away
+   * while the list is made is not part of it; what cannot be read is, with its `problem`.
+   *
+   * Rejects with `source-not-found` or `source-unreadable` when the source itself cannot be listed.
+   */
+  list(options: ListOptions): AsyncIterable<readonly SourceEntry[]>;
+
+  /**
+   * Opens a file's content. Throws a `SourceError` where that does not work; the caller decides what this
+   * means for the backup.
+   */
+  open(key: FileKey): SourceContent | Promise<SourceContent>;
+
+  /**
+   * Whether an object could be put at `key` beside what the source holds now: false when there is one of
+   * another kind on the way or in its place.
+   */
+  hasRoomFor(key: FileKey): boolean | Promise<boolean>;
+}
+
+export interface ListOptions {
+  readonly filter: FileFilter;
+  /** Called for every object, or folder with all that is in it, that the filter leaves out. */
+  readonly onLeftOut?: (key: FileKey) => void;
+  /** Sentences for the log, e.g. that a folder is on another file system. */
+  readonly onNote?: (message: string) => void;
+}
+
+export interface SourceEntry {
+  readonly key: FileKey;
+  /** `special`: sockets, FIFOs, devices, and what cannot even be looked at; always with a `problem`. */
+  readonly kind: "file" | "directory" | "symlink" | "special";
+  /** 0 for all but files. */
+  readonly sizeBytes: number;
+  readonly mtimeNs: string;
+  readonly mode: number;
+  readonly uid?: number;
+  readonly gid?: number;
+  readonly version?: string;
+  readonly target?: string;
+  /** Why its content (a folder's: its list) is not to be had. */
+  readonly problem?: SourceProblem;
+}
+
+export interface SourceProblem {
+  readonly reason: SkipReason;
+  /** The system's words, for people. */
+  readonly message: string;
+}
+
+export type SkipReason =
+  /** A socket, FIFO or device: it has no content. */
+  | "special"
+  /** The system refuses to list or read it. */
+  | "unreadable"
+  /** Its content changed at every attempt to read it. */
+  | "changing";
+
+export interface SourceContent {
+  /** Facts when it was opened. */
+  readonly facts: SourceEntry;
+  /** Reads on into the buffer; 0 at the end. Throws a `SourceError`. */
+  read(into: Uint8Array): number | Promise<number>;
+  /** The facts now, of the very object that was opened. */
+  factsNow(): SourceEntry | Promise<SourceEntry>;
+  close(): void | Promise<void>;
+}
+
+/** An object's content is not to be had. Not for people: the task turns it into an entry or a `Failure`. */
+export class SourceError extends Error {
+  /** `gone`: it is not there any more, or something of another kind is. */
+  readonly reason: "gone" | "unreadable";
+
+  constructor(reason: "gone" | "unreadable", message: string, cause?: unknown) {
+    super(message, cause === undefined ? {} : { cause });
+    this.name = "SourceError";
+    this.reason = reason;
+  }
+}

@@ -1,0 +1,101 @@
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import {
+  SourceError,
+  type FileSource,
+  type ListOptions,
+  type SourceContent,
+  type SourceEntry,
+} from "../../core/ports/file-source.ts";
+import { encodeKey, type FileKey } from "../../core/repository/manifest.ts";
+import { describe, hasCode, reasonOf, toPath, walkFolder } from "./walk-folder.ts";
+
+/** The folder of a `file:///…` URL as a source of files. Only the folder itself may be a symlink. */
+export function openFolderSource(url: string): FileSource {
+  return new FolderSource(fileURLToPath(url));
+}
+
+/** `file:///srv/liferay/document_library`, without a slash at its end, however it was spelled. */
+export function canonicalFolderUrl(url: string): string {
+  return pathToFileURL(fileURLToPath(url).replace(/(?<=[^/])\/+$/, "")).href;
+}
+
+/** O_NONBLOCK: a FIFO that took a file's place must not stop the walk for ever. */
+const readFlags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+class FolderSource implements FileSource {
+  readonly url: string;
+  readonly #root: string;
+  /** Binary string with a slash at its end. */
+  readonly #prefix: string;
+
+  constructor(root: string) {
+    this.#root = root;
+    this.url = canonicalFolderUrl(pathToFileURL(root).href);
+    this.#prefix = `${encodeKey(root).replace(/\/+$/, "")}/`;
+  }
+
+  list(options: ListOptions): AsyncIterable<readonly SourceEntry[]> {
+    return walkFolder(this.#root, options);
+  }
+
+  open(key: FileKey): SourceContent {
+    let fd: number;
+    try {
+      fd = openSync(toPath(this.#prefix + key), readFlags);
+    } catch (error) {
+      throw sourceError(error);
+    }
+    try {
+      const facts = describe(key, fstatSync(fd, { bigint: true }));
+      if (facts.kind !== "file") throw new SourceError("gone", "it is no file any more");
+      return new OpenFile(fd, facts);
+    } catch (error) {
+      closeSync(fd);
+      throw sourceError(error);
+    }
+  }
+
+  hasRoomFor(key: FileKey): boolean {
+    const path = key.endsWith("/") ? key.slice(0, -1) : key;
+    try {
+      const found = lstatSync(toPath(this.#prefix + path), { throwIfNoEntry: false });
+      return found === undefined || found.isDirectory() === key.endsWith("/");
+    } catch (error) {
+      if (hasCode(error, "ENOTDIR", "ELOOP")) return false;
+      return true;
+    }
+  }
+}
+
+class OpenFile implements SourceContent {
+  readonly facts: SourceEntry;
+  readonly #fd: number;
+
+  constructor(fd: number, facts: SourceEntry) {
+    this.#fd = fd;
+    this.facts = facts;
+  }
+
+  read(into: Uint8Array): number {
+    try {
+      return readSync(this.#fd, into);
+    } catch (error) {
+      throw sourceError(error);
+    }
+  }
+
+  factsNow(): SourceEntry {
+    return describe(this.facts.key, fstatSync(this.#fd, { bigint: true }));
+  }
+
+  close(): void {
+    closeSync(this.#fd);
+  }
+}
+
+function sourceError(error: unknown): SourceError {
+  if (error instanceof SourceError) return error;
+  if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP", "ENXIO")) return new SourceError("gone", reasonOf(error), error);
+  return new SourceError("unreadable", reasonOf(error), error);
+}
