@@ -43,7 +43,8 @@ export interface StartOptions {
   readonly outliveParent?: boolean;
 }
 
-export interface RunningPostgres extends AsyncDisposable {
+/** A server to connect to, whoever started it. */
+export interface PostgresServer {
   /** `postgres://postgres@127.0.0.1:PORT/postgres`, without the password. */
   readonly url: string;
   readonly host: string;
@@ -52,13 +53,8 @@ export interface RunningPostgres extends AsyncDisposable {
   readonly superuser: string;
   /** The superuser's; random. */
   readonly password: string;
-  /** Of the server's main process. */
-  readonly pid: number;
-  readonly directory: string;
-  readonly dataDirectory: string;
-  readonly logFile: string;
   readonly installation: PostgresInstallation;
-  /** URL of a database for a role, without a password. */
+  /** URL of a database for a role (default: the superuser), without a password. */
   urlOf(database: string, role?: string): string;
   /** What a child process needs to connect as the superuser: `PGPASSWORD` and friends. */
   environment(): Record<string, string>;
@@ -66,6 +62,15 @@ export interface RunningPostgres extends AsyncDisposable {
   psql(sql: string, database?: string): Promise<string>;
   /** Runs one statement as the superuser and returns its rows. */
   query(sql: string, database?: string): Promise<Record<string, unknown>[]>;
+}
+
+/** A server that this process started. */
+export interface RunningPostgres extends PostgresServer, AsyncDisposable {
+  /** Of the server's main process. */
+  readonly pid: number;
+  readonly directory: string;
+  readonly dataDirectory: string;
+  readonly logFile: string;
   /** Ends the server (default `fast`) and removes its folder if that was a temporary one. Idempotent. */
   stop(mode?: "smart" | "fast" | "immediate"): Promise<void>;
   /** Kills the server's main process like a power cut; the folder stays for a new start. */
@@ -329,15 +334,37 @@ interface ServerParts {
 
 function runningServer(parts: ServerParts): RunningPostgres {
   const { installation, directory, temporary, guarded, password, guard, pid, port } = parts;
-  const connection = { host, port, user: superuser, password };
-  const end = async (signal: string): Promise<void> => {
+  const end = async (signal: "TERM" | "INT" | "QUIT" | "KILL"): Promise<void> => {
     if (guard.exitCode !== null || guard.signalCode !== null) return;
     const exited = once(guard, "exit");
     guard.ref();
     if (guarded) guard.stdin?.write(`${signal}\n`);
-    else guard.kill(`SIG${signal}` as NodeJS.Signals);
+    else guard.kill(`SIG${signal}`);
     await exited;
   };
+  const stop = async (mode: "smart" | "fast" | "immediate" = "fast"): Promise<void> => {
+    await end(({ smart: "TERM", fast: "INT", immediate: "QUIT" } as const)[mode]);
+    if (temporary) await rm(directory, { recursive: true, force: true });
+  };
+  return {
+    ...connectTo({ installation, port, password }),
+    pid,
+    directory,
+    dataDirectory: join(directory, "data"),
+    logFile: join(directory, "server.log"),
+    stop,
+    kill9: () => end("KILL"),
+    [Symbol.asyncDispose]: () => stop("fast"),
+  };
+}
+
+/** The ways to talk to a throw-away server that runs already, also in another process. */
+export function connectTo(server: {
+  readonly installation: PostgresInstallation;
+  readonly port: number;
+  readonly password: string;
+}): PostgresServer {
+  const { installation, port, password } = server;
   const urlOf = (database: string, role = superuser) =>
     `postgres://${encodeURIComponent(role)}@${host}:${port}/${encodeURIComponent(database)}`;
   const environment = () => ({
@@ -346,37 +373,42 @@ function runningServer(parts: ServerParts): RunningPostgres {
     PGUSER: superuser,
     PGPASSWORD: password,
   });
-  const stop = async (mode: "smart" | "fast" | "immediate" = "fast"): Promise<void> => {
-    await end({ smart: "TERM", fast: "INT", immediate: "QUIT" }[mode]);
-    if (temporary) await rm(directory, { recursive: true, force: true });
-  };
   return {
     url: urlOf("postgres"),
     host,
     port,
     superuser,
     password,
-    pid,
-    directory,
-    dataDirectory: join(directory, "data"),
-    logFile: join(directory, "server.log"),
     installation,
     urlOf,
     environment,
     psql: (sql, database = "postgres") => psql(installation, { ...environment(), PGDATABASE: database }, sql),
     query: async (sql, database = "postgres") => {
-      const client = new pg.Client({ ...connection, database });
-      await client.connect();
+      const client = await openClient(urlOf(database), password);
       try {
         return (await client.query<Record<string, unknown>>(sql)).rows;
       } finally {
         await client.end();
       }
     },
-    stop,
-    kill9: () => end("KILL"),
-    [Symbol.asyncDispose]: () => stop("fast"),
   };
+}
+
+/**
+ * An open connection to a URL without a password. (`pg` given both a URL and a password forgets the
+ * password.) The caller ends it.
+ */
+export async function openClient(url: string, password?: string): Promise<pg.Client> {
+  const { hostname, port, username, pathname } = new URL(url);
+  const client = new pg.Client({
+    host: hostname,
+    port: Number(port),
+    user: decodeURIComponent(username),
+    database: decodeURIComponent(pathname.slice(1)),
+    ...(password === undefined ? {} : { password }),
+  });
+  await client.connect();
+  return client;
 }
 
 /** Text that psql prints for `sql`, given on its standard input; rejects with psql's own words. */
