@@ -12,7 +12,11 @@ import { backupIdPattern } from "./layout.ts";
  */
 export type FileKey = string;
 
-/** Where an object's bytes are. */
+/**
+ * Where an object's bytes are: an encrypted stream. In a pack (its name begins with `pack-`) it is one of
+ * many, bound to its offset by the associated data (`…@offset`); otherwise it is the whole file, and the
+ * associated data has no offset.
+ */
 export interface StoredAt {
   /** The backup that stored them, where it is not this one. */
   readonly backup?: string;
@@ -50,6 +54,11 @@ export interface ManifestEntry {
    * named in the backup's list of skipped objects too.
    */
   readonly stale?: true;
+}
+
+/** Whether a stored file's name (`a1/files/pack-000001`) is that of a pack. */
+export function isPackName(file: string): boolean {
+  return file.includes("/files/pack-");
 }
 
 /** A binary string as the UTF-8 text it is, or undefined when it is not valid UTF-8. */

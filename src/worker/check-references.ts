@@ -1,0 +1,59 @@
+import { Failure } from "../core/failure.ts";
+import { backupPrefix } from "../core/repository/layout.ts";
+import { isPackName, type StoredAt } from "../core/repository/manifest.ts";
+import type { FilesComponent } from "../core/repository/metadata.ts";
+import type { BackupKeys } from "./backup-keys.ts";
+import { manifestBatches } from "./read-manifest.ts";
+import type { TaskRun } from "./task.ts";
+
+/**
+ * Asks the store for every file that the manifest of `backupId` says bytes are in, its own and earlier
+ * backups', and compares sizes; and that the keyring has a key for each of them. Reads no content.
+ *
+ * Called before the seal, under the shared lease: what is there now cannot be deleted until the metadata,
+ * which says that it is needed, exists. Rejects with `backup-incomplete` or `keyring-damaged`. Memory: one
+ * name per pack.
+ */
+export async function checkReferences(
+  run: TaskRun,
+  backupId: string,
+  files: FilesComponent,
+  keys: BackupKeys,
+): Promise<void> {
+  /** Bytes that each pack must have at least. */
+  const packs = new Map<string, number>();
+  const referred = new Set(files.references);
+  for await (const batch of manifestBatches(run, backupId, files.manifest, keys)) {
+    for (const { stored } of batch) {
+      if (stored === undefined) continue;
+      const owner = stored.backup ?? backupId;
+      if (owner !== backupId && !referred.has(owner)) throw unlisted(backupId, owner);
+      const name = backupPrefix(run.context.projectId, owner) + stored.file;
+      const end = stored.offset + stored.length;
+      if (!isPackName(stored.file)) await assertStored(run, name, end, stored);
+      else if (end > (packs.get(name) ?? 0)) packs.set(name, end);
+    }
+  }
+  for (const [name, end] of packs) await assertStored(run, name, end);
+  for (const owner of referred) if (keys.filesOf(owner) === undefined) throw missingKey(backupId, owner);
+}
+
+/** A pack has at least `sizeBytes` bytes, a file of its own exactly. */
+async function assertStored(run: TaskRun, name: string, sizeBytes: number, single?: StoredAt): Promise<void> {
+  const found = await run.store.head(name);
+  if (found !== undefined && (single === undefined ? found.sizeBytes >= sizeBytes : found.sizeBytes === sizeBytes)) return;
+  const what = found === undefined ? "is not there" : `has ${found.sizeBytes} bytes where ${sizeBytes} are needed`;
+  throw new Failure(
+    "backup-incomplete",
+    `${name}, which this backup refers to, ${what} in ${run.store.url}. It was deleted meanwhile or the store lost ` +
+      "it; nothing was sealed. Run the backup again: what is missing will be read from the source.",
+  );
+}
+
+function unlisted(backupId: string, owner: string): Failure {
+  return new Failure("manifest-damaged", `The manifest of ${backupId} refers to ${owner}, which its metadata does not list.`);
+}
+
+function missingKey(backupId: string, owner: string): Failure {
+  return new Failure("keyring-damaged", `keyring.json of ${backupId} has no files key of ${owner}, to which it refers.`);
+}
