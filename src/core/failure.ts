@@ -52,6 +52,11 @@ export const failures = define({
     meaning: "The request names neither a database nor files.",
     remedy: "Give --database, --files or both.",
   },
+  "refused-overwrite": {
+    kind: "refused",
+    meaning: "What would be written is there already, or is a place that these bytes do not belong to.",
+    remedy: "Choose another name, or say --force.",
+  },
   interrupted: {
     kind: "failed",
     meaning: "The process that ran the operation died or was stopped before it was done.",

@@ -35,4 +35,6 @@ export interface FilesSourceSpec {
   readonly verifySource?: boolean;
   /** Read again and store all, whatever the earlier manifest says. */
   readonly rehash?: boolean;
+  /** Files that cannot be read are left out and named, instead of making the backup fail. */
+  readonly allowUnreadable?: boolean;
 }

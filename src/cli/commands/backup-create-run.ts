@@ -1,0 +1,47 @@
+import { pathToFileURL } from "node:url";
+import { join } from "node:path";
+import type { BackupSpec } from "../../contract/operations.ts";
+import type { CommandContext } from "../context.ts";
+import { showBackupSummary } from "../pages/backup-page.ts";
+import { sayKeyCreated } from "../pages/key-created.ts";
+
+interface CreateOptions {
+  readonly dryRun: boolean;
+  readonly maxRate: number | undefined;
+  /** `file:///…`; undefined: the one in the data directory. */
+  readonly repository: string | undefined;
+}
+
+export async function createBackup(
+  context: CommandContext,
+  spec: BackupSpec,
+  options: CreateOptions,
+): Promise<void> {
+  const service = await context.service();
+  const repository = options.repository ?? defaultRepository(context.dataDirectory);
+  if (options.dryRun) {
+    const steps = await service.dryRunBackup(spec, { repository }, context.waiting());
+    context.print(
+      { dryRun: true, steps },
+      () => ["Nothing was started. A backup would:", ...bullets(steps)].join("\n") + "\n",
+    );
+    return;
+  }
+  const waiting = context.waiting({
+    onEvent: (event) => {
+      if (event.type === "key-created") sayKeyCreated(context, event.projectId, event.place);
+    },
+  });
+  const view = await service.createBackup(
+    spec,
+    { repository, ...(options.maxRate === undefined ? {} : { maxRateBytesPerSecond: options.maxRate }) },
+    waiting,
+  );
+  if (context.format === "name") context.out.write(`${view.backupId}\n`);
+  else context.print(view, () => showBackupSummary(view, spec, context));
+}
+
+export const defaultRepository = (dataDirectory: string): string =>
+  pathToFileURL(join(dataDirectory, "repository")).href;
+
+const bullets = (lines: readonly string[]): string[] => lines.map((line) => `  - ${line}`);

@@ -1,0 +1,72 @@
+import { Failure, failures } from "../core/failure.ts";
+import type { Problem } from "./command.ts";
+import { exitCodeOf, exitCodes } from "./exit-codes.ts";
+import type { ExitCode } from "./exit-codes.ts";
+import type { OutputFormat } from "./output.ts";
+import { paintFor, printable } from "./terminal.ts";
+import type { TextSink } from "./terminal.ts";
+
+interface ReportOptions {
+  /** "backup create"; empty for `lc2` itself. */
+  readonly commandName: string;
+  readonly format: OutputFormat;
+  readonly debug: boolean;
+}
+
+/**
+ * Says on standard error what failed, why and what to do next, and answers with the exit code. With `-o json`
+ * the last line on standard error is a JSON object with `code`, `message` and, for a command line that cannot be
+ * understood, every problem. Standard output is left alone. A stack is shown only with `--debug`.
+ */
+export function reportFailure(error: unknown, sink: TextSink, options: ReportOptions): ExitCode {
+  const failure = Failure.from(error);
+  const paint = paintFor(sink);
+  const { remedy } = failures[failure.code];
+  const lines = failure.message.split("\n").map((line) => printable(line));
+  sink.write(`${paint.red(`lc2 ${options.commandName}`.trim())}: ${lines.join("\n  ")}\n`);
+  sink.write(`  ${paint.bold("What to do:")} ${remedy}\n`);
+  sink.write(`  ${paint.dim(`error ${failure.code}, exit code ${exitCodeOf(failure.code)}`)}\n`);
+  if (options.debug) sink.write(`${stackOf(error)}\n`);
+  if (options.format === "json") {
+    sink.write(`${JSON.stringify({ code: failure.code, message: failure.message })}\n`);
+  }
+  return exitCodeOf(failure.code);
+}
+
+/** Every problem of a command line at once, and where to read more. */
+export function reportProblems(
+  problems: readonly Problem[],
+  sink: TextSink,
+  options: ReportOptions,
+): ExitCode {
+  const paint = paintFor(sink);
+  const name = `lc2 ${options.commandName}`.trim();
+  const sentence = ({ subject, message }: Problem): string =>
+    subject === undefined ? printable(message) : `${subject}: ${printable(message)}`;
+  const [first, ...others] = problems;
+  if (first !== undefined && others.length === 0) {
+    sink.write(`${paint.red(name)}: ${sentence(first)}\n`);
+  } else {
+    sink.write(`${paint.red(name)}: ${problems.length} problems\n`);
+    for (const problem of problems) sink.write(`  ${sentence(problem)}\n`);
+  }
+  sink.write(`See: ${name} --help\n`);
+  if (options.format === "json") {
+    const special = problems.find((problem) => problem.code !== "usage");
+    const code = special?.code ?? "usage";
+    sink.write(`${JSON.stringify({ code, message: problems.map(sentence).join("; "), problems })}\n`);
+  }
+  return exitCodes.usage;
+}
+
+function stackOf(error: unknown): string {
+  const parts: string[] = [];
+  let current: unknown = error;
+  while (current instanceof Error && parts.length < 8) {
+    parts.push(current.stack ?? `${current.name}: ${current.message}`);
+    current = current.cause;
+  }
+  if (current !== undefined && !(current instanceof Error))
+    parts.push(JSON.stringify(current) ?? String(current));
+  return parts.join("\ncaused by: ");
+}

@@ -1,0 +1,31 @@
+/** What the process that the command line runs in does for it. `src/main/cli.ts` makes the real one. */
+import type { Lc2Service } from "../contract/service.ts";
+import type { Terminal } from "./terminal.ts";
+
+export interface CliHost {
+  /** Of this software, e.g. "0.1.0". */
+  readonly version: string;
+  readonly terminal: Terminal;
+  readonly nowMs: () => number;
+  /** Absolute path of the data directory; `wish` is what `--data-dir` says. */
+  dataDirectory(wish: string | undefined): string;
+  /** The in-process service; `debug` lets it say more. */
+  openService(options: { dataDirectory: string; debug: boolean }): Promise<Lc2Service>;
+  /** From now on the first Ctrl-C (SIGTERM, SIGHUP) aborts `controller`, the second ends the process at once. */
+  cancelOnSignal(controller: AbortController): void;
+  /** Looks at the machine. Never rejects because of what it finds. */
+  diagnose(options: { dataDirectory: string }): Promise<readonly DoctorCheck[]>;
+  /** Resolves with the demo's exit code. */
+  runDemo(options: { keep: boolean }): Promise<number>;
+  /** Becomes a worker: serves one task on standard input. */
+  runWorker(): Promise<void>;
+}
+
+export interface DoctorCheck {
+  readonly name: string;
+  /** `failed`: something needed is wrong; `warning`: works, with a limit. */
+  readonly state: "ok" | "warning" | "failed";
+  readonly finding: string;
+  /** What to do; always there unless `ok`. */
+  readonly fix?: string;
+}

@@ -1,0 +1,15 @@
+import type { LogLine } from "../../contract/service.ts";
+import { printable } from "../terminal.ts";
+import type { Paint } from "../terminal.ts";
+
+/** One line for each thing said: time, level, words. */
+export function showLogs(lines: readonly LogLine[], paint: Paint): string {
+  const level = { info: paint.dim("info "), warn: paint.yellow("warn "), error: paint.red("error") };
+  return lines
+    .map(({ at, level: name, message }) => {
+      const [first = "", ...more] = message.split("\n").map((line) => printable(line));
+      const hanging = more.map((line) => `${" ".repeat(at.length + 9)}${line}\n`).join("");
+      return `${paint.dim(at)}  ${level[name]}  ${first}\n${hanging}`;
+    })
+    .join("");
+}

@@ -1,0 +1,226 @@
+/**
+ * What is going on, on standard error: on a terminal one live line per component, redrawn in place; in a
+ * pipe or log plain lines, one when a component's phase changes and one every ten seconds.
+ */
+import type { ServiceEvent } from "../contract/service.ts";
+import type { Progress } from "../contract/worker-task.ts";
+import { count, counted, duration, percent, rate, size } from "./humanise.ts";
+import { fit, paintFor, printable } from "./terminal.ts";
+import type { TextSink } from "./terminal.ts";
+
+export interface ProgressView {
+  onEvent(event: ServiceEvent): void;
+  /** A line above the live ones, which stays. */
+  note(line: string): void;
+  /** Takes the live lines away. Idempotent; a later event brings them back. */
+  stop(): void;
+}
+
+interface ViewOptions {
+  readonly nowMs: () => number;
+  /** Warnings and errors only. */
+  readonly quiet: boolean;
+}
+
+interface Track {
+  latest: Progress;
+  readonly startedMs: number;
+  phaseStartedMs: number;
+  /** Smoothed; bytes and objects a second. */
+  bytesPerSecond: number;
+  objectsPerSecond: number;
+  measuredMs: number;
+  measured: Progress;
+  plainLineMs: number;
+}
+
+const redrawEveryMs = 100;
+const plainLineEveryMs = 10_000;
+const barWidth = 20;
+
+export function createProgressView(sink: TextSink, options: ViewOptions): ProgressView {
+  const tracks = new Map<string, Track>();
+  const paint = paintFor(sink);
+  const live = sink.isTerminal && !options.quiet;
+  let drawnLines = 0;
+  let drawnMs = Number.NEGATIVE_INFINITY;
+  let operation: { id: string; status: string; startedMs: number } | undefined;
+
+  const erase = (): void => {
+    if (drawnLines > 0) sink.write(`\u001b[${drawnLines}A\r\u001b[J`);
+    drawnLines = 0;
+  };
+  const note = (line: string): void => {
+    erase();
+    sink.write(`${line}\n`);
+    if (live) draw(true);
+  };
+  const draw = (now: boolean): void => {
+    const nowMs = options.nowMs();
+    if (!now && nowMs - drawnMs < redrawEveryMs) return;
+    drawnMs = nowMs;
+    const width = Math.max(20, sink.columns() - 1);
+    const lines = [...tracks.values()].map((track) => fit(liveLine(track, nowMs, width), width));
+    if (operation !== undefined && lines.length > 0) {
+      const elapsed = duration((nowMs - operation.startedMs) / 1000);
+      lines.unshift(paint.dim(fit(`${operation.id}  ${operation.status}  ${elapsed}`, width)));
+    }
+    erase();
+    if (lines.length > 0) sink.write(lines.map((line) => `${line}\n`).join(""));
+    drawnLines = lines.length;
+  };
+
+  const onProgress = (progress: Progress): void => {
+    const nowMs = options.nowMs();
+    const known = tracks.get(progress.component);
+    const newPhase = known?.latest.phase !== progress.phase;
+    const track = known === undefined ? newTrack(progress, nowMs) : measure(known, progress, nowMs);
+    tracks.set(progress.component, track);
+    if (options.quiet) return;
+    if (live) {
+      draw(newPhase);
+    } else if (newPhase || nowMs - track.plainLineMs >= plainLineEveryMs) {
+      track.plainLineMs = nowMs;
+      sink.write(`${plainLine(track, nowMs)}\n`);
+    }
+  };
+
+  return {
+    onEvent: (event) => {
+      switch (event.type) {
+        case "accepted":
+          operation = { id: event.id, status: "", startedMs: options.nowMs() };
+          if (!options.quiet && !live) sink.write(`${event.id}: accepted\n`);
+          break;
+        case "state":
+          if (operation !== undefined) {
+            const changed = operation.status !== event.status;
+            operation.status = event.status;
+            if (!options.quiet && !live && changed) sink.write(`${operation.id}: ${event.status}\n`);
+          }
+          break;
+        case "progress":
+          onProgress(event.progress);
+          break;
+        case "log": {
+          const { level, message } = event.line;
+          const text = message
+            .split("\n")
+            .map((line) => printable(line))
+            .join("\n");
+          if (level === "info") {
+            if (!options.quiet) note(paint.dim(text));
+          } else {
+            note(`${level === "warn" ? paint.yellow("warning:") : paint.red("error:")} ${text}`);
+          }
+          break;
+        }
+        default:
+          break;
+      }
+    },
+    note,
+    stop: () => {
+      erase();
+      tracks.clear();
+    },
+  };
+}
+
+function newTrack(progress: Progress, nowMs: number): Track {
+  return {
+    latest: progress,
+    startedMs: nowMs,
+    phaseStartedMs: nowMs,
+    bytesPerSecond: 0,
+    objectsPerSecond: 0,
+    measuredMs: nowMs,
+    measured: progress,
+    plainLineMs: Number.NEGATIVE_INFINITY,
+  };
+}
+
+/** Rates over half a second and more, smoothed, so that a line can be read; they start again with each phase. */
+function measure(track: Track, progress: Progress, nowMs: number): Track {
+  if (track.latest.phase !== progress.phase || progress.bytes < track.latest.bytes) {
+    return { ...newTrack(progress, nowMs), startedMs: track.startedMs, plainLineMs: track.plainLineMs };
+  }
+  const seconds = (nowMs - track.measuredMs) / 1000;
+  if (seconds < 0.5) return { ...track, latest: progress };
+  const smooth = (old: number, done: number): number => {
+    const now = done / seconds;
+    return old === 0 ? now : old * 0.7 + now * 0.3;
+  };
+  return {
+    ...track,
+    latest: progress,
+    bytesPerSecond: smooth(track.bytesPerSecond, progress.bytes - track.measured.bytes),
+    objectsPerSecond: smooth(track.objectsPerSecond, (progress.objects ?? 0) - (track.measured.objects ?? 0)),
+    measuredMs: nowMs,
+    measured: progress,
+  };
+}
+
+/** Share done, 0..1; by bytes where their total is known, else by objects. */
+function shareDone({ bytes, totalBytes, objects, totalObjects }: Progress): number | undefined {
+  if (totalBytes !== undefined && totalBytes > 0) return Math.min(1, bytes / totalBytes);
+  if (totalObjects !== undefined && totalObjects > 0) return Math.min(1, (objects ?? 0) / totalObjects);
+  return undefined;
+}
+
+function secondsLeft(track: Track): number | undefined {
+  const { bytes, totalBytes, objects = 0, totalObjects } = track.latest;
+  if (totalBytes !== undefined && totalBytes > 0) {
+    return track.bytesPerSecond > 0 ? Math.max(0, totalBytes - bytes) / track.bytesPerSecond : undefined;
+  }
+  if (totalObjects !== undefined && track.objectsPerSecond > 0) {
+    return Math.max(0, totalObjects - objects) / track.objectsPerSecond;
+  }
+  return undefined;
+}
+
+function amounts({ bytes, totalBytes, objects, totalObjects, component }: Progress): string[] {
+  const parts: string[] = [];
+  if (objects !== undefined && (component !== "database" || totalObjects !== undefined)) {
+    const noun = component === "database" ? "tables" : "files";
+    parts.push(
+      totalObjects === undefined
+        ? counted(objects, noun.slice(0, -1))
+        : `${count(objects)} of ${count(totalObjects)} ${noun}`,
+    );
+  }
+  if (bytes > 0 || objects === undefined) {
+    parts.push(
+      totalBytes !== undefined && totalBytes > 0 ? `${size(bytes)} of ${size(totalBytes)}` : size(bytes),
+    );
+  }
+  return parts;
+}
+
+function facts(track: Track): string[] {
+  const share = shareDone(track.latest);
+  const left = secondsLeft(track);
+  return [
+    ...(share === undefined ? [] : [percent(share, 1)]),
+    ...amounts(track.latest),
+    ...(track.bytesPerSecond > 0 ? [rate(track.bytesPerSecond)] : []),
+    ...(left === undefined || share === 1 ? [] : [`ETA ${left < 1 ? "1 s" : duration(Math.ceil(left))}`]),
+  ];
+}
+
+function liveLine(track: Track, nowMs: number, width: number): string {
+  const { component, phase } = track.latest;
+  const share = shareDone(track.latest);
+  const name = `${component.padEnd(8)}  ${phase.padEnd(9)}`;
+  const said = facts(track).join("  ");
+  if (said === "") return `${name}  ${duration((nowMs - track.phaseStartedMs) / 1000)}`;
+  if (share === undefined || name.length + said.length + barWidth + 6 > width) return `${name}  ${said}`;
+  const full = Math.round(share * barWidth);
+  return `${name}  [${"#".repeat(full)}${"·".repeat(barWidth - full)}]  ${said}`;
+}
+
+function plainLine(track: Track, nowMs: number): string {
+  const { component, phase } = track.latest;
+  const elapsed = duration((nowMs - track.startedMs) / 1000);
+  return `${[`${component}: ${phase}`, ...facts(track)].join(", ")} (${elapsed})`;
+}

@@ -1,0 +1,70 @@
+import { displayWidth, fit, printable } from "./terminal.ts";
+import type { Paint } from "./terminal.ts";
+
+export interface Column<Row> {
+  readonly title: string;
+  readonly value: (row: Row) => string;
+  readonly align?: "left" | "right";
+  /** Painted after measuring, so that colours never shift a column. */
+  readonly paint?: (text: string, row: Row) => string;
+}
+
+/**
+ * Columns two spaces apart, a title line, a line for each row; no frames, so that it pastes and greps well.
+ * With `columns` the last column is cut to that width.
+ */
+export function renderTable<Row>(
+  columns: readonly Column<Row>[],
+  rows: readonly Row[],
+  paint: Paint,
+  width?: number,
+): string {
+  const cells = rows.map((row) => columns.map((column) => printable(column.value(row))));
+  const widths = columns.map((column, index) =>
+    Math.max(displayWidth(column.title), ...cells.map((line) => displayWidth(line[index] ?? ""))),
+  );
+  const last = columns.length - 1;
+  const before = widths.slice(0, last).reduce((sum, each) => sum + each + 2, 0);
+  const room = width === undefined ? Number.POSITIVE_INFINITY : Math.max(8, width - before);
+  const line = (values: readonly string[], colour: (text: string, index: number) => string): string =>
+    values
+      .map((value, index) => {
+        const shown = index === last ? fit(value, room) : value;
+        const pad = " ".repeat(Math.max(0, (widths[index] ?? 0) - displayWidth(shown)));
+        const painted = colour(shown, index);
+        if (columns[index]?.align === "right") return pad + painted;
+        return index === last ? painted : painted + pad;
+      })
+      .join("  ")
+      .trimEnd();
+  const title = line(
+    columns.map((column) => column.title),
+    (text) => paint.bold(text),
+  );
+  const body = cells.map((values, row) =>
+    line(values, (text, index) => {
+      const colour = columns[index]?.paint;
+      const source = rows[row];
+      return colour === undefined || source === undefined ? text : colour(text, source);
+    }),
+  );
+  return [title, ...body].map((each) => `${each}\n`).join("");
+}
+
+/** Name and value, names padded to one width; an undefined value leaves its line out. */
+export function renderFields(
+  fields: readonly (readonly [name: string, value: string | undefined])[],
+  paint: Paint,
+  indent = "  ",
+): string {
+  const shown = fields.filter((field): field is readonly [string, string] => field[1] !== undefined);
+  const width = Math.max(0, ...shown.map(([name]) => displayWidth(name)));
+  return shown
+    .map(([name, value]) => {
+      const pad = " ".repeat(width - displayWidth(name));
+      const [first = "", ...more] = value.split("\n");
+      const hanging = more.map((each) => `${indent}${" ".repeat(width + 2)}${each}\n`).join("");
+      return `${indent}${paint.dim(name)}${pad}  ${first}\n${hanging}`;
+    })
+    .join("");
+}
