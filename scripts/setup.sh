@@ -64,5 +64,6 @@ setting at a mirror, and run this again."
 fi
 node_modules/node/bin/node --version >/dev/null 2>&1 || fail "the Node 26 binary does not start on this machine
 ($(uname -s) $(uname -m)). Look at node_modules/node/bin/node."
+mkdir -p node_modules/.cache/lc2 # bin/lc2 keeps compiled code there
 cp package-lock.json "$stamp"
 echo "lc2: set up" >&2
