@@ -8,18 +8,40 @@
 import type { FailureRecord } from "../core/failure.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
-import type { BackupSpec, RestoreSpec, RestoreDatabaseEvidence, RestoreFilesEvidence, UndoEvidence } from "./operations.ts";
 import type {
-  BrowseBackupResult, BrowseItem, CheckRepositoryResult, DeleteBackupResult, Progress, ScanRepositoryResult,
-  SweepRepositoryResult, VerifyBackupResult,
+  BackupSpec,
+  RestoreSpec,
+  RestoreDatabaseEvidence,
+  RestoreFilesEvidence,
+  UndoEvidence,
+} from "./operations.ts";
+import type {
+  BrowseBackupResult,
+  BrowseItem,
+  CheckRepositoryResult,
+  DeleteBackupResult,
+  Progress,
+  ScanRepositoryResult,
+  SweepRepositoryResult,
+  VerifyBackupResult,
 } from "./worker-task.ts";
 
 export type BackupStatus =
-  | "Pending" | "ExportInProgress" | "TransferInProgress" | "GeneratingMetadata"
-  | "Completed" | "Failed" | "Cancelled";
+  | "Pending"
+  | "ExportInProgress"
+  | "TransferInProgress"
+  | "GeneratingMetadata"
+  | "Completed"
+  | "Failed"
+  | "Cancelled";
 export type RestoreStatus =
-  | "Pending" | "ValidatingBackup" | "RestoringDump" | "RestoringStorage"
-  | "Completed" | "Failed" | "Cancelled";
+  | "Pending"
+  | "ValidatingBackup"
+  | "RestoringDump"
+  | "RestoringStorage"
+  | "Completed"
+  | "Failed"
+  | "Cancelled";
 
 /** One row of a list: the fields of §7, and what people look for first. */
 export interface BackupSummary {
@@ -39,7 +61,13 @@ export interface BackupSummary {
 export interface BackupView extends BackupSummary {
   readonly requestId: string;
   readonly components: {
-    readonly database?: { readonly dump?: string; readonly name?: string; readonly rows?: number; readonly tables?: number; readonly status: string };
+    readonly database?: {
+      readonly dump?: string;
+      readonly name?: string;
+      readonly rows?: number;
+      readonly tables?: number;
+      readonly status: string;
+    };
     readonly storage?: { readonly location?: string; readonly objects?: number; readonly status: string };
   };
   readonly progress?: number;
@@ -60,13 +88,20 @@ export interface RestoreView {
   readonly createdAt: string;
   readonly completedAt?: string;
   readonly plan?: RestorePlan;
-  readonly database?: RestoreDatabaseEvidence & { readonly swapped?: boolean; readonly retiredDatabase?: string };
+  readonly database?: RestoreDatabaseEvidence & {
+    readonly swapped?: boolean;
+    readonly retiredDatabase?: string;
+  };
   readonly files?: RestoreFilesEvidence;
   readonly undone?: UndoEvidence;
   readonly error?: FailureRecord;
 }
 
-export interface LogLine { readonly at: string; readonly level: "info" | "warn" | "error"; readonly message: string }
+export interface LogLine {
+  readonly at: string;
+  readonly level: "info" | "warn" | "error";
+  readonly message: string;
+}
 
 /** What happens while a caller waits. */
 export type ServiceEvent =
@@ -101,36 +136,88 @@ export interface BackupReference {
 }
 
 export interface Lc2Service {
-  createBackup(spec: BackupSpec, options: { repository: string; maxRateBytesPerSecond?: number; recoveryKey?: string }, waiting: Waiting): Promise<BackupView>;
+  createBackup(
+    spec: BackupSpec,
+    options: { repository: string; maxRateBytesPerSecond?: number; recoveryKey?: string },
+    waiting: Waiting,
+  ): Promise<BackupView>;
   /** What `createBackup` would do: probes sources and repository, starts nothing. */
-  dryRunBackup(spec: BackupSpec, options: { repository: string }, waiting: Waiting): Promise<readonly string[]>;
+  dryRunBackup(
+    spec: BackupSpec,
+    options: { repository: string },
+    waiting: Waiting,
+  ): Promise<readonly string[]>;
   /** Newest first. */
-  listBackups(query: BackupQuery): Promise<{ readonly backups: readonly BackupSummary[]; readonly total: number }>;
+  listBackups(
+    query: BackupQuery,
+  ): Promise<{ readonly backups: readonly BackupSummary[]; readonly total: number }>;
   getBackup(reference: BackupReference): Promise<BackupView>;
   backupLogs(reference: BackupReference): Promise<readonly LogLine[]>;
-  browseBackup(reference: BackupReference, pattern: string | undefined, onItem: (item: BrowseItem) => void, waiting: Waiting): Promise<BrowseBackupResult>;
+  browseBackup(
+    reference: BackupReference,
+    pattern: string | undefined,
+    onItem: (item: BrowseItem) => void,
+    waiting: Waiting,
+  ): Promise<BrowseBackupResult>;
   /** Writes one file of the backup, or one database archive (`database/lportal.dump`), to `outputFd`; nothing of it passes this process. */
-  downloadBackup(reference: BackupReference, path: string, outputFd: number, waiting: Waiting): Promise<{ bytes: number; sha256: string }>;
-  verifyBackup(reference: BackupReference, options: { restoreInto?: string }, waiting: Waiting): Promise<VerifyBackupResult>;
+  downloadBackup(
+    reference: BackupReference,
+    path: string,
+    outputFd: number,
+    waiting: Waiting,
+  ): Promise<{ bytes: number; sha256: string }>;
+  verifyBackup(
+    reference: BackupReference,
+    options: { restoreInto?: string },
+    waiting: Waiting,
+  ): Promise<VerifyBackupResult>;
   cancelBackup(reference: BackupReference): Promise<BackupView>;
-  deleteBackup(reference: BackupReference, options: { dryRun: boolean }, waiting: Waiting): Promise<DeleteBackupResult>;
+  deleteBackup(
+    reference: BackupReference,
+    options: { dryRun: boolean },
+    waiting: Waiting,
+  ): Promise<DeleteBackupResult>;
 
   planRestore(spec: RestoreSpec, options: { repository?: string }, waiting: Waiting): Promise<RestorePlan>;
   /** Plans, refuses on blockers or when `approve` is given and is not the plan's hash, then runs. */
-  createRestore(spec: RestoreSpec, options: { repository?: string; approve?: string; onPlan?: (plan: RestorePlan) => Promise<void> }, waiting: Waiting): Promise<RestoreView>;
-  listRestores(query: { projectId?: string; limit: number; offset?: number }): Promise<{ readonly restores: readonly RestoreView[]; readonly total: number }>;
+  createRestore(
+    spec: RestoreSpec,
+    options: { repository?: string; approve?: string; onPlan?: (plan: RestorePlan) => Promise<void> },
+    waiting: Waiting,
+  ): Promise<RestoreView>;
+  listRestores(query: {
+    projectId?: string;
+    limit: number;
+    offset?: number;
+  }): Promise<{ readonly restores: readonly RestoreView[]; readonly total: number }>;
   getRestore(restoreId: string): Promise<RestoreView>;
   restoreLogs(restoreId: string): Promise<readonly LogLine[]>;
   cancelRestore(restoreId: string): Promise<RestoreView>;
   undoRestore(restoreId: string, waiting: Waiting): Promise<RestoreView>;
 
   /** Repository verbs need no catalog; `scan` writes what it finds into it. */
-  checkRepository(repository: string, options: { projectId?: string; readData: boolean; subset?: { part: number; of: number } }, waiting: Waiting): Promise<CheckRepositoryResult>;
-  scanRepository(repository: string, options: { projectId?: string }, waiting: Waiting): Promise<ScanRepositoryResult>;
-  sweepRepository(repository: string, options: { dryRun: boolean; minimumAgeSeconds: number }, waiting: Waiting): Promise<SweepRepositoryResult>;
+  checkRepository(
+    repository: string,
+    options: { projectId?: string; readData: boolean; subset?: { part: number; of: number } },
+    waiting: Waiting,
+  ): Promise<CheckRepositoryResult>;
+  scanRepository(
+    repository: string,
+    options: { projectId?: string },
+    waiting: Waiting,
+  ): Promise<ScanRepositoryResult>;
+  sweepRepository(
+    repository: string,
+    options: { dryRun: boolean; minimumAgeSeconds: number },
+    waiting: Waiting,
+  ): Promise<SweepRepositoryResult>;
 
   /** Makes a new key for the project and re-wraps every keyring of it in the repository; no data moves. */
-  rotateKey(projectId: string, options: { repository: string; dryRun: boolean }, waiting: Waiting): Promise<{ rewrapped: number; alreadyCurrent: number; keyId: string }>;
+  rotateKey(
+    projectId: string,
+    options: { repository: string; dryRun: boolean },
+    waiting: Waiting,
+  ): Promise<{ rewrapped: number; alreadyCurrent: number; keyId: string }>;
   /** The keyfile's text, fit for paper. */
   exportKey(projectId: string): Promise<string>;
   /** Adds the keys of an exported text to the project's keyfile. Idempotent. */

@@ -34,7 +34,8 @@ export const failures = define({
   },
   "password-on-command-line": {
     kind: "usage",
-    meaning: "A database URL carries a password; every user of the machine could read it in the process list.",
+    meaning:
+      "A database URL carries a password; every user of the machine could read it in the process list.",
     remedy: "Remove it and use PGPASSWORD, a .pgpass file or a service file.",
   },
   "application-unknown": {
@@ -255,7 +256,8 @@ export const failures = define({
   "tools-missing": {
     kind: "failed",
     meaning: "No client tools (pg_dump, pg_restore) that fit the server's major version were found.",
-    remedy: "Install the client tools of the server's major, or name their folder with --tools or LC2_PG_BIN.",
+    remedy:
+      "Install the client tools of the server's major, or name their folder with --tools or LC2_PG_BIN.",
   },
   "rights-missing": {
     kind: "refused",
@@ -306,7 +308,8 @@ export const failures = define({
   "keyfile-exposed": {
     kind: "refused",
     meaning: "The keyfile can be read or changed by other users, and this user may not close it to them.",
-    remedy: "Run the chmod command in the sentence as the file's owner; rotate the key if it may have been read.",
+    remedy:
+      "Run the chmod command in the sentence as the file's owner; rotate the key if it may have been read.",
   },
   // --- throw-away servers of demo and tests ------------------------------------------------
   "postgres-unavailable": {
@@ -322,7 +325,8 @@ export const failures = define({
   },
   "target-occupied": {
     kind: "refused",
-    meaning: "The target database holds something, and this way of restoring would mix with it or overwrite it.",
+    meaning:
+      "The target database holds something, and this way of restoring would mix with it or overwrite it.",
     remedy: "Choose another --into, or another database.",
   },
   "target-too-old": {

@@ -41,8 +41,13 @@ export async function checkReferences(
 /** A pack has at least `sizeBytes` bytes, a file of its own exactly. */
 async function assertStored(run: TaskRun, name: string, sizeBytes: number, single?: StoredAt): Promise<void> {
   const found = await run.store.head(name);
-  if (found !== undefined && (single === undefined ? found.sizeBytes >= sizeBytes : found.sizeBytes === sizeBytes)) return;
-  const what = found === undefined ? "is not there" : `has ${found.sizeBytes} bytes where ${sizeBytes} are needed`;
+  if (
+    found !== undefined &&
+    (single === undefined ? found.sizeBytes >= sizeBytes : found.sizeBytes === sizeBytes)
+  )
+    return;
+  const what =
+    found === undefined ? "is not there" : `has ${found.sizeBytes} bytes where ${sizeBytes} are needed`;
   throw new Failure(
     "backup-incomplete",
     `${name}, which this backup refers to, ${what} in ${run.store.url}. It was deleted meanwhile or the store lost ` +
@@ -51,9 +56,15 @@ async function assertStored(run: TaskRun, name: string, sizeBytes: number, singl
 }
 
 function unlisted(backupId: string, owner: string): Failure {
-  return new Failure("manifest-damaged", `The manifest of ${backupId} refers to ${owner}, which its metadata does not list.`);
+  return new Failure(
+    "manifest-damaged",
+    `The manifest of ${backupId} refers to ${owner}, which its metadata does not list.`,
+  );
 }
 
 function missingKey(backupId: string, owner: string): Failure {
-  return new Failure("keyring-damaged", `keyring.json of ${backupId} has no files key of ${owner}, to which it refers.`);
+  return new Failure(
+    "keyring-damaged",
+    `keyring.json of ${backupId} has no files key of ${owner}, to which it refers.`,
+  );
 }

@@ -73,7 +73,11 @@ export class ContentReader {
     };
     const sha256 = createHash("sha256");
     const { onStoredBytes } = this.#options;
-    for await (const piece of readStoredFile(place, file, onStoredBytes === undefined ? {} : { onStoredBytes })) {
+    for await (const piece of readStoredFile(
+      place,
+      file,
+      onStoredBytes === undefined ? {} : { onStoredBytes },
+    )) {
       sha256.update(piece);
       yield piece;
     }
@@ -84,7 +88,10 @@ export class ContentReader {
     const { owner, key } = this.#ownerOf(stored);
     const what = `${showKey(entry.key)} in ${stored.file} of ${owner}`;
     if (stored.length > longestMemberBytes) {
-      throw new Failure("manifest-damaged", `${what} is stated to take ${stored.length} bytes, too many for a pack.`);
+      throw new Failure(
+        "manifest-damaged",
+        `${what} is stated to take ${stored.length} bytes, too many for a pack.`,
+      );
     }
     const encrypted = await this.#readRange(owner, stored);
     this.#options.onStoredBytes?.(stored.length);
@@ -113,9 +120,13 @@ export class ContentReader {
     const name = backupPrefix(this.#run.context.projectId, owner) + stored.file;
     if (!this.#options.sequential) return readAll(this.#run, name, stored.offset, stored.length);
     const found = this.#windows.findIndex((window) => window.holds(name, stored));
-    const window = found < 0 ? await this.#openWindow(name, stored) : (this.#windows.splice(found, 1)[0] as PackWindow);
+    const window =
+      found < 0 ? await this.#openWindow(name, stored) : (this.#windows.splice(found, 1)[0] as PackWindow);
     this.#windows.push(window);
-    return window.bytes.subarray(stored.offset - window.offset, stored.offset - window.offset + stored.length);
+    return window.bytes.subarray(
+      stored.offset - window.offset,
+      stored.offset - window.offset + stored.length,
+    );
   }
 
   async #openWindow(name: string, stored: StoredAt): Promise<PackWindow> {
@@ -167,7 +178,8 @@ function decompressMember(compressed: Buffer, sizeBytes: number, what: string): 
   }
 }
 
-const advice = "Use another backup or another copy of the repository; `lc2 repository check` shows what else is damaged.";
+const advice =
+  "Use another backup or another copy of the repository; `lc2 repository check` shows what else is damaged.";
 
 function otherContent(entry: ManifestEntry, stored: StoredAt, owner: string): Failure {
   return new Failure(

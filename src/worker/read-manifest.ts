@@ -51,7 +51,8 @@ export async function* splitLines(
     const end = chunk.lastIndexOf(10);
     if (end < 0) {
       rest = Buffer.concat([rest, chunk]);
-      if (rest.length > longestLineBytes) throw new Failure("manifest-damaged", `${what} has a line that never ends.`);
+      if (rest.length > longestLineBytes)
+        throw new Failure("manifest-damaged", `${what} has a line that never ends.`);
       continue;
     }
     const whole = chunk.subarray(0, end);

@@ -96,6 +96,7 @@ class OpenFile implements SourceContent {
 
 function sourceError(error: unknown): SourceError {
   if (error instanceof SourceError) return error;
-  if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP", "ENXIO")) return new SourceError("gone", reasonOf(error), error);
+  if (hasCode(error, "ENOENT", "ENOTDIR", "ELOOP", "ENXIO"))
+    return new SourceError("gone", reasonOf(error), error);
   return new SourceError("unreadable", reasonOf(error), error);
 }

@@ -19,7 +19,10 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(root, { recursive: true, force: true }));
 
-async function walk(filter = everything, onLeftOut: (key: string) => void = () => {}): Promise<SourceEntry[]> {
+async function walk(
+  filter = everything,
+  onLeftOut: (key: string) => void = () => {},
+): Promise<SourceEntry[]> {
   const entries: SourceEntry[] = [];
   for await (const batch of walkFolder(root, { filter, onLeftOut })) entries.push(...batch);
   return entries;
@@ -33,9 +36,23 @@ const raw = (name: string) => Buffer.concat([Buffer.from(`${root}/`), Buffer.fro
 
 describe("a walk", () => {
   test("goes in byte order of keys, folders at the place of their slash", async () => {
-    for (const path of ["a/x", "a-b", "a.txt", "a0", "b/c/d", "\u{10000}", "\ue000", "Z", "z\nnewline"]) make(path);
+    for (const path of ["a/x", "a-b", "a.txt", "a0", "b/c/d", "\u{10000}", "\ue000", "Z", "z\nnewline"])
+      make(path);
     const keys = (await walk()).map((entry) => entry.key);
-    const names = ["Z", "a-b", "a.txt", "a/", "a/x", "a0", "b/", "b/c/", "b/c/d", "z\nnewline", "\ue000", "\u{10000}"];
+    const names = [
+      "Z",
+      "a-b",
+      "a.txt",
+      "a/",
+      "a/x",
+      "a0",
+      "b/",
+      "b/c/",
+      "b/c/d",
+      "z\nnewline",
+      "\ue000",
+      "\u{10000}",
+    ];
     expect(keys).toEqual(names.map(encodeKey));
     let previous: string | undefined;
     for (const key of keys) {
@@ -102,7 +119,11 @@ describe("a walk", () => {
   test("leaves out what the filter says, and counts it, without looking into it", async () => {
     for (const path of ["a/thumbnails/1", "a/thumbnails/2", "a/b", "cache/x", "c.tmp"]) make(path);
     const leftOut: string[] = [];
-    const filter = compileFilter({ excludePatterns: ["*/thumbnails/*", "cache/", "*.tmp"], excludePaths: [], includePaths: [] });
+    const filter = compileFilter({
+      excludePatterns: ["*/thumbnails/*", "cache/", "*.tmp"],
+      excludePaths: [],
+      includePaths: [],
+    });
     const keys = (await walk(filter, (key) => leftOut.push(key))).map((entry) => entry.key);
     expect(keys).toEqual(["a/", "a/b", "a/thumbnails/"]);
     expect(leftOut).toEqual(["a/thumbnails/*", "c.tmp", "cache/"]);
@@ -165,7 +186,9 @@ describe("a folder as a source", () => {
     make("file");
     make("folder/x");
     const room = (key: string) => source().hasRoomFor(key);
-    expect(["none", "file", "folder/", "folder/y", "none/x", "none/"].filter((key) => !room(key))).toEqual([]);
+    expect(["none", "file", "folder/", "folder/y", "none/x", "none/"].filter((key) => !room(key))).toEqual(
+      [],
+    );
     expect(["file/", "file/x", "folder"].filter((key) => room(key))).toEqual([]);
   });
 

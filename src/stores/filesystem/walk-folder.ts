@@ -83,7 +83,9 @@ class Walk {
     const { device, ...facts } = entry;
     if (device !== undefined && device !== this.#device && !this.#others.has(device)) {
       this.#others.add(device);
-      this.#options.onNote?.(`${showKey(key)} is on another file system; its content belongs to the backup all the same.`);
+      this.#options.onNote?.(
+        `${showKey(key)} is on another file system; its content belongs to the backup all the same.`,
+      );
     }
     try {
       this.#stack.push({ path, key, names: listNames(path), index: 0 });
@@ -104,9 +106,12 @@ function listNames(path: string): string[] {
     const entries = readdirSync(folder, { withFileTypes: true, encoding: "latin1" });
     names = entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name));
   } catch (error) {
-    if (hasCode(error) && syscallOf(error) !== "lstat" && !hasCode(error, "ERR_INVALID_ARG_TYPE")) throw error;
+    if (hasCode(error) && syscallOf(error) !== "lstat" && !hasCode(error, "ERR_INVALID_ARG_TYPE"))
+      throw error;
     // A file system that does not say what its names are: Node looks for itself, under wrongly decoded names.
-    names = readdirSync(folder, { encoding: "latin1" }).map((name) => (isFolder(path + name) ? `${name}/` : name));
+    names = readdirSync(folder, { encoding: "latin1" }).map((name) =>
+      isFolder(path + name) ? `${name}/` : name,
+    );
   }
   return names.sort(byBytes);
 }
@@ -123,7 +128,8 @@ function lookAt(path: string, key: FileKey): (SourceEntry & { device?: bigint })
     const facts = lstatSync(toPath(path), { bigint: true, throwIfNoEntry: false });
     if (facts === undefined) return undefined;
     const entry = describe(key, facts);
-    if (entry.kind === "symlink") return { ...entry, target: readlinkSync(toPath(path), { encoding: "latin1" }) };
+    if (entry.kind === "symlink")
+      return { ...entry, target: readlinkSync(toPath(path), { encoding: "latin1" }) };
     return entry.kind === "directory" ? { ...entry, device: facts.dev } : entry;
   } catch (error) {
     if (hasCode(error, "ENOENT", "ENOTDIR", "EINVAL")) return undefined;
@@ -147,7 +153,8 @@ export function describe(key: FileKey, facts: BigIntStats): SourceEntry {
     version: `${facts.ctimeNs}:${facts.ino}`,
   };
   if (entry.kind !== "special") return entry;
-  const message = kind === "special" ? specialName(Number(facts.mode)) : "its kind changed while the folder was listed";
+  const message =
+    kind === "special" ? specialName(Number(facts.mode)) : "its kind changed while the folder was listed";
   return { ...entry, problem: { reason: kind === "special" ? "special" : "changing", message } };
 }
 
@@ -167,7 +174,11 @@ function kindOf(mode: number): SourceEntry["kind"] {
 }
 
 function specialName(mode: number): string {
-  const names: Record<number, string> = { 0o140000: "socket", 0o010000: "FIFO", 0o020000: "character device" };
+  const names: Record<number, string> = {
+    0o140000: "socket",
+    0o010000: "FIFO",
+    0o020000: "character device",
+  };
   return names[mode & typeBits] ?? ((mode & typeBits) === 0o060000 ? "block device" : "no file");
 }
 
@@ -193,9 +204,13 @@ export function reasonOf(error: unknown): string {
 
 function rootFailure(error: unknown, root: string): Failure {
   if (hasCode(error, "ENOENT", "ENOTDIR")) {
-    return new Failure("source-not-found", `There is no folder ${root} to back up. Check the path and whether it is mounted.`, {
-      cause: error,
-    });
+    return new Failure(
+      "source-not-found",
+      `There is no folder ${root} to back up. Check the path and whether it is mounted.`,
+      {
+        cause: error,
+      },
+    );
   }
   return new Failure(
     "source-unreadable",
