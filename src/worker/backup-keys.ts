@@ -4,14 +4,16 @@
  * is another one (`key-wrong`), the keyring was changed (`keyring-damaged`), or there is no keyring
  * (`backup-incomplete`).
  */
-import { createHmac, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 
 import { Failure } from "../core/failure.ts";
-import type { KeyService, Recipient, WrappedKey } from "../core/ports/key-service.ts";
+import type { KeyService } from "../core/ports/key-service.ts";
 import type { ObjectStore } from "../core/ports/object-store.ts";
 import type { KeyEntry, Keyring } from "../core/repository/keyring.ts";
 import { parseKeyring } from "../core/repository/keyring.ts";
 import { formatVersion, keyContext, keyringName } from "../core/repository/layout.ts";
+import { KeyringOpener, keyCheck, wrapKey } from "./keyring-entries.ts";
+import { readObject } from "./read-object.ts";
 
 /** What this module needs of a `TaskRun`. */
 export interface KeyringPlace {
@@ -32,9 +34,6 @@ export interface BackupKeys {
    */
   filesOf(backupId: string): Buffer | undefined;
 }
-
-/** A keyring is some KiB; anything larger is not one. */
-const maximumKeyringBytes = 64 << 20;
 
 /**
  * Makes the keys of a new backup and stores them wrapped for all recipients; makes the project's key
@@ -59,8 +58,8 @@ export async function createBackupKeys(
     projectId,
     backupId,
     keys: {
-      data: await wrapForAll(run.keys, recipients, data, keyContext(projectId, backupId, "data")),
-      files: await wrapForAll(run.keys, recipients, files, keyContext(projectId, backupId, "files")),
+      data: await wrapKey(run.keys, recipients, data, keyContext(projectId, backupId, "data")),
+      files: await wrapKey(run.keys, recipients, files, keyContext(projectId, backupId, "files")),
     },
     references: {},
   };
@@ -94,21 +93,11 @@ export async function addKeyReferences(
   let added = false;
   for (const [id, key] of earlier) {
     if (id === backupId || references[id]?.check === keyCheck(key)) continue;
-    references[id] = await wrapForAll(
-      run.keys,
-      recipients,
-      key,
-      keyContext(projectId, backupId, `files:${id}`),
-    );
+    references[id] = await wrapKey(run.keys, recipients, key, keyContext(projectId, backupId, `files:${id}`));
     added = true;
   }
   if (added)
     await run.store.replace(keyringName(projectId, backupId), printKeyring({ ...keyring, references }));
-}
-
-/** First 16 hex digits of HMAC-SHA256(key, "lc2-key-check"): tells a wrong key from a damaged byte. */
-export function keyCheck(key: Uint8Array): string {
-  return createHmac("sha256", key).update("lc2-key-check").digest("hex").slice(0, 16);
 }
 
 export function printKeyring(keyring: Keyring): Buffer {
@@ -122,28 +111,8 @@ export async function readKeyring(
   backupId: string,
 ): Promise<Keyring | undefined> {
   const name = keyringName(projectId, backupId);
-  const found = await store.head(name);
-  if (found === undefined) return undefined;
-  if (found.sizeBytes > maximumKeyringBytes) {
-    throw new Failure(
-      "keyring-damaged",
-      `${name} in ${store.url} is ${found.sizeBytes} bytes long, which no keyring is.`,
-    );
-  }
-  const pieces: Buffer[] = [];
-  for await (const chunk of store.read(name)) pieces.push(Buffer.from(chunk));
-  return parseKeyring(Buffer.concat(pieces).toString("utf8"), projectId, backupId);
-}
-
-async function wrapForAll(
-  keys: KeyService,
-  recipients: readonly Recipient[],
-  key: Buffer,
-  context: string,
-): Promise<KeyEntry> {
-  const wrapped: WrappedKey[] = [];
-  for (const recipient of recipients) wrapped.push(await keys.wrap(recipient, key, context));
-  return { check: keyCheck(key), wrapped };
+  if ((await store.head(name)) === undefined) return undefined;
+  return parseKeyring((await readObject(store, name)).toString("utf8"), projectId, backupId);
 }
 
 /** Unwraps every key of a keyring. */
@@ -156,70 +125,6 @@ async function openKeyring(keys: KeyService, keyring: Keyring): Promise<BackupKe
     references.set(id, await opener.open(`files:${id}`, entry).catch(Failure.from));
   }
   return makeBackupKeys(keyring.backupId, data, files, references);
-}
-
-class KeyringOpener {
-  readonly #keys: KeyService;
-  readonly #keyring: Keyring;
-
-  constructor(keys: KeyService, keyring: Keyring) {
-    this.#keys = keys;
-    this.#keyring = keyring;
-  }
-
-  async open(name: string, entry: KeyEntry): Promise<Buffer> {
-    const key = await this.#unwrap(name, entry).catch(async (error: unknown) => {
-      throw (await this.#othersOpen(name, error))
-        ? this.#damaged(name, "names a key that its other entries do not", error)
-        : error;
-    });
-    if (key.length !== 32 || keyCheck(key) !== entry.check) {
-      throw this.#damaged(name, "opens to a key that does not fit its check value");
-    }
-    return key;
-  }
-
-  async #unwrap(name: string, entry: KeyEntry): Promise<Buffer> {
-    const { projectId, backupId } = this.#keyring;
-    const context = keyContext(projectId, backupId, name);
-    try {
-      return Buffer.from(await this.#keys.unwrap(projectId, entry.wrapped, context));
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      throw new Failure(error.code, `The ${name} key of ${backupId} cannot be opened: ${error.message}`, {
-        cause: error,
-      });
-    }
-  }
-
-  /** A changed id looks like a missing key; it is one only if no entry of this keyring opens. */
-  async #othersOpen(name: string, error: unknown): Promise<boolean> {
-    if (!(error instanceof Failure) || (error.code !== "key-missing" && error.code !== "key-wrong"))
-      return false;
-    for (const [other, entry] of Object.entries({
-      data: this.#keyring.keys.data,
-      files: this.#keyring.keys.files,
-    })) {
-      if (
-        other !== name &&
-        (await this.#unwrap(other, entry).then(
-          () => true,
-          () => false,
-        ))
-      )
-        return true;
-    }
-    return false;
-  }
-
-  #damaged(name: string, problem: string, cause?: unknown): Failure {
-    return new Failure(
-      "keyring-damaged",
-      `The ${name} entry in keyring.json of ${this.#keyring.backupId} ${problem}: the file was changed. ` +
-        "Put keyring.json back from a copy of the repository.",
-      { cause },
-    );
-  }
 }
 
 function makeBackupKeys(

@@ -6,7 +6,11 @@ import type { KeyService, WrappedKey } from "../../src/core/ports/key-service.ts
 
 /** What every key service promises. `make` gives an empty one; two calls give two that share nothing. */
 export function describeKeyService(name: string, make: () => Promise<KeyService>): void {
-  const wrapOnce = async (service: KeyService, key: Uint8Array, context = "context"): Promise<WrappedKey[]> => {
+  const wrapOnce = async (
+    service: KeyService,
+    key: Uint8Array,
+    context = "context",
+  ): Promise<WrappedKey[]> => {
     const { recipients } = await service.recipients("retail", { create: true });
     return Promise.all(recipients.map((recipient) => service.wrap(recipient, key, context)));
   };
@@ -23,8 +27,12 @@ export function describeKeyService(name: string, make: () => Promise<KeyService>
 
     test("does not make a key unless it is asked to", async () => {
       const service = await make();
-      await expect(service.recipients("retail", { create: false })).rejects.toMatchObject({ code: "key-missing" });
-      await expect(service.recipients("retail", { create: false })).rejects.toMatchObject({ code: "key-missing" });
+      await expect(service.recipients("retail", { create: false })).rejects.toMatchObject({
+        code: "key-missing",
+      });
+      await expect(service.recipients("retail", { create: false })).rejects.toMatchObject({
+        code: "key-missing",
+      });
     });
 
     test("gives every project its own key", async () => {
@@ -50,7 +58,9 @@ export function describeKeyService(name: string, make: () => Promise<KeyService>
     test("does not unwrap in another context", async () => {
       const service = await make();
       const wrapped = await wrapOnce(service, randomBytes(32));
-      await expect(service.unwrap("retail", wrapped, "other")).rejects.toMatchObject({ code: "keyring-damaged" });
+      await expect(service.unwrap("retail", wrapped, "other")).rejects.toMatchObject({
+        code: "keyring-damaged",
+      });
     });
 
     test("finds every changed byte of the wrapped key", async () => {
@@ -61,7 +71,9 @@ export function describeKeyService(name: string, make: () => Promise<KeyService>
         const changed = Buffer.from(bytes);
         changed.writeUInt8(changed.readUInt8(at) ^ 0x10, at);
         const damaged = [{ ...wrapped, wrapped: changed.toString("base64") }];
-        await expect(service.unwrap("retail", damaged, "context")).rejects.toMatchObject({ code: "keyring-damaged" });
+        await expect(service.unwrap("retail", damaged, "context")).rejects.toMatchObject({
+          code: "keyring-damaged",
+        });
       }
     });
 

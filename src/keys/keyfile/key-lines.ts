@@ -24,7 +24,10 @@ export function printKeyLines(value: Uint8Array): string[] {
 
 /** What is wrong with a line, as the end of a sentence about it; or its 8 bytes. */
 export function parseKeyLine(number: number, text: string): Buffer | string {
-  const characters = text.toUpperCase().replaceAll(/[\s-]/g, "").replaceAll(/[018]/g, (c) => misread[c] ?? c);
+  const characters = text
+    .toUpperCase()
+    .replaceAll(/[\s-]/g, "")
+    .replaceAll(/[018]/g, (c) => misread[c] ?? c);
   const strange = /[^A-Z2-7]/.exec(characters)?.[0];
   if (strange !== undefined) return `has the character "${strange}", which no key has`;
   if (characters.length !== 16) return `has ${characters.length} characters instead of 16`;

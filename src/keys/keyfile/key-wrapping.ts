@@ -21,12 +21,21 @@ const tagBytes = 16;
 const wrappedBytes = nonceBytes + 32 + tagBytes;
 
 /** Tink's AES-GCM without prefix ("RAW"): nonce ‖ ciphertext ‖ tag, associated data = the context. */
-export function wrapForProject(projectKey: Uint8Array, id: string, key: Uint8Array, context: string): WrappedKey {
+export function wrapForProject(
+  projectKey: Uint8Array,
+  id: string,
+  key: Uint8Array,
+  context: string,
+): WrappedKey {
   return { kind: "project", id, wrapped: seal(projectKey, key, context).toString("base64") };
 }
 
 /** The key, or undefined when the wrapped bytes were changed or wrapped in another context. */
-export function unwrapForProject(projectKey: Uint8Array, wrapped: WrappedKey, context: string): Buffer | undefined {
+export function unwrapForProject(
+  projectKey: Uint8Array,
+  wrapped: WrappedKey,
+  context: string,
+): Buffer | undefined {
   return open(projectKey, decodeBase64(wrapped.wrapped, wrappedBytes), context);
 }
 
@@ -45,7 +54,11 @@ export function wrapForRecovery(publicKey: Buffer, id: string, key: Uint8Array, 
 }
 
 /** The key, or undefined when anything about the wrapped key was changed. */
-export function unwrapForRecovery(privateKey: Buffer, wrapped: WrappedKey, context: string): Buffer | undefined {
+export function unwrapForRecovery(
+  privateKey: Buffer,
+  wrapped: WrappedKey,
+  context: string,
+): Buffer | undefined {
   const ephemeralPublic = decodeBase64(wrapped.ephemeralPublicKey ?? "", 32);
   if (ephemeralPublic === undefined) return undefined;
   const own = importPrivateKey(privateKey);

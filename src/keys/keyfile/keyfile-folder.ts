@@ -53,7 +53,10 @@ export class KeyfileFolder {
     if (text === undefined) return undefined;
     const keyfile = parseKeyText(text, `The keyfile ${path}`, recoveryPublicHalf);
     if (keyfile.projectId === projectId) return keyfile;
-    throw new Failure("keyfile-invalid", `The keyfile ${path} holds the keys of ${keyfile.projectId}. Give it its own name back.`);
+    throw new Failure(
+      "keyfile-invalid",
+      `The keyfile ${path} holds the keys of ${keyfile.projectId}. Give it its own name back.`,
+    );
   }
 
   /**
@@ -68,7 +71,8 @@ export class KeyfileFolder {
     });
     if (created) return { keyfile, created };
     const winner = this.read(keyfile.projectId);
-    if (winner === undefined) throw new Failure("store-failed", `The keyfile ${path} vanished while it was read.`);
+    if (winner === undefined)
+      throw new Failure("store-failed", `The keyfile ${path} vanished while it was read.`);
     return { keyfile: winner, created: false };
   }
 
@@ -76,7 +80,10 @@ export class KeyfileFolder {
    * Changes the keyfile under a lock that excludes other processes: `change` gets what is there and
    * returns what shall be there, or undefined to leave it. Durable when it returns.
    */
-  update(projectId: string, change: (existing: Keyfile | undefined) => Keyfile | undefined): Keyfile | undefined {
+  update(
+    projectId: string,
+    change: (existing: Keyfile | undefined) => Keyfile | undefined,
+  ): Keyfile | undefined {
     const path = this.path(projectId);
     withReason(`The folder ${this.directory} cannot be made`, () => this.#ensureFolder());
     return this.#locked(() => {
@@ -108,7 +115,10 @@ export class KeyfileFolder {
     try {
       const facts = fstatSync(file);
       if (!facts.isFile() || facts.size > maximumKeyfileBytes) {
-        throw new Failure("keyfile-invalid", `${path} is not a keyfile: it is a folder, a device or far too large.`);
+        throw new Failure(
+          "keyfile-invalid",
+          `${path} is not a keyfile: it is a folder, a device or far too large.`,
+        );
       }
       this.#tighten(path, facts.mode);
       return readFileSync(file, "utf8");
@@ -127,7 +137,11 @@ export class KeyfileFolder {
     try {
       chmodSync(path, 0o600);
     } catch (cause) {
-      throw new Failure("keyfile-exposed", `${seen}, and this user may not change that. Run: chmod 600 '${path}'`, { cause });
+      throw new Failure(
+        "keyfile-exposed",
+        `${seen}, and this user may not change that. Run: chmod 600 '${path}'`,
+        { cause },
+      );
     }
     this.#onNotice(`${seen}; it is 600 now. If somebody else may have read it: lc2 key rotate.`);
   }
@@ -136,7 +150,8 @@ export class KeyfileFolder {
     const first = mkdirSync(this.directory, { recursive: true, mode: 0o700 });
     if (first === undefined) return;
     // A folder's name is durable when its parent is.
-    for (let made = this.directory; made.length >= first.length; made = dirname(made)) syncFolder(dirname(made));
+    for (let made = this.directory; made.length >= first.length; made = dirname(made))
+      syncFolder(dirname(made));
   }
 
   /** Writes a temporary file durably, lets `place` give it its name, and makes that durable. */
@@ -161,7 +176,10 @@ export class KeyfileFolder {
   /** Node has no file locks; SQLite has, and the system drops them when the process dies. */
   #locked<T>(work: () => T): T {
     const lock = join(this.directory, ".lock");
-    const database = withReason(`${lock} cannot be opened`, () => new DatabaseSync(lock, { timeout: lockTimeoutMs }));
+    const database = withReason(
+      `${lock} cannot be opened`,
+      () => new DatabaseSync(lock, { timeout: lockTimeoutMs }),
+    );
     try {
       withReason(`${lock} is held by another process`, () => database.exec("BEGIN EXCLUSIVE"));
       return work();
@@ -201,6 +219,10 @@ function withReason<T>(problem: string, work: () => T): T {
   } catch (cause) {
     if (cause instanceof Failure || !(cause instanceof Error)) throw cause;
     const code = hasCode(cause, "ENOSPC") || hasCode(cause, "EDQUOT") ? "disk-full" : "store-failed";
-    throw new Failure(code, `${problem}: ${cause.message}. Check the folder's owner, permissions and free space.`, { cause });
+    throw new Failure(
+      code,
+      `${problem}: ${cause.message}. Check the folder's owner, permissions and free space.`,
+      { cause },
+    );
   }
 }

@@ -41,16 +41,22 @@ export class KeyfileService implements KeyService {
     const existing = this.#folder.read(projectId);
     const complete = existing !== undefined && existing.keys.length > 0;
     if (!complete && !options.create) throw this.#noKey(projectId);
-    const { keyfile, created } = complete ? { keyfile: existing, created: false } : this.#createKey(projectId, existing);
+    const { keyfile, created } = complete
+      ? { keyfile: existing, created: false }
+      : this.#createKey(projectId, existing);
     const recipients: Recipient[] = [this.#handOut("project", currentKey(keyfile))];
-    if (keyfile.recoveryPublicKey !== undefined) recipients.push(this.#handOut("recovery", keyfile.recoveryPublicKey));
+    if (keyfile.recoveryPublicKey !== undefined)
+      recipients.push(this.#handOut("recovery", keyfile.recoveryPublicKey));
     return { recipients, created };
   }
 
   async wrap(recipient: Recipient, key: Uint8Array, context: string): Promise<WrappedKey> {
     const value = this.#wrappingKeys.get(`${recipient.kind} ${recipient.id}`);
     if (value === undefined) {
-      throw new Failure("key-missing", `There is no ${recipient.kind} key ${recipient.id} in ${this.#folder.directory}.`);
+      throw new Failure(
+        "key-missing",
+        `There is no ${recipient.kind} key ${recipient.id} in ${this.#folder.directory}.`,
+      );
     }
     if (key.length !== 32) throw new RangeError("only keys of 32 bytes are wrapped");
     const wrapFor = recipient.kind === "project" ? wrapForProject : wrapForRecovery;
@@ -68,7 +74,9 @@ export class KeyfileService implements KeyService {
       tried = one.id;
     }
     if (tried !== undefined || wrapped.length === 0) throw damagedWrapping(tried);
-    throw keyfile === undefined ? this.#noKey(projectId, wrapped) : this.#otherKey(projectId, keyfile, wrapped);
+    throw keyfile === undefined
+      ? this.#noKey(projectId, wrapped)
+      : this.#otherKey(projectId, keyfile, wrapped);
   }
 
   /**
@@ -172,7 +180,8 @@ export class KeyfileService implements KeyService {
 
 function currentKey(keyfile: Keyfile): ProjectKey {
   const current = keyfile.keys.find(({ state }) => state === "current");
-  if (current === undefined) throw new Failure("keyfile-invalid", `The keyfile of ${keyfile.projectId} has no current key.`);
+  if (current === undefined)
+    throw new Failure("keyfile-invalid", `The keyfile of ${keyfile.projectId} has no current key.`);
   return current;
 }
 

@@ -124,7 +124,8 @@ class KeyTextParser {
       const line = raw.trim();
       if (line !== "" && !line.startsWith("#")) this.#readLine(line);
     }
-    if (!this.#begun) throw this.#invalid(`has no line "${projectHeader} ${textVersion}": it is not a keyfile`);
+    if (!this.#begun)
+      throw this.#invalid(`has no line "${projectHeader} ${textVersion}": it is not a keyfile`);
     if (!this.#ended) throw this.#invalid('has no line "end": the rest of it is missing');
     if (this.#projectId === undefined) throw this.#invalid('has no line "project: …"');
     return this.#assemble(this.#projectId);
@@ -140,7 +141,9 @@ class KeyTextParser {
   #readHeader(line: string): void {
     const [name, version] = line.split(/\s+/);
     if (name !== projectHeader && name !== recoveryHeader) {
-      throw this.#invalid(`begins with something else than "${projectHeader} ${textVersion}" in line ${this.#line}`);
+      throw this.#invalid(
+        `begins with something else than "${projectHeader} ${textVersion}" in line ${this.#line}`,
+      );
     }
     if (Number(version) > textVersion) {
       throw new Failure(
@@ -172,9 +175,11 @@ class KeyTextParser {
 
   #readRow(block: Block, number: number, text: string): void {
     const place = `line ${this.#line} (line ${number} of ${block.kind} ${block.id})`;
-    if (number !== block.rows.length + 1) throw this.#invalid(`has ${place} where line ${block.rows.length + 1} belongs`);
+    if (number !== block.rows.length + 1)
+      throw this.#invalid(`has ${place} where line ${block.rows.length + 1} belongs`);
     const row = parseKeyLine(number, text);
-    if (typeof row === "string") throw this.#invalid(`is wrong: ${place} ${row}. Compare it with the original`);
+    if (typeof row === "string")
+      throw this.#invalid(`is wrong: ${place} ${row}. Compare it with the original`);
     block.rows.push(row);
   }
 
@@ -184,12 +189,17 @@ class KeyTextParser {
       .filter(({ block }) => block.kind === "key")
       .map(({ block, key }): ProjectKey => ({ ...key, state: this.#readState(block) }));
     const publicKeys = kept.filter(({ block }) => block.kind === "recovery-public-key").map(({ key }) => key);
-    const privateKeys = kept.filter(({ block }) => block.kind === "recovery-private-key").map(({ key }) => key);
+    const privateKeys = kept
+      .filter(({ block }) => block.kind === "recovery-private-key")
+      .map(({ key }) => key);
     const current = keys.filter((key) => key.state === "current").length;
     if (keys.length > 0 && current !== 1) throw this.#invalid(`has ${current} current keys instead of one`);
     if (publicKeys.length > 1) throw this.#invalid("has more than one recovery public key");
-    const twice = this.#blocks.find((a, i) => this.#blocks.slice(0, i).some((b) => b.kind === a.kind && b.id === a.id));
-    if (twice !== undefined) throw this.#invalid(`has the ${twice.kind} ${twice.id} twice, in line ${twice.line} again`);
+    const twice = this.#blocks.find((a, i) =>
+      this.#blocks.slice(0, i).some((b) => b.kind === a.kind && b.id === a.id),
+    );
+    if (twice !== undefined)
+      throw this.#invalid(`has the ${twice.kind} ${twice.id} twice, in line ${twice.line} again`);
     const [recoveryPublicKey] = publicKeys;
     const recovery = recoveryPublicKey === undefined ? {} : { recoveryPublicKey };
     return { projectId, keys, ...recovery, recoveryPrivateKeys: privateKeys };
@@ -197,7 +207,8 @@ class KeyTextParser {
 
   #readKey(block: Block): KeptKey {
     const name = `the ${block.kind} ${block.id} in line ${block.line}`;
-    if (block.rows.length !== 4) throw this.#invalid(`has only ${block.rows.length} of the 4 lines of ${name}`);
+    if (block.rows.length !== 4)
+      throw this.#invalid(`has only ${block.rows.length} of the 4 lines of ${name}`);
     const value = Buffer.concat(block.rows);
     const identifying = block.kind === "recovery-private-key" ? this.#publicHalf(value) : value;
     if (keyId(identifying) !== block.id) {
@@ -211,7 +222,9 @@ class KeyTextParser {
 
   #readState(block: Block): "current" | "former" {
     if (block.state === "current" || block.state === "former") return block.state;
-    throw this.#invalid(`has no "state: current" or "state: former" for the key ${block.id} in line ${block.line}`);
+    throw this.#invalid(
+      `has no "state: current" or "state: former" for the key ${block.id} in line ${block.line}`,
+    );
   }
 
   #unknownLine(): Failure {

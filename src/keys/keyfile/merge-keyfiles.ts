@@ -28,7 +28,10 @@ export function mergeKeyfiles(
 
 /** Ids of what can open something; private recovery keys apart from public ones of the same id. */
 function idsOf(keyfile: Keyfile): string[] {
-  return [...keyfile.keys.map(({ id }) => id), ...keyfile.recoveryPrivateKeys.map(({ id }) => `recovery ${id}`)];
+  return [
+    ...keyfile.keys.map(({ id }) => id),
+    ...keyfile.recoveryPrivateKeys.map(({ id }) => `recovery ${id}`),
+  ];
 }
 
 function chooseCurrent(existing: Keyfile, imported: Keyfile): string | undefined {
