@@ -42,6 +42,12 @@ export interface DatabasePlan {
   readonly jobs: number;
   readonly createDatabase: boolean;
   readonly noOwner: boolean;
+  /** The target lacks a tablespace that the source used; everything goes to the default one. */
+  readonly noTablespaces?: boolean;
+  /** What the loaded database is called in the end, once it is whole (new: loaded under another name first). */
+  readonly finalName?: string;
+  /** Encoding and locale of the new database, where they are not the source's. */
+  readonly form?: DatabaseFormPlan;
   readonly createRoles: boolean;
   readonly endSessions: boolean;
   /** Dump ids left out because this role cannot create them, with a word for each. */
@@ -55,6 +61,14 @@ export interface DatabasePlan {
   readonly estimatedSeconds?: number;
   /** What a swap cuts: sessions now, slots, subscriptions, …; sentences. */
   readonly breaks: readonly string[];
+}
+
+export interface DatabaseFormPlan {
+  readonly encoding: string;
+  readonly collate: string;
+  readonly ctype: string;
+  readonly localeProvider?: string;
+  readonly icuLocale?: string;
 }
 
 export interface FilesPlan {

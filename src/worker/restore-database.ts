@@ -1,0 +1,208 @@
+import type pg from "pg";
+import type { RestoreDatabaseEvidence } from "../contract/operations.ts";
+import type { TaskOf } from "../contract/worker-task.ts";
+import { Failure } from "../core/failure.ts";
+import type { DatabasePlan } from "../core/restore/restore.ts";
+import { connectAdmin, sameServer } from "../databases/postgres/admin-session.ts";
+import { connect, resolveConnection, type Connection } from "../databases/postgres/connection.ts";
+import { createLoadingDatabase, dropOwnDatabase, formOf, requireSameDatabase } from "../databases/postgres/create-database.ts";
+import { createMissingRoles } from "../databases/postgres/create-roles.ts";
+import { applyDatabaseExtras, applyPossibleGrants, databaseExtras } from "../databases/postgres/database-settings.ts";
+import { commentStatement, markStatement, readDatabaseState } from "../databases/postgres/marker.ts";
+import { quoteIdentifier } from "../databases/postgres/quote.ts";
+import type { RestoreTarget } from "../databases/postgres/restore-tool.ts";
+import { readDatabaseContents, readServerFacts, targetRights } from "../databases/postgres/target.ts";
+import { requireComplete, verifyRestore, type RestoreComparison } from "../databases/postgres/verify-restore.ts";
+import { loadDatabase } from "./load-database.ts";
+import { openDatabaseSource, type DatabaseSource } from "./restore-source.ts";
+import type { TaskRun } from "./task.ts";
+
+/**
+ * Loads a backup's database as the plan says, compares it with the inventory, and leaves it where the plan
+ * wants it: ready for the swap, under its own new name, or in the target. Whatever fails, the target is as it
+ * was, and what this made is dropped. Running it again drops what a dead try left, or takes up what it finished.
+ */
+export async function restoreDatabase(
+  task: TaskOf<"restore-database">,
+  run: TaskRun,
+): Promise<RestoreDatabaseEvidence> {
+  const plan = task.plan.database;
+  if (plan === undefined) throw new Failure("nothing-to-restore", "The plan has no database part.");
+  const startedAtMs = run.clock.nowMs();
+  const source = await openDatabaseSource(run, task.plan.backupId);
+  const connection = await resolveConnection(plan.url, run.env);
+  const job: RestoreJob = { restoreId: task.restoreId, plan, source, connection, run };
+  const done = await restoreInto(job);
+  return {
+    database: plan.finalName ?? plan.target,
+    tables: done.comparison.tables,
+    rows: done.comparison.rows,
+    sequences: done.comparison.sequences,
+    largeObjects: done.comparison.largeObjects,
+    analyzed: true,
+    leftOut: plan.leaveOut.map(({ what, why }) => `${what} (${why})`),
+    warnings: done.warnings,
+    durationMs: run.clock.nowMs() - startedAtMs,
+  };
+}
+
+export interface RestoreJob {
+  readonly restoreId: string;
+  readonly plan: DatabasePlan;
+  readonly source: DatabaseSource;
+  /** Of the target, as the plan's URL names it. */
+  readonly connection: Connection;
+  readonly run: TaskRun;
+}
+
+interface Restored {
+  readonly comparison: RestoreComparison;
+  readonly warnings: readonly string[];
+}
+
+function restoreInto(job: RestoreJob): Promise<Restored> {
+  return restoreIntoNewDatabase(job);
+}
+
+/** The database that is loaded, for the tools. */
+export const loadTarget = (job: RestoreJob): RestoreTarget => ({
+  toolDirectory: job.plan.tools.directory,
+  connection: sameServer(job.connection, job.plan.loadInto),
+  env: job.run.env,
+  signal: job.run.signal,
+});
+
+async function restoreIntoNewDatabase(job: RestoreJob): Promise<Restored> {
+  const { plan } = job;
+  const admin = await connectAdmin(job.connection, [plan.target, plan.loadInto]);
+  try {
+    const earlier = await takeUpFinished(job, admin);
+    if (earlier !== undefined) return earlier;
+    const roleNotes = plan.createRoles ? await createMissingRoles(admin, job.source.rolesSql) : [];
+    const form = plan.form ?? formOf(job.source.inventory.database);
+    const oid = await createLoadingDatabase(admin, plan.loadInto, job.restoreId, form);
+    try {
+      const restored = await fillNewDatabase(job, admin, oid);
+      return { ...restored, warnings: [...roleNotes, ...restored.warnings] };
+    } catch (error) {
+      await dropAfterFailure(job, admin, oid);
+      throw error;
+    }
+  } finally {
+    await admin.end();
+  }
+}
+
+async function fillNewDatabase(job: RestoreJob, admin: pg.Client, oid: number): Promise<Restored> {
+  const { plan, source, run } = job;
+  const between = async (): Promise<void> => {
+    run.signal.throwIfAborted();
+    await requireSameDatabase(admin, plan.loadInto, oid);
+  };
+  await loadDatabase(source, plan, loadTarget(job), run, between);
+  const warnings = await applyLeftOutGrants(job);
+  const comparison = await compare(job, plan.loadInto);
+  requireComplete(comparison, plan.loadInto);
+  await between();
+  warnings.push(...(await finishNewDatabase(job, admin)));
+  return { comparison, warnings };
+}
+
+function compare(job: RestoreJob, database: string): Promise<RestoreComparison> {
+  const { run, plan, source } = job;
+  return verifyRestore(sameServer(job.connection, database), source.inventory, {
+    jobs: plan.jobs,
+    signal: run.signal,
+    analyze: true,
+    onTable: (done, total) =>
+      run.report({
+        type: "progress",
+        progress: { component: "database", phase: "comparing", bytes: 0, objects: done, totalObjects: total },
+      }),
+  });
+}
+
+/** Grants that name a role the target lacks are left out entry by entry; their other roles get theirs. */
+async function applyLeftOutGrants(job: RestoreJob): Promise<string[]> {
+  const leftOut = new Set(job.plan.leaveOut.map((item) => item.dumpId));
+  const entries = job.source.entries.filter((entry) => leftOut.has(entry.dumpId));
+  if (entries.length === 0) return [];
+  const client = await connect(sameServer(job.connection, job.plan.loadInto), { applicationName: "lc2 restore" });
+  try {
+    const rights = targetRights(await readServerFacts(client), await readDatabaseContents(client));
+    await applyPossibleGrants(client, entries, rights);
+    return [];
+  } finally {
+    await client.end();
+  }
+}
+
+/** Settings, grants and comment of the database itself; then the mark for the swap, or the final name. */
+async function finishNewDatabase(job: RestoreJob, admin: pg.Client): Promise<string[]> {
+  const { plan, source } = job;
+  const extras = databaseExtras(source.entries, plan.loadInto);
+  const applied = await applyDatabaseExtras(admin, extras, targetRights(await readServerFacts(admin), undefined));
+  const notes = applied.map((note) => note.replaceAll(plan.loadInto, plan.finalName ?? plan.target));
+  await giveToOwner(job, admin);
+  const comment = extras.comment === undefined ? {} : { comment: extras.comment };
+  if (plan.finalName === undefined) {
+    await admin.query(markStatement(plan.loadInto, { restoreId: job.restoreId, state: "loaded", ...comment }));
+    return notes;
+  }
+  await admin.query("BEGIN");
+  try {
+    await admin.query(`ALTER DATABASE ${quoteIdentifier(plan.loadInto)} RENAME TO ${quoteIdentifier(plan.finalName)}`);
+    await admin.query(commentStatement(plan.finalName, extras.comment));
+    await admin.query("COMMIT");
+  } catch (error) {
+    await admin.query("ROLLBACK");
+    const message = error instanceof Error ? error.message : String(error);
+    throw new Failure("restore-target-failed", `The restored database cannot be named "${plan.finalName}": ${message}.`, {
+      cause: error,
+    });
+  }
+  return notes;
+}
+
+/** The database gets the owner that the target has, or that it had in the source, where this role may give it. */
+async function giveToOwner(job: RestoreJob, admin: pg.Client): Promise<void> {
+  const current = await readDatabaseState(admin, job.plan.target);
+  const owner = current?.owner ?? (job.plan.noOwner ? undefined : job.source.inventory.database.owner);
+  if (owner === undefined) return;
+  const facts = await readServerFacts(admin);
+  if (!(facts.superuser ? facts.roles : facts.actsAs).has(owner)) return;
+  await admin.query(`ALTER DATABASE ${quoteIdentifier(job.plan.loadInto)} OWNER TO ${quoteIdentifier(owner)}`);
+}
+
+/** A try that died after its work was done, before anybody heard of it: compared again instead of done again. */
+async function takeUpFinished(job: RestoreJob, admin: pg.Client): Promise<Restored | undefined> {
+  const { plan } = job;
+  const loaded = await readDatabaseState(admin, plan.loadInto);
+  const name = plan.finalName ?? plan.loadInto;
+  if (loaded !== undefined && loaded.marker?.state !== "loaded") return undefined;
+  const candidate = loaded ?? (await readDatabaseState(admin, name));
+  if (candidate === undefined) return undefined;
+  if (loaded !== undefined && loaded.marker?.restoreId !== job.restoreId) return undefined;
+  const comparison = await compare(job, candidate.name).catch(() => undefined);
+  if (comparison?.differences.length === 0) return { comparison, warnings: [] };
+  if (loaded !== undefined) return undefined;
+  throw new Failure(
+    "target-occupied",
+    `A database "${name}" has come up since the plan was made. Nothing was changed. Plan again.`,
+  );
+}
+
+/** As far as it goes: what stays is marked, and `discard-restore` or the next try drops it. */
+async function dropAfterFailure(job: RestoreJob, admin: pg.Client, oid: number): Promise<void> {
+  const { plan, run } = job;
+  try {
+    await dropOwnDatabase(admin, plan.loadInto, job.restoreId, { states: ["loading", "loaded"], oid });
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    run.report({
+      type: "log",
+      level: "warn",
+      message: `The half-restored database "${plan.loadInto}" is still there (${message}). It can be dropped.`,
+    });
+  }
+}
