@@ -147,6 +147,11 @@ export const failures = define({
     meaning: "No restore of this id is known.",
     remedy: "`lc2 restore list` shows what there is.",
   },
+  "path-not-found": {
+    kind: "not-found",
+    meaning: "The backup holds no file of this path.",
+    remedy: "`lc2 backup browse` lists what a backup holds.",
+  },
   "repository-not-found": {
     kind: "not-found",
     meaning: "There is no repository at this place.",

@@ -69,7 +69,7 @@ async function readWithBestCheck(
 }
 
 /** What a backup needs and the repository lacks: its own files by size, and the folders it refers to. */
-async function listMissing(run: TaskRun, metadata: BackupMetadata): Promise<string[]> {
+export async function listMissing(run: TaskRun, metadata: BackupMetadata): Promise<string[]> {
   const prefix = backupPrefix(run.context.projectId, metadata.backupId);
   const missing: string[] = [];
   if ((await run.store.head(`${prefix}keyring.json`)) === undefined) missing.push("keyring.json");
