@@ -279,6 +279,11 @@ export const failures = define({
     meaning: "Another session holds a lock on a table that the dump must read.",
     remedy: "Let that session finish, end it, or run again with a longer --lock-timeout.",
   },
+  "database-changing": {
+    kind: "failed",
+    meaning: "Tables were created or dropped in the moment the backup began.",
+    remedy: "Run again when the migration that changes the tables is through.",
+  },
   "snapshot-lost": {
     kind: "failed",
     meaning: "The session that holds the backup's snapshot ended before the backup did.",

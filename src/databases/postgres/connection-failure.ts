@@ -1,5 +1,6 @@
 import { Failure } from "../../core/failure.ts";
 import { connectionAddress, type Connection } from "./connection.ts";
+import { quoteIdentifier } from "./quote.ts";
 
 /**
  * What went wrong while connecting, as a Failure with the next step. Told apart by the system's and
@@ -151,5 +152,3 @@ const make = (
 ): Failure => new Failure(code, message, { cause, ...(retry === undefined ? {} : { retry }) });
 
 const firstLine = (message: string): string => (message.split("\n")[0] ?? "").replace(/\.$/, "");
-
-const quoteIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`;
