@@ -16,7 +16,10 @@ const steps: readonly Step[] = [
   { name: "format", commands: [["node_modules/prettier/bin/prettier.cjs", "--check", "."]] },
   {
     name: "lint",
-    commands: [["node_modules/oxlint/bin/oxlint", "--type-aware", "--format=unix"]],
+    commands: [
+      ["node_modules/oxlint/bin/oxlint", "--type-aware", "--format=unix"],
+      ["scripts/check-escapes.ts"],
+    ],
   },
   {
     name: "types",
