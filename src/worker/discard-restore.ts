@@ -1,0 +1,35 @@
+import type { TaskOf, TaskResults } from "../contract/worker-task.ts";
+import { connectAdmin } from "../databases/postgres/admin-session.ts";
+import { resolveConnection } from "../databases/postgres/connection.ts";
+import { dropOwnDatabase } from "../databases/postgres/create-database.ts";
+import { readDatabaseState } from "../databases/postgres/marker.ts";
+import { allowConnections } from "../databases/postgres/swap-databases.ts";
+import type { TaskRun } from "./task.ts";
+
+/**
+ * Clears away what a restore that failed or died left on the target's server: the database it was loading, and
+ * the closed door of a swap that did not come to pass. Never what has been put in place. Idempotent.
+ */
+export async function discardRestore(
+  task: TaskOf<"discard-restore">,
+  run: TaskRun,
+): Promise<TaskResults["discard-restore"]> {
+  const plan = task.plan.database;
+  if (plan === undefined) return { dropped: [] };
+  const connection = await resolveConnection(plan.url, run.env);
+  const dropped: string[] = [];
+  if (plan.loadInto !== plan.target) {
+    const admin = await connectAdmin(connection, [plan.target, plan.loadInto]);
+    try {
+      const loaded = await readDatabaseState(admin, plan.loadInto);
+      if (plan.into === "swap" && loaded?.marker?.restoreId === task.restoreId) {
+        await allowConnections(admin, [plan.target]);
+      }
+      const states = ["loading", "loaded"];
+      if (await dropOwnDatabase(admin, plan.loadInto, task.restoreId, { states })) dropped.push(plan.loadInto);
+    } finally {
+      await admin.end();
+    }
+  }
+  return { dropped };
+}
