@@ -1,3 +1,4 @@
+import type { FailureCode } from "../failure.ts";
 /** A restore plan: everything that will happen, read before it is run and approved by its hash. */
 export interface RestorePlan {
   readonly restoreId: string;
@@ -21,8 +22,7 @@ export interface RestorePlan {
 }
 
 export interface PlanNote {
-  /** A failure code. */
-  readonly code: string;
+  readonly code: FailureCode;
   readonly message: string;
 }
 
