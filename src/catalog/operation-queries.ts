@@ -24,13 +24,15 @@ export function createOperationQueries(
 ): OperationQueries {
   const leaseUntil = (seconds: number) => sql<number>`${leaseNow()} + ${seconds * 1000}`;
   return {
-    createOperation: async (operation, lease) => {
+    createOperation: async (operation, lease) =>
       await database.transaction().execute(async (transaction) => {
-        await transaction
+        const added = await transaction
           .insertInto("operations")
           .values({ ...toRow(operation), lease_until_ms: leaseUntil(lease.seconds) })
-          .execute();
-        if (operation.kind !== "backup") return;
+          .onConflict((conflict) => conflict.doNothing())
+          .executeTakeFirst();
+        if ((added.numInsertedOrUpdatedRows ?? 0n) === 0n) return false;
+        if (operation.kind !== "backup") return true;
         await transaction
           .insertInto("backups")
           .values({
@@ -41,8 +43,8 @@ export function createOperationQueries(
             created_at_ms: operation.createdAtMs,
           })
           .execute();
-      });
-    },
+        return true;
+      }),
 
     getOperation: async (id) => {
       const row = await database.selectFrom("operations").selectAll().where("id", "=", id).executeTakeFirst();
@@ -67,11 +69,11 @@ export function createOperationQueries(
       const rows = await database
         .selectFrom("operations")
         .selectAll()
-        .select(sql<number>`case when lease_until_ms <= ${leaseNow()} then 1 else 0 end`.as("expired"))
+        .select(sql<number>`lease_until_ms - ${leaseNow()}`.as("lease_left_ms"))
         .where("finished_at_ms", "is", null)
         .orderBy("created_at_ms")
         .execute();
-      return rows.map((row) => ({ operation: toOperation(row), leaseExpired: Number(row.expired) === 1 }));
+      return rows.map((row) => ({ operation: toOperation(row), leaseLeftMs: Number(row.lease_left_ms) }));
     },
 
     renewLease: async (id, owner, seconds) => {

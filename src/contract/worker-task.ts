@@ -121,6 +121,8 @@ export interface TaskResults {
 }
 
 export type WorkerMessage =
+  /** The answer to a lease renewal: a worker that gives none for the length of the lease is given up. */
+  | { readonly type: "alive" }
   /** Bytes and objects done so far of a component; totals where they are known. Sent about four times a second. */
   | { readonly type: "progress"; readonly progress: Progress }
   /** The database's snapshot is held: the recovery point is fixed and the file listing may start. */

@@ -22,14 +22,17 @@ import type {
  * monotonic clock; PostgreSQL: the server's), never by the callers' wall clocks.
  */
 export interface Catalog {
-  /** Adds an operation, claimed by `operation.leaseOwner`, and for a backup its row in the index. */
-  createOperation(operation: NewOperation, lease: { readonly seconds: number }): Promise<void>;
+  /**
+   * Adds an operation, claimed by `operation.leaseOwner`, and for a backup its row in the index. False
+   * when there is one of this id: an id that is derived from what it acts on keeps two from doing it at once.
+   */
+  createOperation(operation: NewOperation, lease: { readonly seconds: number }): Promise<boolean>;
   getOperation(id: string): Promise<Operation | undefined>;
   /** Newest first. */
   listOperations(
     query: OperationQuery,
   ): Promise<{ readonly operations: readonly Operation[]; readonly total: number }>;
-  /** All that are not finished, oldest first, and whether their lease has run out. */
+  /** All that are not finished, oldest first. */
   listOpenOperations(): Promise<readonly OpenOperation[]>;
 
   /** Extends the lease. `held: false`: somebody else has taken the operation over or ended it. */
@@ -88,9 +91,10 @@ export interface Catalog {
 export const maximumLogLines = 1_000;
 
 export type NewOperation = Omit<Operation, "attempt" | "notBeforeMs" | "cancelRequested" | "end">;
+/** Not finished. `leaseLeftMs` is 0 or less when the owner has not renewed its lease in time. */
 export interface OpenOperation {
   readonly operation: Operation;
-  readonly leaseExpired: boolean;
+  readonly leaseLeftMs: number;
 }
 export interface OperationQuery {
   readonly kind: OperationKind;

@@ -1,0 +1,36 @@
+/**
+ * Starts workers: child processes here, Jobs of a cluster later. A worker does one task. `Task` and
+ * `Message` are JSON values; what they mean is the contract between engine and worker, not the launcher's.
+ */
+export interface WorkerLauncher<Task, Message> {
+  /** Rejects with `worker-died` when the program cannot be started. */
+  launch(task: Task, options: LaunchOptions<Message>): Promise<RunningWorker>;
+}
+
+export interface LaunchOptions<Message> {
+  /** Called in order, never after `ended` has resolved. */
+  readonly onMessage: (message: Message) => void;
+  /** File descriptor the worker gets as its standard output; default: none of it is read. */
+  readonly outputFd?: number;
+}
+
+export interface RunningWorker {
+  /** Names the process and when it started, for `endProcess` of another one. */
+  readonly identity: string;
+  /** Tells the worker that its owner still holds the lease. */
+  renewLease(): void;
+  /** Asks it to stop, and ends it after a grace. Idempotent; `ended` tells when it is gone. */
+  stop(): void;
+  /** Ends it and everything it started, now. Idempotent. */
+  kill(): void;
+  /** Resolves, never rejects, when the worker and everything it started is gone. */
+  readonly ended: Promise<WorkerEnd>;
+}
+
+export interface WorkerEnd {
+  /** Absent: ended by a signal. */
+  readonly exitCode?: number;
+  readonly signal?: string;
+  /** The end of what it wrote to standard error: crashes. */
+  readonly errorOutput: string;
+}

@@ -1,0 +1,237 @@
+import type { Progress } from "../contract/worker-task.ts";
+import { Failure } from "../core/failure.ts";
+import { advance, type Steps } from "../core/operation/advance.ts";
+import type { LogLine, Operation, OperationTask } from "../core/operation/operation.ts";
+import type { TaskChange, TaskKey } from "../core/ports/catalog.ts";
+import { makeLogLine, type EngineParts, type EventListener, type TaskRequest } from "./parts.ts";
+import { startWorker, type WorkerRun, type WorkMessage } from "./run-worker.ts";
+
+/** How often a request to cancel is looked for. */
+const cancelPollMs = 1_000;
+/** How often progress is written to the catalog, for other terminals. */
+const progressRecordMs = 1_000;
+
+/**
+ * One process's hold on one operation: it renews the lease, starts and follows workers, records what they
+ * say, and notices when the operation was given to somebody else. Everything it writes asks for the
+ * lease, so a session that comes back from the dead can change nothing.
+ */
+export class OperationSession {
+  readonly operationId: string;
+  readonly #parts: EngineParts;
+  readonly #owner: string;
+  readonly #emit: EventListener;
+  readonly #workers = new Map<string, WorkerRun>();
+  readonly #timers: NodeJS.Timeout[] = [];
+  /** Records are written one after the other, in the order of what they tell. */
+  #records: Promise<void> = Promise.resolve();
+  #ended: Failure | undefined;
+  #cancelRequested = false;
+  #changed = false;
+  #wake: (() => void) | undefined;
+
+  constructor(parts: EngineParts, operationId: string, owner: string, emit: EventListener) {
+    this.operationId = operationId;
+    this.#parts = parts;
+    this.#owner = owner;
+    this.#emit = emit;
+  }
+
+  /** Holds the lease until `close`. */
+  open(signal?: AbortSignal): void {
+    const renewMs = (this.#parts.leaseSeconds * 1000) / 6;
+    this.#timers.push(setInterval(() => void this.#renew(), renewMs));
+    this.#timers.push(setInterval(() => void this.#lookForCancel(), Math.min(cancelPollMs, renewMs)));
+    if (signal?.aborted === true) this.requestCancel();
+    signal?.addEventListener("abort", () => this.requestCancel(), { once: true });
+  }
+
+  /** Ends what still runs (there is something only when the session failed) and waits for the records. */
+  async close(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    const workers = [...this.#workers.values()];
+    for (const worker of workers) worker.stop();
+    await Promise.all(workers.map((worker) => worker.outcome));
+    await this.#records;
+  }
+
+  get cancelRequested(): boolean {
+    return this.#cancelRequested;
+  }
+
+  requestCancel(): void {
+    if (this.#cancelRequested) return;
+    this.#cancelRequested = true;
+    // For other terminals; this process goes by its own flag.
+    void this.#parts.catalog.requestCancel(this.operationId).catch(() => undefined);
+    this.#notifyChange();
+  }
+
+  /** The operation and the tasks of its current attempt. */
+  async read(): Promise<{ operation: Operation; tasks: ReadonlyMap<string, OperationTask> }> {
+    await this.#records;
+    this.#throwIfEnded();
+    const operation = await this.#parts.catalog.getOperation(this.operationId);
+    if (operation === undefined || operation.leaseOwner !== this.#owner || operation.end !== undefined) {
+      this.#end(takenOver(this.operationId));
+      this.#throwIfEnded();
+    }
+    const tasks = await this.#parts.catalog.listTasks(this.operationId);
+    const current = tasks.filter((task) => task.attempt === operation?.attempt);
+    return { operation: operation as Operation, tasks: new Map(current.map((task) => [task.name, task])) };
+  }
+
+  /** Takes the operation to its end. Rejects with `interrupted` when it was taken over by another process. */
+  async run<Observation, Action>(steps: Steps<Observation, Action>): Promise<void> {
+    for (;;) {
+      const result = await advance(steps);
+      if (result.type === "done" || result.type === "failed") return;
+      if (result.type === "retry") {
+        const { operation } = await this.read();
+        const seconds = Math.ceil(result.afterMs / 1000);
+        this.log("warn", `${result.failure.message} Trying again in ${seconds} s.`);
+        const notBeforeMs = this.#parts.clock.nowMs() + result.afterMs;
+        const { catalog } = this.#parts;
+        if (!(await catalog.startAttempt(this.operationId, this.#owner, operation.attempt + 1, notBeforeMs))) {
+          this.#end(takenOver(this.operationId));
+        }
+      } else {
+        await this.#waitForChange(result.untilMs);
+      }
+      this.#throwIfEnded();
+    }
+  }
+
+  /** Starts a worker for the named task of the attempt. Does nothing when there is one already. */
+  async startTask(attempt: number, name: string, request: TaskRequest): Promise<void> {
+    const key: TaskKey = { operationId: this.operationId, attempt, name };
+    const startedAtMs = this.#parts.clock.nowMs();
+    if (!(await this.#parts.catalog.startTask({ ...key, startedAtMs }, this.#owner))) return;
+    const record = (change: TaskChange) => this.#record(() => this.#update(key, change));
+    const listener = this.#listen(record);
+    try {
+      const worker = await startWorker(this.#parts, request, { onMessage: listener.onMessage });
+      this.#workers.set(name, worker);
+      record({ worker: worker.identity });
+      void worker.outcome.then((outcome) => {
+        this.#workers.delete(name);
+        record({ ...outcome, ...listener.latest(), finishedAtMs: this.#parts.clock.nowMs() });
+        this.#notifyChange();
+      });
+    } catch (error) {
+      const failure = Failure.from(error).toRecord();
+      record({ state: "failed", failure, finishedAtMs: this.#parts.clock.nowMs() });
+      this.#notifyChange();
+    }
+  }
+
+  /** Asks every running worker to stop and waits until all are gone and recorded. */
+  async stopTasks(): Promise<void> {
+    const workers = [...this.#workers.values()];
+    for (const worker of workers) worker.stop();
+    await Promise.all(workers.map((worker) => worker.outcome));
+    await this.#records;
+  }
+
+  emit(event: Parameters<EventListener>[0]): void {
+    this.#emit(event);
+  }
+
+  log(level: LogLine["level"], message: string): void {
+    const line = makeLogLine(this.#parts, level, message);
+    this.#emit({ type: "log", line });
+    this.#recordIfPossible(() => this.#parts.catalog.appendLog(this.operationId, line));
+  }
+
+  #listen(record: (change: TaskChange) => void) {
+    let recordedAtMs = Number.NEGATIVE_INFINITY;
+    let latest: Progress | undefined;
+    const onMessage = (message: WorkMessage): void => {
+      switch (message.type) {
+        case "progress":
+          latest = message.progress;
+          this.#emit({ type: "progress", progress: latest });
+          if (performance.now() - recordedAtMs < progressRecordMs) return;
+          recordedAtMs = performance.now();
+          return record({ progress: latest });
+        case "recovery-point":
+          record({ recoveryPoint: message.at });
+          return this.#notifyChange();
+        case "log":
+          return this.log(message.level, message.message);
+        case "item":
+          return;
+      }
+    };
+    return { onMessage, latest: () => (latest === undefined ? {} : { progress: latest }) };
+  }
+
+  async #update(key: TaskKey, change: TaskChange): Promise<void> {
+    if (!(await this.#parts.catalog.updateTask(key, this.#owner, change))) this.#end(takenOver(this.operationId));
+  }
+
+  /** A record that cannot be written ends the session: the catalog would tell another story than the world. */
+  #record(write: () => Promise<void>): void {
+    this.#records = this.#records.then(write).catch((error: unknown) => this.#end(Failure.from(error)));
+  }
+
+  #recordIfPossible(write: () => Promise<void>): void {
+    this.#records = this.#records.then(write).catch(() => undefined);
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      const { held } = await this.#parts.catalog.renewLease(this.operationId, this.#owner, this.#parts.leaseSeconds);
+      if (!held) return this.#end(takenOver(this.operationId));
+      for (const worker of this.#workers.values()) worker.renewLease();
+    } catch {
+      // Not renewed is not told to the workers: when it lasts, they stop by themselves.
+    }
+  }
+
+  async #lookForCancel(): Promise<void> {
+    try {
+      const operation = await this.#parts.catalog.getOperation(this.operationId);
+      if (operation?.cancelRequested !== true || this.#cancelRequested) return;
+      this.#cancelRequested = true;
+      this.#notifyChange();
+    } catch {
+      // The next look may succeed.
+    }
+  }
+
+  /** Nothing may be written any more; workers end at once. */
+  #end(failure: Failure): void {
+    this.#ended ??= failure;
+    for (const worker of this.#workers.values()) worker.kill();
+    this.#notifyChange();
+  }
+
+  #throwIfEnded(): void {
+    if (this.#ended !== undefined) throw this.#ended;
+  }
+
+  #notifyChange(): void {
+    this.#changed = true;
+    this.#wake?.();
+  }
+
+  async #waitForChange(untilMs: number | undefined): Promise<void> {
+    if (!this.#changed) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+        if (untilMs === undefined) return;
+        this.#timers.push(setTimeout(resolve, Math.max(0, untilMs - this.#parts.clock.nowMs()) + 1));
+      });
+      this.#wake = undefined;
+    }
+    this.#changed = false;
+  }
+}
+
+const takenOver = (operationId: string): Failure =>
+  new Failure(
+    "interrupted",
+    `${operationId} was not heard of for so long (a stopped process, a sleeping machine) that another lc2 ended it. ` +
+      "Run the command again.",
+  );

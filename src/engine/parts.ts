@@ -1,0 +1,42 @@
+import type { LogLine, ServiceEvent } from "../contract/service.ts";
+import type { TaskBody, WorkerContext, WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
+import type { Catalog } from "../core/ports/catalog.ts";
+import type { Clock, Ids } from "../core/ports/clock.ts";
+import type { Processes } from "../core/ports/processes.ts";
+import type { WorkerLauncher } from "../core/ports/worker-launcher.ts";
+
+/** What the engine works with; `main` chooses it. */
+export interface EngineParts {
+  readonly catalog: Catalog;
+  readonly launcher: WorkerLauncher<WorkerTask, WorkerMessage>;
+  readonly processes: Processes;
+  readonly clock: Clock;
+  readonly ids: Ids;
+  /** Of operations and of workers. Renewed six times in that time. */
+  readonly leaseSeconds: number;
+  readonly keysDirectory: string;
+  /** Told what was found and done that nobody asked for: dead operations, reminders. */
+  readonly notice: (line: LogLine) => void;
+}
+
+/** Everything of a worker task but the lease, which is the engine's. */
+export type TaskRequest = { readonly context: WorkerContext } & TaskBody;
+
+export type EventListener = (event: ServiceEvent) => void;
+
+export function makeLogLine(parts: EngineParts, level: LogLine["level"], message: string): LogLine {
+  return { at: new Date(parts.clock.nowMs()).toISOString(), level, message };
+}
+
+/** Where a task finds bytes and keys. */
+export function makeContext(
+  parts: EngineParts,
+  place: { readonly repository: string; readonly projectId: string; readonly maxRateBytesPerSecond?: number },
+): WorkerContext {
+  return {
+    repository: place.repository,
+    keys: { kind: "keyfile", directory: parts.keysDirectory },
+    projectId: place.projectId,
+    ...(place.maxRateBytesPerSecond === undefined ? {} : { maxRateBytesPerSecond: place.maxRateBytesPerSecond }),
+  };
+}

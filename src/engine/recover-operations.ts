@@ -1,0 +1,107 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Failure } from "../core/failure.ts";
+import type { Operation, OperationTask } from "../core/operation/operation.ts";
+import type { OpenOperation } from "../core/ports/catalog.ts";
+import { OperationSession } from "./operation-session.ts";
+import { makeLogLine, type EngineParts } from "./parts.ts";
+import { makeBackupSteps } from "./run-backup.ts";
+import { makeRestoreSteps } from "./run-restore.ts";
+import { makeUndoSteps } from "./run-undo.ts";
+
+/** A worker ends within five seconds of its parent; after that it is ended. */
+const workerGraceMs = 6_000;
+/** Tasks that may be run anew when it is not known how they ended: they only look or clean up. */
+const repeatable = new Set(["look", "discard", "undo-files"]);
+
+/**
+ * Ends what dead processes left: whose lease has run out, or who are certainly dead. Sealed backups and
+ * swapped restores are adopted as completed, everything else is cleaned up and ends as `interrupted`. Each
+ * operation is taken over by exactly one caller, whatever their number. Never rejects because of one
+ * operation: the caller has work of its own.
+ */
+export async function recoverDeadOperations(parts: EngineParts): Promise<void> {
+  for (const open of await parts.catalog.listOpenOperations()) {
+    if (!isAbandoned(parts, open)) continue;
+    try {
+      await adopt(parts, open);
+    } catch (error) {
+      const message = `${open.operation.id} could not be ended: ${Failure.from(error).message} The next lc2 tries again.`;
+      parts.notice(makeLogLine(parts, "warn", message));
+    }
+  }
+}
+
+function isAbandoned(parts: EngineParts, { operation, leaseLeftMs }: OpenOperation): boolean {
+  const owner = parts.processes.observe(operation.leaseOwner);
+  return owner === "dead" || leaseLeftMs <= 0;
+}
+
+async function adopt(parts: EngineParts, { operation, leaseLeftMs }: OpenOperation): Promise<void> {
+  const owner = parts.processes.identifyThisProcess(parts.ids.hex(8));
+  const lease = { seconds: parts.leaseSeconds };
+  if (!(await parts.catalog.takeOver(operation.id, operation.leaseOwner, owner, lease))) return;
+  const session = new OperationSession(parts, operation.id, owner, (event) => {
+    if (event.type === "log") parts.notice(event.line);
+  });
+  session.open();
+  try {
+    session.log("warn", describeDeath(parts, operation, leaseLeftMs));
+    const tasks = await parts.catalog.listTasks(operation.id);
+    await endWorkers(parts, tasks);
+    await recordLost(parts, owner, tasks);
+    await runSteps(parts, session, operation, owner);
+    session.log("warn", await describeEnd(parts, operation));
+  } finally {
+    await session.close();
+  }
+}
+
+async function runSteps(parts: EngineParts, session: OperationSession, operation: Operation, owner: string): Promise<void> {
+  switch (operation.kind) {
+    case "backup":
+      return await session.run(makeBackupSteps(parts, session, owner, true));
+    case "restore":
+      return await session.run(makeRestoreSteps(parts, session, { owner, ownerDied: true }));
+    case "undo":
+      return await session.run(makeUndoSteps(parts, session, owner, true));
+  }
+}
+
+/** Returns when no worker of the dead owner runs any more, so that nothing changes what is looked at next. */
+async function endWorkers(parts: EngineParts, tasks: readonly OperationTask[]): Promise<void> {
+  const running = tasks.filter((task) => task.state === "running");
+  const deadline = performance.now() + workerGraceMs;
+  const mayRun = (task: OperationTask): boolean =>
+    // Its owner died before it could note the process: it had no time to be older than this.
+    task.worker === undefined
+      ? parts.clock.nowMs() - task.startedAtMs < workerGraceMs
+      : parts.processes.observe(task.worker) === "alive";
+  while (running.some(mayRun) && performance.now() < deadline) await sleep(50);
+  for (const { worker } of running) if (worker !== undefined) parts.processes.killWorker(worker);
+}
+
+async function recordLost(parts: EngineParts, owner: string, tasks: readonly OperationTask[]): Promise<void> {
+  for (const task of tasks) {
+    const isLost = task.state === "running" || task.state === "lost";
+    if (isLost && repeatable.has(task.name)) await parts.catalog.removeTask(task, owner);
+    else if (task.state === "running") {
+      await parts.catalog.updateTask(task, owner, { state: "lost", finishedAtMs: parts.clock.nowMs() });
+    }
+  }
+}
+
+function describeDeath(parts: EngineParts, operation: Operation, leaseLeftMs: number): string {
+  const silentMs = parts.leaseSeconds * 1000 - leaseLeftMs;
+  const heardAtMs = parts.clock.nowMs() - silentMs;
+  // After a restart of the machine the lease's clock tells nothing.
+  const when =
+    silentMs >= 0 && heardAtMs > operation.createdAtMs ? ` It was last heard of at ${new Date(heardAtMs).toISOString()}.` : "";
+  return `${operation.id} was left by a process that died.${when}`;
+}
+
+async function describeEnd(parts: EngineParts, { id }: Operation): Promise<string> {
+  const end = (await parts.catalog.getOperation(id))?.end;
+  if (end === undefined) return `${id} is still open.`;
+  if (end.outcome === "Completed") return `${id} had done all its work and was recorded as completed.`;
+  return `${id} was ended as ${end.outcome}: ${end.failure?.message ?? ""}`;
+}

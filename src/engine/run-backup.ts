@@ -1,0 +1,116 @@
+import type { TaskResults } from "../contract/worker-task.ts";
+import type { BackupSpec } from "../core/backup/backup.ts";
+import { decideBackup, type BackupAction, type BackupObservation, type BackupTaskName } from "../core/backup/decide-backup.ts";
+import type { Steps } from "../core/operation/advance.ts";
+import type { Operation, OperationTask } from "../core/operation/operation.ts";
+import type { BackupMetadata } from "../core/repository/metadata.ts";
+import { backupStatusOf } from "./backup-views.ts";
+import type { OperationSession } from "./operation-session.ts";
+import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
+
+/** What a backup's operation row keeps as its request. */
+export interface BackupRequest {
+  readonly spec: BackupSpec;
+  readonly maxRateBytesPerSecond?: number;
+}
+
+type Tasks = ReadonlyMap<string, OperationTask>;
+
+/** The steps of a backup, bound to one session. `ownerDied`: the session took it over from a dead process. */
+export function makeBackupSteps(
+  parts: EngineParts,
+  session: OperationSession,
+  owner: string,
+  ownerDied: boolean,
+): Steps<BackupObservation, BackupAction> {
+  let shown: string | undefined;
+  return {
+    observe: async () => {
+      const { operation, tasks } = await session.read();
+      const status = backupStatusOf(operation, tasks);
+      if (status !== shown) session.emit({ type: "state", status });
+      shown = status;
+      return observe(parts, session, operation, tasks, ownerDied);
+    },
+    decide: decideBackup,
+    act: async (action) => {
+      if (action.do === "stop") return await session.stopTasks();
+      const { operation } = await session.read();
+      await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
+    },
+    finish: async ({ outcome, failure }) => {
+      const { operation, tasks } = await session.read();
+      const metadata = outcome === "Completed" ? sealedMetadata(tasks) : undefined;
+      if (metadata !== undefined) await parts.catalog.putBackup(describeSealed(metadata, operation.repository));
+      const end = { finishedAtMs: parts.clock.nowMs(), outcome, ...(failure === undefined ? {} : { failure }) };
+      await parts.catalog.finishOperation(operation.id, owner, end);
+      session.emit({ type: "state", status: outcome });
+    },
+  };
+}
+
+function observe(
+  parts: EngineParts,
+  session: OperationSession,
+  operation: Operation,
+  tasks: Tasks,
+  ownerDied: boolean,
+): BackupObservation {
+  const { spec } = operation.spec as BackupRequest;
+  const look = tasks.get("look")?.result as TaskResults["read-metadata"] | undefined;
+  return {
+    backupId: operation.id,
+    wantsDatabase: spec.database !== undefined,
+    wantsFiles: spec.storage !== undefined,
+    attempt: operation.attempt,
+    nowMs: parts.clock.nowMs(),
+    ...(operation.notBeforeMs === undefined ? {} : { notBeforeMs: operation.notBeforeMs }),
+    cancelRequested: operation.cancelRequested || session.cancelRequested,
+    ownerDied,
+    tasks: Object.fromEntries(tasks),
+    recoveryPointKnown: tasks.get("database")?.recoveryPoint !== undefined,
+    ...(look === undefined ? {} : { sealed: look.metadata !== undefined }),
+  };
+}
+
+function makeTask(parts: EngineParts, operation: Operation, name: BackupTaskName): TaskRequest {
+  const { spec, maxRateBytesPerSecond } = operation.spec as BackupRequest;
+  const context = makeContext(parts, {
+    repository: operation.repository,
+    projectId: operation.projectId,
+    ...(maxRateBytesPerSecond === undefined ? {} : { maxRateBytesPerSecond }),
+  });
+  const backup = { context, backupId: operation.id, attempt: operation.attempt, spec };
+  switch (name) {
+    case "prepare":
+      return { kind: "prepare-backup", ...backup };
+    case "database":
+      return { kind: "backup-database", ...backup };
+    case "files":
+      return { kind: "backup-files", ...backup };
+    case "seal":
+      return { kind: "seal-backup", ...backup, createdAt: new Date(operation.createdAtMs).toISOString() };
+    case "look":
+      return { kind: "read-metadata", context, backupId: operation.id };
+  }
+}
+
+function sealedMetadata(tasks: Tasks): BackupMetadata | undefined {
+  const seal = tasks.get("seal");
+  if (seal?.state === "done") return seal.result as BackupMetadata;
+  return (tasks.get("look")?.result as TaskResults["read-metadata"] | undefined)?.metadata;
+}
+
+/** A sealed backup as the catalog's index keeps it. */
+export function describeSealed(metadata: BackupMetadata, repository: string) {
+  return {
+    backupId: metadata.backupId,
+    projectId: metadata.projectId,
+    ...(metadata.application === undefined ? {} : { application: metadata.application }),
+    repository,
+    createdAtMs: Date.parse(metadata.createdAt),
+    sealedAtMs: Date.parse(metadata.sealedAt),
+    storedBytes: metadata.storedBytes,
+    metadata,
+  };
+}

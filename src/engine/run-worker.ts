@@ -1,0 +1,106 @@
+import type { TaskKind, TaskResults, WorkerMessage } from "../contract/worker-task.ts";
+import { Failure, type FailureRecord } from "../core/failure.ts";
+import type { WorkerEnd } from "../core/ports/worker-launcher.ts";
+import type { EngineParts, TaskRequest } from "./parts.ts";
+
+/** How one worker's run ended. `lost`: without a word, so what it did is unknown. */
+export type WorkerOutcome =
+  | { readonly state: "done"; readonly result: TaskResults[TaskKind] }
+  | { readonly state: "failed"; readonly failure: FailureRecord }
+  | { readonly state: "lost"; readonly failure: FailureRecord };
+
+export interface WorkerRun {
+  readonly identity: string;
+  /** To be called while the owner holds its lease; also gives up a worker that no longer answers. */
+  renewLease(): void;
+  stop(): void;
+  kill(): void;
+  /** Never rejects. */
+  readonly outcome: Promise<WorkerOutcome>;
+}
+
+export type WorkMessage = Exclude<WorkerMessage, { type: "done" | "failed" | "alive" }>;
+
+/** Starts a worker for a task and follows it to its end. */
+export async function startWorker(
+  parts: EngineParts,
+  request: TaskRequest,
+  options: { readonly onMessage: (message: WorkMessage) => void; readonly outputFd?: number },
+): Promise<WorkerRun> {
+  let said: WorkerOutcome | undefined;
+  let heardAtMs = performance.now();
+  let givenUp = false;
+  const worker = await parts.launcher.launch(
+    { ...request, lease: { seconds: parts.leaseSeconds } },
+    {
+      ...(options.outputFd === undefined ? {} : { outputFd: options.outputFd }),
+      onMessage: (message) => {
+        heardAtMs = performance.now();
+        if (message.type === "done") said = { state: "done", result: message.result };
+        else if (message.type === "failed") said = { state: "failed", failure: message.failure };
+        else if (message.type !== "alive") options.onMessage(message);
+      },
+    },
+  );
+  return {
+    identity: worker.identity,
+    renewLease: () => {
+      worker.renewLease();
+      if (performance.now() - heardAtMs < parts.leaseSeconds * 1000) return;
+      givenUp = true;
+      worker.kill();
+    },
+    stop: worker.stop,
+    kill: worker.kill,
+    outcome: worker.ended.then(
+      (end) => said ?? { state: "lost", failure: describeDeath(request.kind, end, givenUp ? parts.leaseSeconds : undefined) },
+    ),
+  };
+}
+
+function describeDeath(kind: TaskKind, end: WorkerEnd, silentSeconds: number | undefined): FailureRecord {
+  const how =
+    silentSeconds === undefined
+      ? end.signal === undefined
+        ? `ended with exit code ${end.exitCode ?? "unknown"}`
+        : `was ended by ${end.signal}`
+      : `did not answer for ${silentSeconds} seconds and was ended`;
+  const said = end.errorOutput.trim();
+  return {
+    code: "worker-died",
+    message:
+      `The worker of ${kind} ${how} before it had a result.` +
+      (said === "" ? " Look for the kernel's out-of-memory messages." : ` It said: ${said.slice(-600)}`),
+    retry: "backoff",
+  };
+}
+
+/**
+ * Runs one task that needs no record: it changes nothing, or may simply be run again. Resolves with its
+ * result; rejects with its failure, or with `cancelled` when `signal` is aborted.
+ */
+export async function runTaskAlone<K extends TaskKind>(
+  parts: EngineParts,
+  kind: K,
+  request: TaskRequest & { readonly kind: K },
+  options: {
+    readonly signal: AbortSignal;
+    readonly onMessage?: (message: WorkMessage) => void;
+    readonly outputFd?: number;
+  },
+): Promise<TaskResults[K]> {
+  if (options.signal.aborted) throw new Failure("cancelled", `The ${kind} task was cancelled before it started.`);
+  const worker = await startWorker(parts, request, {
+    onMessage: options.onMessage ?? (() => undefined),
+    ...(options.outputFd === undefined ? {} : { outputFd: options.outputFd }),
+  });
+  const renewal = setInterval(worker.renewLease, (parts.leaseSeconds * 1000) / 6);
+  options.signal.addEventListener("abort", worker.stop, { once: true });
+  if (options.signal.aborted) worker.stop();
+  const outcome = await worker.outcome;
+  clearInterval(renewal);
+  options.signal.removeEventListener("abort", worker.stop);
+  if (outcome.state === "done") return outcome.result as TaskResults[K];
+  if (options.signal.aborted) throw new Failure("cancelled", `The ${kind} task was cancelled.`);
+  throw Failure.fromRecord(outcome.failure);
+}

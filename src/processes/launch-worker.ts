@@ -1,0 +1,132 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
+import { Failure } from "../core/failure.ts";
+import type { LaunchOptions, RunningWorker, WorkerEnd, WorkerLauncher } from "../core/ports/worker-launcher.ts";
+import { identifyProcess, killGroup } from "./process-identity.ts";
+
+export interface WorkerProgram {
+  /** Program and its first arguments, e.g. node and the worker's entry file. */
+  readonly command: readonly [string, ...string[]];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** From a polite request to SIGKILL. */
+  readonly stopGraceMs?: number;
+}
+
+/** Kept of a crashing worker's standard error. */
+const errorOutputLimit = 8_192;
+const defaultStopGraceMs = 10_000;
+
+/**
+ * Workers as child processes. Protocol: the task is the first line of standard input, every further line
+ * renews the lease, its end means that the parent is gone; messages are JSON lines on descriptor 3.
+ *
+ * A worker leads its own session and process group, so that a terminal's Ctrl-C reaches only the process
+ * that people talk to, and so that everything it started can be ended with it.
+ */
+export function createWorkerLauncher<Task, Message>(program: WorkerProgram): WorkerLauncher<Task, Message> {
+  return {
+    launch: async (task, options) => {
+      const [command, ...args] = program.command;
+      const child = spawn(command, args, {
+        stdio: ["pipe", options.outputFd ?? "ignore", "pipe", "pipe"],
+        env: { ...program.env },
+        detached: true,
+      });
+      await started(child, command);
+      return follow(child, task, options, program.stopGraceMs ?? defaultStopGraceMs);
+    },
+  };
+}
+
+function started(child: ChildProcess, command: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    child.once("spawn", resolve);
+    child.once("error", (cause) => {
+      reject(new Failure("worker-died", `The worker ${command} cannot be started: ${cause.message}.`, { cause }));
+    });
+  });
+}
+
+function follow<Message>(
+  child: ChildProcess,
+  task: unknown,
+  options: LaunchOptions<Message>,
+  stopGraceMs: number,
+): RunningWorker {
+  const pid = child.pid ?? 0;
+  const identity = identifyProcess(pid);
+  const send = (line: unknown) => child.stdin?.write(`${JSON.stringify(line)}\n`);
+  // A worker that is gone is seen by its exit, not by a broken pipe.
+  child.on("error", () => undefined);
+  child.stdin?.on("error", () => undefined);
+  send(task);
+
+  const messages = readLines(child.stdio[3] as Readable, (line) => {
+    const message = parseMessage<Message>(line);
+    if (message === undefined) killGroup(pid);
+    else options.onMessage(message);
+  });
+  const errorOutput = readTail(child.stderr, errorOutputLimit);
+  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
+    child.once("exit", (code, signal) => {
+      // What it started and did not end (it was killed itself) must not go on.
+      killGroup(pid);
+      resolve({ code, signal });
+    });
+  });
+  const ended = Promise.all([exited, messages, errorOutput]).then(([{ code, signal }, , text]): WorkerEnd => {
+    child.stdin?.destroy();
+    return {
+      ...(code === null ? {} : { exitCode: code }),
+      ...(signal === null ? {} : { signal }),
+      errorOutput: text,
+    };
+  });
+
+  let stopping = false;
+  const stop = () => {
+    if (stopping) return;
+    stopping = true;
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => killGroup(pid), stopGraceMs);
+    void ended.then(() => clearTimeout(timer));
+  };
+  return { identity, renewLease: () => void send({ lease: true }), stop, kill: () => killGroup(pid), ended };
+}
+
+/** What does not read as a message comes from something else than a worker of ours: undefined. */
+function parseMessage<Message>(line: string): Message | undefined {
+  try {
+    return JSON.parse(line) as Message;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resolves at the end of the stream. A last line without its end is of a dying worker: left out. */
+function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
+  return new Promise((resolve) => {
+    let rest = "";
+    stream.setEncoding("utf8");
+    stream.on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) onLine(line);
+    });
+    stream.once("error", () => resolve());
+    stream.once("close", () => resolve());
+  });
+}
+
+function readTail(stream: Readable | null, limit: number): Promise<string> {
+  return new Promise((resolve) => {
+    let tail = "";
+    if (stream === null) return resolve(tail);
+    stream.setEncoding("utf8");
+    stream.on("data", (text: string) => {
+      tail = (tail + text).slice(-limit);
+    });
+    stream.once("error", () => resolve(tail));
+    stream.once("close", () => resolve(tail));
+  });
+}

@@ -1,0 +1,34 @@
+import type { TaskKind, TaskOf, TaskResults } from "../contract/worker-task.ts";
+import type { TaskRun } from "./task.ts";
+
+type TaskFunction<K extends TaskKind> = (task: TaskOf<K>, run: TaskRun) => Promise<TaskResults[K]>;
+
+/** A new kind of task does not compile until it has its line. Each is loaded when it is run, not before. */
+const taskFunctions: { readonly [K in TaskKind]: () => Promise<TaskFunction<K>> } = {
+  "prepare-backup": async () => (await import("./prepare-backup.ts")).prepareBackup,
+  "backup-database": async () => (await import("./backup-database.ts")).backupDatabase,
+  "backup-files": async () => (await import("./backup-files.ts")).backupFiles,
+  "seal-backup": async () => (await import("./seal-backup.ts")).sealBackup,
+  "read-metadata": async () => (await import("./find-metadata.ts")).findMetadata,
+  "verify-backup": async () => (await import("./verify-backup.ts")).verifyBackup,
+  "browse-backup": async () => (await import("./browse-backup.ts")).browseBackup,
+  download: async () => (await import("./download.ts")).download,
+  "delete-backup": async () => (await import("./delete-backup.ts")).deleteBackup,
+  "plan-restore": async () => (await import("./plan-restore.ts")).planRestore,
+  "restore-database": async () => (await import("./restore-database.ts")).restoreDatabase,
+  "restore-files": async () => (await import("./restore-files.ts")).restoreFiles,
+  "swap-database": async () => (await import("./swap-database.ts")).swapDatabase,
+  "drop-old-database": async () => (await import("./drop-old-database.ts")).dropOldDatabase,
+  "discard-restore": async () => (await import("./discard-restore.ts")).discardRestore,
+  "undo-restore": async () => (await import("./undo-restore.ts")).undoRestore,
+  "check-repository": async () => (await import("./check-repository.ts")).checkRepository,
+  "scan-repository": async () => (await import("./scan-repository.ts")).scanRepository,
+  "sweep-repository": async () => (await import("./sweep-repository.ts")).sweepRepository,
+  "rotate-keys": async () => (await import("./rotate-keys.ts")).rotateKeys,
+};
+
+/** Runs the function of the task's kind. */
+export async function runTask<K extends TaskKind>(kind: K, task: TaskOf<K>, run: TaskRun): Promise<TaskResults[K]> {
+  const taskFunction = await taskFunctions[kind]();
+  return await taskFunction(task, run);
+}
