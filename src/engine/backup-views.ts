@@ -48,7 +48,10 @@ export function viewBackup(
   };
 }
 
-function viewDatabase(tasks: Tasks, metadata: BackupMetadata | undefined): Pick<BackupView["components"], "database"> {
+function viewDatabase(
+  tasks: Tasks,
+  metadata: BackupMetadata | undefined,
+): Pick<BackupView["components"], "database"> {
   const sealed = metadata?.components.database;
   if (sealed !== undefined) {
     const dump = sealed.archives[0]?.name;
@@ -66,7 +69,10 @@ function viewDatabase(tasks: Tasks, metadata: BackupMetadata | undefined): Pick<
   return task === undefined ? {} : { database: { status: describeState(task) } };
 }
 
-function viewStorage(tasks: Tasks, metadata: BackupMetadata | undefined): Pick<BackupView["components"], "storage"> {
+function viewStorage(
+  tasks: Tasks,
+  metadata: BackupMetadata | undefined,
+): Pick<BackupView["components"], "storage"> {
   const sealed = metadata?.components.files;
   if (sealed !== undefined) {
     return { storage: { location: sealed.source, objects: sealed.objects, status: "Completed" } };

@@ -92,7 +92,9 @@ export class OperationSession {
         this.log("warn", `${result.failure.message} Trying again in ${seconds} s.`);
         const notBeforeMs = this.#parts.clock.nowMs() + result.afterMs;
         const { catalog } = this.#parts;
-        if (!(await catalog.startAttempt(this.operationId, this.#owner, operation.attempt + 1, notBeforeMs))) {
+        if (
+          !(await catalog.startAttempt(this.operationId, this.#owner, operation.attempt + 1, notBeforeMs))
+        ) {
           this.#end(takenOver(this.operationId));
         }
       } else {
@@ -167,7 +169,8 @@ export class OperationSession {
   }
 
   async #update(key: TaskKey, change: TaskChange): Promise<void> {
-    if (!(await this.#parts.catalog.updateTask(key, this.#owner, change))) this.#end(takenOver(this.operationId));
+    if (!(await this.#parts.catalog.updateTask(key, this.#owner, change)))
+      this.#end(takenOver(this.operationId));
   }
 
   /** A record that cannot be written ends the session: the catalog would tell another story than the world. */
@@ -181,7 +184,11 @@ export class OperationSession {
 
   async #renew(): Promise<void> {
     try {
-      const { held } = await this.#parts.catalog.renewLease(this.operationId, this.#owner, this.#parts.leaseSeconds);
+      const { held } = await this.#parts.catalog.renewLease(
+        this.operationId,
+        this.#owner,
+        this.#parts.leaseSeconds,
+      );
       if (!held) return this.#end(takenOver(this.operationId));
       for (const worker of this.#workers.values()) worker.renewLease();
     } catch {

@@ -37,6 +37,8 @@ export function makeContext(
     repository: place.repository,
     keys: { kind: "keyfile", directory: parts.keysDirectory },
     projectId: place.projectId,
-    ...(place.maxRateBytesPerSecond === undefined ? {} : { maxRateBytesPerSecond: place.maxRateBytesPerSecond }),
+    ...(place.maxRateBytesPerSecond === undefined
+      ? {}
+      : { maxRateBytesPerSecond: place.maxRateBytesPerSecond }),
   };
 }

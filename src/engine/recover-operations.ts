@@ -56,7 +56,12 @@ async function adopt(parts: EngineParts, { operation, leaseLeftMs }: OpenOperati
   }
 }
 
-async function runSteps(parts: EngineParts, session: OperationSession, operation: Operation, owner: string): Promise<void> {
+async function runSteps(
+  parts: EngineParts,
+  session: OperationSession,
+  operation: Operation,
+  owner: string,
+): Promise<void> {
   switch (operation.kind) {
     case "backup":
       return await session.run(makeBackupSteps(parts, session, owner, true));
@@ -95,7 +100,9 @@ function describeDeath(parts: EngineParts, operation: Operation, leaseLeftMs: nu
   const heardAtMs = parts.clock.nowMs() - silentMs;
   // After a restart of the machine the lease's clock tells nothing.
   const when =
-    silentMs >= 0 && heardAtMs > operation.createdAtMs ? ` It was last heard of at ${new Date(heardAtMs).toISOString()}.` : "";
+    silentMs >= 0 && heardAtMs > operation.createdAtMs
+      ? ` It was last heard of at ${new Date(heardAtMs).toISOString()}.`
+      : "";
   return `${operation.id} was left by a process that died.${when}`;
 }
 

@@ -46,10 +46,14 @@ export function viewRestore(
   };
 }
 
-function viewEvidence(tasks: Tasks, record: RestoreRecord | undefined): Pick<RestoreView, "database" | "files"> {
+function viewEvidence(
+  tasks: Tasks,
+  record: RestoreRecord | undefined,
+): Pick<RestoreView, "database" | "files"> {
   const database = tasks.get("database")?.result as RestoreDatabaseEvidence | undefined;
   const files = tasks.get("files")?.result as RestoreFilesEvidence | undefined;
-  const swap = (tasks.get("look")?.result ?? tasks.get("swap")?.result) as TaskResults["swap-database"] | undefined;
+  const swap = (tasks.get("look")?.result ?? tasks.get("swap")?.result) as
+    TaskResults["swap-database"] | undefined;
   const retired = record?.retiredDatabase;
   return {
     ...(database === undefined
@@ -58,7 +62,9 @@ function viewEvidence(tasks: Tasks, record: RestoreRecord | undefined): Pick<Res
           database: {
             ...database,
             ...(swap === undefined ? {} : { swapped: swap.swapped }),
-            ...(retired === undefined || record?.droppedAtMs !== undefined ? {} : { retiredDatabase: retired }),
+            ...(retired === undefined || record?.droppedAtMs !== undefined
+              ? {}
+              : { retiredDatabase: retired }),
           },
         }),
     ...(files === undefined ? {} : { files }),

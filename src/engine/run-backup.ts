@@ -1,6 +1,11 @@
 import type { TaskResults } from "../contract/worker-task.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
-import { decideBackup, type BackupAction, type BackupObservation, type BackupTaskName } from "../core/backup/decide-backup.ts";
+import {
+  decideBackup,
+  type BackupAction,
+  type BackupObservation,
+  type BackupTaskName,
+} from "../core/backup/decide-backup.ts";
 import type { Steps } from "../core/operation/advance.ts";
 import type { Operation, OperationTask } from "../core/operation/operation.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
@@ -41,8 +46,13 @@ export function makeBackupSteps(
     finish: async ({ outcome, failure }) => {
       const { operation, tasks } = await session.read();
       const metadata = outcome === "Completed" ? sealedMetadata(tasks) : undefined;
-      if (metadata !== undefined) await parts.catalog.putBackup(describeSealed(metadata, operation.repository));
-      const end = { finishedAtMs: parts.clock.nowMs(), outcome, ...(failure === undefined ? {} : { failure }) };
+      if (metadata !== undefined)
+        await parts.catalog.putBackup(describeSealed(metadata, operation.repository));
+      const end = {
+        finishedAtMs: parts.clock.nowMs(),
+        outcome,
+        ...(failure === undefined ? {} : { failure }),
+      };
       await parts.catalog.finishOperation(operation.id, owner, end);
       session.emit({ type: "state", status: outcome });
     },

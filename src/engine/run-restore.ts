@@ -56,7 +56,11 @@ export function makeRestoreSteps(
     finish: async ({ outcome, failure }) => {
       const { operation, tasks } = await session.read();
       if (outcome === "Completed") await recordRetired(parts, operation, tasks);
-      const end = { finishedAtMs: parts.clock.nowMs(), outcome, ...(failure === undefined ? {} : { failure }) };
+      const end = {
+        finishedAtMs: parts.clock.nowMs(),
+        outcome,
+        ...(failure === undefined ? {} : { failure }),
+      };
       await parts.catalog.finishOperation(operation.id, who.owner, end);
       session.emit({ type: "state", status: outcome });
     },
@@ -94,7 +98,8 @@ function observe(
   };
 }
 
-const planOf = (tasks: Tasks): RestorePlan | undefined => tasks.get("plan")?.result as RestorePlan | undefined;
+const planOf = (tasks: Tasks): RestorePlan | undefined =>
+  tasks.get("plan")?.result as RestorePlan | undefined;
 
 /** What the swap said, or, where it could not, what a look afterwards found. */
 function swapOf(tasks: Tasks): TaskResults["swap-database"] | undefined {
@@ -136,10 +141,16 @@ async function ask(plan: RestorePlan, who: RestoreOwner): Promise<FailureRecord 
   }
 }
 
-function makeTask(parts: EngineParts, operation: Operation, tasks: Tasks, name: RestoreTaskName): TaskRequest {
+function makeTask(
+  parts: EngineParts,
+  operation: Operation,
+  tasks: Tasks,
+  name: RestoreTaskName,
+): TaskRequest {
   const context = makeContext(parts, operation);
   const restoreId = operation.id;
-  if (name === "plan") return { kind: "plan-restore", context, restoreId, spec: (operation.spec as RestoreRequest).spec };
+  if (name === "plan")
+    return { kind: "plan-restore", context, restoreId, spec: (operation.spec as RestoreRequest).spec };
   const plan = planOf(tasks);
   if (plan === undefined) throw new Failure("internal", `${restoreId} has no plan.`);
   const restore = { context, restoreId, plan };

@@ -35,7 +35,13 @@ export function makeUndoSteps(
       const { operation } = await session.read();
       const { restoreId, plan, parts: undoParts } = operation.spec as UndoRequest;
       const context = makeContext(parts, operation);
-      await session.startTask(operation.attempt, "undo", { kind: "undo-restore", context, restoreId, plan, parts: undoParts });
+      await session.startTask(operation.attempt, "undo", {
+        kind: "undo-restore",
+        context,
+        restoreId,
+        plan,
+        parts: undoParts,
+      });
     },
     finish: async ({ outcome, failure }) => {
       const { operation, tasks } = await session.read();

@@ -53,7 +53,11 @@ export async function startWorker(
     stop: worker.stop,
     kill: worker.kill,
     outcome: worker.ended.then(
-      (end) => said ?? { state: "lost", failure: describeDeath(request.kind, end, givenUp ? parts.leaseSeconds : undefined) },
+      (end) =>
+        said ?? {
+          state: "lost",
+          failure: describeDeath(request.kind, end, givenUp ? parts.leaseSeconds : undefined),
+        },
     ),
   };
 }
@@ -89,7 +93,8 @@ export async function runTaskAlone<K extends TaskKind>(
     readonly outputFd?: number;
   },
 ): Promise<TaskResults[K]> {
-  if (options.signal.aborted) throw new Failure("cancelled", `The ${kind} task was cancelled before it started.`);
+  if (options.signal.aborted)
+    throw new Failure("cancelled", `The ${kind} task was cancelled before it started.`);
   const worker = await startWorker(parts, request, {
     onMessage: options.onMessage ?? (() => undefined),
     ...(options.outputFd === undefined ? {} : { outputFd: options.outputFd }),

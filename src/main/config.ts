@@ -29,7 +29,8 @@ export function readConfig(
   env: Environment = readEnvironment(),
 ): Config {
   const xdg = env["XDG_DATA_HOME"];
-  const shared = xdg !== undefined && isAbsolute(xdg) ? xdg : join(env["HOME"] || homedir(), ".local", "share");
+  const shared =
+    xdg !== undefined && isAbsolute(xdg) ? xdg : join(env["HOME"] || homedir(), ".local", "share");
   const dataDirectory = resolve(options.dataDirectory || env["LC2_DATA_DIR"] || join(shared, "lc2"));
   const leaseSeconds = Number(env["LC2_LEASE_SECONDS"]);
   return {

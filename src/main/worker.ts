@@ -69,7 +69,12 @@ async function run<K extends TaskKind>(task: TaskOf<K>, scratchDirectory: string
     report,
     drained,
     clock: { nowMs: () => Date.now() },
-    ids: { hex: (length) => randomBytes(Math.ceil(length / 2)).toString("hex").slice(0, length) },
+    ids: {
+      hex: (length) =>
+        randomBytes(Math.ceil(length / 2))
+          .toString("hex")
+          .slice(0, length),
+    },
     env: readEnvironment(),
     scratchDirectory,
   };
@@ -83,7 +88,9 @@ async function openStore(url: string): Promise<ObjectStore> {
 
 async function openKeys(directory: string): Promise<KeyService> {
   const { KeyfileService } = await import("../keys/keyfile/keyfile-service.ts");
-  return new KeyfileService(directory, { onNotice: (message) => report({ type: "log", level: "warn", message }) });
+  return new KeyfileService(directory, {
+    onNotice: (message) => report({ type: "log", level: "warn", message }),
+  });
 }
 
 /** Resolves with the first line; later lines renew the lease, the end of input aborts the task. */
@@ -171,7 +178,9 @@ function describeFailure(error: unknown): Failure {
 /** Folders of workers that were killed. They hold named pipes and lists, never data. */
 function removeStaleScratch(): void {
   for (const name of readdirSync(tmpdir())) {
-    const pid = Number(name.startsWith(scratchPrefix) ? name.slice(scratchPrefix.length).split("-")[0] : Number.NaN);
+    const pid = Number(
+      name.startsWith(scratchPrefix) ? name.slice(scratchPrefix.length).split("-")[0] : Number.NaN,
+    );
     if (Number.isInteger(pid) && pid > 0 && !isRunning(pid)) removeFolder(join(tmpdir(), name));
   }
 }

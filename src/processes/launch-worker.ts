@@ -1,7 +1,12 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import { Failure } from "../core/failure.ts";
-import type { LaunchOptions, RunningWorker, WorkerEnd, WorkerLauncher } from "../core/ports/worker-launcher.ts";
+import type {
+  LaunchOptions,
+  RunningWorker,
+  WorkerEnd,
+  WorkerLauncher,
+} from "../core/ports/worker-launcher.ts";
 import { identifyProcess, killGroup } from "./process-identity.ts";
 
 export interface WorkerProgram {
@@ -42,7 +47,9 @@ function started(child: ChildProcess, command: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once("spawn", resolve);
     child.once("error", (cause) => {
-      reject(new Failure("worker-died", `The worker ${command} cannot be started: ${cause.message}.`, { cause }));
+      reject(
+        new Failure("worker-died", `The worker ${command} cannot be started: ${cause.message}.`, { cause }),
+      );
     });
   });
 }

@@ -20,7 +20,8 @@ interface ProcessIdentity {
 /** The processes of this machine, as far as this one can see them. */
 export function createProcesses(): Processes {
   return {
-    identifyThisProcess: (nonce) => JSON.stringify({ ...identify(process.pid), nonce } satisfies ProcessIdentity),
+    identifyThisProcess: (nonce) =>
+      JSON.stringify({ ...identify(process.pid), nonce } satisfies ProcessIdentity),
     observe: observeProcess,
     killWorker,
   };

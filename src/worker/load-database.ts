@@ -1,6 +1,11 @@
 import { Failure } from "../core/failure.ts";
 import type { DatabasePlan } from "../core/restore/restore.ts";
-import { restoreRows, restoreSection, writeLists, type ArchiveOptions } from "../databases/postgres/restore-archive.ts";
+import {
+  restoreRows,
+  restoreSection,
+  writeLists,
+  type ArchiveOptions,
+} from "../databases/postgres/restore-archive.ts";
 import type { RestoreTarget } from "../databases/postgres/restore-tool.ts";
 import { readStoredFile } from "./stored-file.ts";
 import type { DatabaseSource } from "./restore-source.ts";

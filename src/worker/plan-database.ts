@@ -49,7 +49,8 @@ export async function planDatabase(
   const bytes = source.component.databaseBytes;
   checkSpace(target, bytes, blockers, warnings);
   if (into === "in-place") warnings.push(inPlaceWarning(target.database));
-  if (into === "empty") warnings.push(`Keep the application away from "${target.database}" until the restore is done.`);
+  if (into === "empty")
+    warnings.push(`Keep the application away from "${target.database}" until the restore is done.`);
 
   const plan: DatabasePlan = {
     url: redactedUrl(connection),
@@ -97,7 +98,10 @@ export function generalBlockers(
     });
   }
   if (target.server.standby) {
-    blockers.push({ code: "restore-target-failed", message: "The target server is a standby, which cannot be written. Name its primary." });
+    blockers.push({
+      code: "restore-target-failed",
+      message: "The target server is a standby, which cannot be written. Name its primary.",
+    });
   }
   if (target.readOnlyRole) {
     blockers.push({
@@ -150,7 +154,11 @@ function rolesToCreate(target: ObservedTarget, source: DatabaseSource, blockers:
 }
 
 /** The source's encoding and locale where the target's system has them; else the target's, which is said. */
-function chooseForm(target: ObservedTarget, source: DatabaseSource, warnings: string[]): DatabaseFormPlan | undefined {
+function chooseForm(
+  target: ObservedTarget,
+  source: DatabaseSource,
+  warnings: string[],
+): DatabaseFormPlan | undefined {
   const wanted = formOf(source.inventory.database);
   const known = (name: string): boolean =>
     ["c", "posix", "c.utf8"].includes(normalLocale(name)) || target.server.locales.has(normalLocale(name));
@@ -169,7 +177,9 @@ function compareForms(target: ObservedTarget, source: DatabaseSource): string[] 
   const { encoding, collate } = source.inventory.database;
   if (target.form === undefined) return [];
   if (target.form.encoding !== encoding) {
-    return [`"${target.database}" has encoding ${target.form.encoding}, the backup ${encoding}: text that does not fit fails.`];
+    return [
+      `"${target.database}" has encoding ${target.form.encoding}, the backup ${encoding}: text that does not fit fails.`,
+    ];
   }
   return normalLocale(target.form.collate) === normalLocale(collate)
     ? []

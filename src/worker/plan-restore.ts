@@ -17,7 +17,8 @@ export async function planRestore(task: TaskOf<"plan-restore">, run: TaskRun): P
   const { metadata } = await openPlace(run, spec.backupId);
   await requireWhole(run, metadata);
   const wants = wantedParts(task);
-  const database = wants.database === undefined ? undefined : await planDatabasePart(task, wants.database, run);
+  const database =
+    wants.database === undefined ? undefined : await planDatabasePart(task, wants.database, run);
   const files = wants.storage ? await (await import("./plan-files.ts")).planFiles(task, run) : undefined;
   const recoveryPoint = metadata.components.database?.recoveryPoint.at;
   const plan: Omit<RestorePlan, "hash"> = {

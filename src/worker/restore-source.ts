@@ -26,10 +26,16 @@ export interface DatabaseSource {
 }
 
 /** Opens metadata and keys; rejects as `readMetadata` does. */
-export async function openPlace(run: TaskRun, backupId: string): Promise<{ metadata: BackupMetadata; place: StoredFilePlace }> {
+export async function openPlace(
+  run: TaskRun,
+  backupId: string,
+): Promise<{ metadata: BackupMetadata; place: StoredFilePlace }> {
   const keys = await openBackupKeys(run, backupId);
   const metadata = await readMetadata(run, backupId, keys);
-  return { metadata, place: { store: run.store, projectId: run.context.projectId, backupId, key: keys.data } };
+  return {
+    metadata,
+    place: { store: run.store, projectId: run.context.projectId, backupId, key: keys.data },
+  };
 }
 
 /**
@@ -40,14 +46,28 @@ export async function openDatabaseSource(run: TaskRun, backupId: string): Promis
   const { metadata, place } = await openPlace(run, backupId);
   const component = metadata.components.database;
   if (component === undefined) {
-    throw new Failure("nothing-to-restore", `${backupId} holds no database. Restore its files with --type storage-only.`);
+    throw new Failure(
+      "nothing-to-restore",
+      `${backupId} holds no database. Restore its files with --type storage-only.`,
+    );
   }
-  const inventory = JSON.parse((await readSmallFile(place, component.inventory)).toString()) as DatabaseInventory;
+  const inventory = JSON.parse(
+    (await readSmallFile(place, component.inventory)).toString(),
+  ) as DatabaseInventory;
   const rolesSql = (await readSmallFile(place, component.roles)).toString();
   const tocFile = join(run.scratchDirectory, `${backupId}.toc`);
   const bytes = await copyToFile(readStoredFile(place, component.toc, { verifyChecksum: true }), tocFile);
   const toc = parseToc(bytes);
-  return { metadata, component, place, inventory, rolesSql, tocFile, toc, entries: toc.entries.map(asRestoreEntry) };
+  return {
+    metadata,
+    component,
+    place,
+    inventory,
+    rolesSql,
+    tocFile,
+    toc,
+    entries: toc.entries.map(asRestoreEntry),
+  };
 }
 
 /** Definitions only: some megabytes at most. */

@@ -28,7 +28,11 @@ const taskFunctions: { readonly [K in TaskKind]: () => Promise<TaskFunction<K>> 
 };
 
 /** Runs the function of the task's kind. */
-export async function runTask<K extends TaskKind>(kind: K, task: TaskOf<K>, run: TaskRun): Promise<TaskResults[K]> {
+export async function runTask<K extends TaskKind>(
+  kind: K,
+  task: TaskOf<K>,
+  run: TaskRun,
+): Promise<TaskResults[K]> {
   const taskFunction = await taskFunctions[kind]();
   return await taskFunction(task, run);
 }

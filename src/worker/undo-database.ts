@@ -14,7 +14,11 @@ import type { TaskRun } from "./task.ts";
 type DatabaseUndo = NonNullable<UndoEvidence["database"]>;
 
 /** Puts back what was there before; see each way. Rejects with `undo-not-possible` where nothing was kept. */
-export async function undoDatabase(restoreId: string, plan: DatabasePlan, run: TaskRun): Promise<DatabaseUndo> {
+export async function undoDatabase(
+  restoreId: string,
+  plan: DatabasePlan,
+  run: TaskRun,
+): Promise<DatabaseUndo> {
   const connection = await resolveConnection(plan.url, run.env);
   if (plan.tables !== undefined) {
     return await (await import("./undo-tables.ts")).undoTables(restoreId, plan, connection, run);
@@ -27,7 +31,10 @@ export async function undoDatabase(restoreId: string, plan: DatabasePlan, run: T
   }
   const undone = undoneName(plan.finalName ?? plan.target, restoreId);
   const admin = await connectAdmin(connection, [
-    plan.target, plan.loadInto, undone, ...(plan.retireAs === undefined ? [] : [plan.retireAs]),
+    plan.target,
+    plan.loadInto,
+    undone,
+    ...(plan.retireAs === undefined ? [] : [plan.retireAs]),
   ]);
   const job: UndoJob = { restoreId, plan, undone, admin, connection, run };
   try {
@@ -98,10 +105,16 @@ async function putNewAside(job: UndoJob): Promise<DatabaseUndo> {
   const aside = await readDatabaseState(admin, undone);
   if (made === undefined && isOurs(job, aside, "undone")) return { swappedBack: true, keptAs: undone };
   if (made === undefined) {
-    throw new Failure("undo-not-possible", `The restored database "${name}" is not there any more. Nothing was changed.`);
+    throw new Failure(
+      "undo-not-possible",
+      `The restored database "${name}" is not there any more. Nothing was changed.`,
+    );
   }
   if (aside !== undefined) throw occupied(undone);
-  await renameTogether(admin, [putAside(job, made)], { endSessions: plan.endSessions, signal: job.run.signal });
+  await renameTogether(admin, [putAside(job, made)], {
+    endSessions: plan.endSessions,
+    signal: job.run.signal,
+  });
   return { swappedBack: true, keptAs: undone };
 }
 
@@ -112,7 +125,10 @@ async function emptyAgain(job: UndoJob): Promise<DatabaseUndo> {
   const aside = await readDatabaseState(admin, undone);
   if (isOurs(job, aside, "undone") && filled !== undefined) return { swappedBack: true, keptAs: undone };
   if (filled === undefined) {
-    throw new Failure("undo-not-possible", `The database "${plan.target}" is not there any more. Nothing was changed.`);
+    throw new Failure(
+      "undo-not-possible",
+      `The database "${plan.target}" is not there any more. Nothing was changed.`,
+    );
   }
   if (aside !== undefined) throw occupied(undone);
   const name = loadingName(plan.target, restoreId);
@@ -151,4 +167,7 @@ async function readForm(job: UndoJob): Promise<{ encoding: string; collate: stri
 }
 
 const occupied = (name: string): Failure =>
-  new Failure("target-occupied", `There is a database "${name}" already, so the restored one cannot be kept under that name.`);
+  new Failure(
+    "target-occupied",
+    `There is a database "${name}" already, so the restored one cannot be kept under that name.`,
+  );

@@ -39,7 +39,9 @@ export async function createLoadingDatabase(
   );
   const major = Math.floor((rows[0]?.version ?? 0) / 10_000);
   try {
-    await admin.query(`CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0 ${formClauses(form, major)}`);
+    await admin.query(
+      `CREATE DATABASE ${quoteIdentifier(name)} TEMPLATE template0 ${formClauses(form, major)}`,
+    );
   } catch (error) {
     throw createFailure(error, name, form);
   }
@@ -69,7 +71,8 @@ function formClauses(form: DatabaseForm, major: number): string {
   const providers: Record<string, string> = { c: "libc", i: "icu", b: "builtin" };
   const provider = providers[form.localeProvider ?? ""];
   if (major >= 15 && provider !== undefined) clauses.push(`LOCALE_PROVIDER ${provider}`);
-  if (form.icuLocale !== undefined && provider === "icu") clauses.push(`ICU_LOCALE ${quoteLiteral(form.icuLocale)}`);
+  if (form.icuLocale !== undefined && provider === "icu")
+    clauses.push(`ICU_LOCALE ${quoteLiteral(form.icuLocale)}`);
   if (form.icuLocale !== undefined && provider === "builtin") {
     clauses.push(`BUILTIN_LOCALE ${quoteLiteral(form.icuLocale)}`);
   }
@@ -88,7 +91,9 @@ function createFailure(error: unknown, name: string, form: DatabaseForm): Failur
     );
   }
   if (code === "53100") {
-    return new Failure("target-disk-full", `The target server has no space for the database "${name}".`, { cause: error });
+    return new Failure("target-disk-full", `The target server has no space for the database "${name}".`, {
+      cause: error,
+    });
   }
   return new Failure(
     "restore-target-failed",
@@ -118,24 +123,28 @@ export async function dropOwnDatabase(
         "Nothing was changed. Rename or drop it if it is not needed.",
     );
   }
-  await admin.query(
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  await admin
+    .query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
       WHERE datname = $1 AND pid <> pg_backend_pid() AND pg_has_role(usesysid, 'MEMBER')`,
-    [name],
-  ).catch(() => {});
+      [name],
+    )
+    .catch(() => {});
   await dropWhenFree(admin, name);
   return true;
 }
 
 /** Between CREATE DATABASE and its marker: the name is derived from the restore, and nobody has been in it. */
 async function isFresh(admin: pg.Client, name: string): Promise<boolean> {
-  const { rows } = await admin.query<{ fresh: boolean }>(
-    `SELECT d.datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+  const { rows } = await admin
+    .query<{ fresh: boolean }>(
+      `SELECT d.datdba = (SELECT oid FROM pg_roles WHERE rolname = current_user)
             AND pg_database_size(d.oid) <= (SELECT pg_database_size(oid) + 1048576 FROM pg_database WHERE datname = 'template0')
             AS fresh
        FROM pg_database d WHERE datname = $1`,
-    [name],
-  ).catch(() => ({ rows: [{ fresh: false }] }));
+      [name],
+    )
+    .catch(() => ({ rows: [{ fresh: false }] }));
   return rows[0]?.fresh ?? false;
 }
 
@@ -145,6 +154,8 @@ async function dropWhenFree(admin: pg.Client, name: string): Promise<void> {
     await admin.query(`DROP DATABASE IF EXISTS ${quoteIdentifier(name)}`);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    throw new Failure("restore-target-failed", `The database "${name}" cannot be dropped: ${message}.`, { cause: error });
+    throw new Failure("restore-target-failed", `The database "${name}" cannot be dropped: ${message}.`, {
+      cause: error,
+    });
   }
 }

@@ -24,13 +24,16 @@ export async function createMissingRoles(client: pg.Client, rolesSql: string): P
       notes.push(`Not applied (${error instanceof Error ? error.message : String(error)}): ${statement.sql}`);
     }
   }
-  if (made.size > 0) notes.unshift(`Roles were created without passwords: ${[...made].toSorted().join(", ")}.`);
+  if (made.size > 0)
+    notes.unshift(`Roles were created without passwords: ${[...made].toSorted().join(", ")}.`);
   return notes;
 }
 
 /** Roles that the SQL would create. Pure. */
 export function rolesCreatedBy(rolesSql: string): string[] {
-  return roleStatements(rolesSql).filter((statement) => statement.creates).map((statement) => statement.role);
+  return roleStatements(rolesSql)
+    .filter((statement) => statement.creates)
+    .map((statement) => statement.role);
 }
 
 interface RoleStatement {
@@ -42,7 +45,10 @@ interface RoleStatement {
 /** Statements about roles only; database-level settings come from the archive. */
 function roleStatements(rolesSql: string): RoleStatement[] {
   return rolesSql.split(/;[ \t]*\n/).flatMap((part): RoleStatement[] => {
-    const sql = part.replaceAll(/^--.*$/gm, "").trim().replace(/;$/, "");
+    const sql = part
+      .replaceAll(/^--.*$/gm, "")
+      .trim()
+      .replace(/;$/, "");
     const created = new RegExp(`^CREATE ROLE ${roleName}`).exec(sql)?.[1];
     if (created !== undefined) return [{ sql, role: unquote(created), creates: true }];
     if (/ IN DATABASE /.test(sql)) return [];

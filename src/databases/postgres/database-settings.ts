@@ -1,6 +1,11 @@
 import type pg from "pg";
 import type { RestoreEntry } from "../../core/restore/restore-entry.ts";
-import { grantIsPossible, isOnDatabase, rolesNamedIn, type TargetRights } from "../../core/restore/leave-out.ts";
+import {
+  grantIsPossible,
+  isOnDatabase,
+  rolesNamedIn,
+  type TargetRights,
+} from "../../core/restore/leave-out.ts";
 import { quoteIdentifier } from "./quote.ts";
 
 const identifier = '(?:"(?:[^"]|"")+"|[^\\s";]+)';
@@ -19,9 +24,11 @@ export function databaseExtras(entries: readonly RestoreEntry[], database: strin
   const name = quoteIdentifier(database);
   for (const entry of entries) {
     if (entry.kind === "DATABASE PROPERTIES") {
-      for (const statement of splitStatements(entry.definition)) statements.push(forDatabase(statement, name));
+      for (const statement of splitStatements(entry.definition))
+        statements.push(forDatabase(statement, name));
     } else if (isOnDatabase(entry) && entry.kind === "ACL") {
-      for (const statement of splitStatements(entry.definition)) statements.push(forDatabase(statement, name));
+      for (const statement of splitStatements(entry.definition))
+        statements.push(forDatabase(statement, name));
     } else if (isOnDatabase(entry) && entry.kind === "COMMENT") {
       comment = commentOf(entry.definition);
     }
@@ -36,13 +43,19 @@ export function databaseExtras(entries: readonly RestoreEntry[], database: strin
 function forDatabase(statement: string, name: string): string {
   return statement
     .replace(new RegExp(`^ALTER DATABASE ${identifier}`), () => `ALTER DATABASE ${name}`)
-    .replace(new RegExp(`^(ALTER ROLE ${identifier}) IN DATABASE ${identifier}`), (_, start: string) => `${start} IN DATABASE ${name}`)
+    .replace(
+      new RegExp(`^(ALTER ROLE ${identifier}) IN DATABASE ${identifier}`),
+      (_, start: string) => `${start} IN DATABASE ${name}`,
+    )
     .replace(new RegExp(`( ON DATABASE) ${identifier}`), () => ` ON DATABASE ${name}`);
 }
 
 /** pg_dump ends each of these statements with `;` at the end of a line. */
 const splitStatements = (text: string): string[] =>
-  text.split(/;\n/).map((part) => part.trim().replace(/;$/, "")).filter((part) => part !== "");
+  text
+    .split(/;\n/)
+    .map((part) => part.trim().replace(/;$/, ""))
+    .filter((part) => part !== "");
 
 function commentOf(definition: string): string | undefined {
   const match = / IS (E?)'((?:[^']|'')*)';?\s*$/s.exec(definition);

@@ -55,7 +55,12 @@ export interface DatabaseState {
 
 /** A database as the server's shared catalogs show it, from any session; undefined where there is none. */
 export async function readDatabaseState(client: pg.Client, name: string): Promise<DatabaseState | undefined> {
-  const { rows } = await client.query<{ oid: number; owner: string; allows: boolean; comment: string | null }>(
+  const { rows } = await client.query<{
+    oid: number;
+    owner: string;
+    allows: boolean;
+    comment: string | null;
+  }>(
     `SELECT d.oid::int8::float8 AS oid, pg_get_userbyid(d.datdba) AS owner, d.datallowconn AS allows,
             shobj_description(d.oid, 'pg_database') AS comment
        FROM pg_database d WHERE d.datname = $1`,

@@ -87,7 +87,9 @@ async function observeExisting(connection: Connection, client: pg.Client): Promi
     server,
     contents,
     readOnlyRole: await isReadOnly(client),
-    ...(row === undefined ? {} : { form: { encoding: row.encoding, collate: row.collate, ctype: row.ctype } }),
+    ...(row === undefined
+      ? {}
+      : { form: { encoding: row.encoding, collate: row.collate, ctype: row.ctype } }),
     breaks: await readBreaks(client),
     swapStoppers: await preparedTransactions(client),
     ...(freeBytes === undefined ? {} : { freeBytes }),
@@ -95,7 +97,9 @@ async function observeExisting(connection: Connection, client: pg.Client): Promi
 }
 
 async function isReadOnly(client: pg.Client): Promise<boolean> {
-  const { rows } = await client.query<{ value: string }>("SELECT current_setting('default_transaction_read_only') AS value");
+  const { rows } = await client.query<{ value: string }>(
+    "SELECT current_setting('default_transaction_read_only') AS value",
+  );
   return rows[0]?.value === "on";
 }
 
@@ -118,7 +122,9 @@ async function readBreaks(client: pg.Client): Promise<string[]> {
       WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
       ORDER BY 1`,
   );
-  const slots = await list("SELECT slot_name AS name FROM pg_replication_slots WHERE database = current_database()");
+  const slots = await list(
+    "SELECT slot_name AS name FROM pg_replication_slots WHERE database = current_database()",
+  );
   const subscriptions = await list(
     `SELECT subname AS name FROM pg_subscription
       WHERE subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())`,
@@ -126,19 +132,31 @@ async function readBreaks(client: pg.Client): Promise<string[]> {
   const publications = await list("SELECT pubname AS name FROM pg_publication");
   const cron = await list("SELECT extname AS name FROM pg_extension WHERE extname = 'pg_cron'");
   const cronDatabase = await list("SELECT current_setting('cron.database_name', true) AS name");
-  const jobs = cron.length === 0 ? [] : await list("SELECT coalesce(jobname, jobid::text) AS name FROM cron.job");
+  const jobs =
+    cron.length === 0 ? [] : await list("SELECT coalesce(jobname, jobid::text) AS name FROM cron.job");
   const told: string[] = [];
   if (sessions.length > 0) told.push(`${sessions.length} open sessions are ended: ${shorten(sessions)}.`);
   if (slots.length > 0) {
-    told.push(`Replication slots stay with the old database and keep its WAL: ${shorten(slots)}. Make them anew.`);
+    told.push(
+      `Replication slots stay with the old database and keep its WAL: ${shorten(slots)}. Make them anew.`,
+    );
   }
-  if (subscriptions.length > 0) told.push(`Subscriptions stay with the old database: ${shorten(subscriptions)}.`);
+  if (subscriptions.length > 0)
+    told.push(`Subscriptions stay with the old database: ${shorten(subscriptions)}.`);
   if (publications.length > 0) {
-    told.push(`Subscribers of ${shorten(publications)} must be set up anew; their slots belong to the old database.`);
+    told.push(
+      `Subscribers of ${shorten(publications)} must be set up anew; their slots belong to the old database.`,
+    );
   }
-  if (cron.length > 0) told.push(`pg_cron runs in this database; its jobs stay with the old one: ${shorten(jobs)}.`);
-  else if (cronDatabase[0]) told.push(`pg_cron jobs of "${cronDatabase[0]}" go by the database's name: they run in the restored one.`);
-  told.push("Poolers (PgBouncer and others) and foreign servers that name this database reach the restored one when they reconnect.");
+  if (cron.length > 0)
+    told.push(`pg_cron runs in this database; its jobs stay with the old one: ${shorten(jobs)}.`);
+  else if (cronDatabase[0])
+    told.push(
+      `pg_cron jobs of "${cronDatabase[0]}" go by the database's name: they run in the restored one.`,
+    );
+  told.push(
+    "Poolers (PgBouncer and others) and foreign servers that name this database reach the restored one when they reconnect.",
+  );
   return told;
 }
 
@@ -147,7 +165,8 @@ const shorten = (names: readonly string[]): string =>
 
 /** Only for a server on this machine that tells where its data are. */
 async function readFreeBytes(connection: Connection, client: pg.Client): Promise<number | undefined> {
-  if (!connection.host.startsWith("/") && !["localhost", "127.0.0.1", "::1"].includes(connection.host)) return undefined;
+  if (!connection.host.startsWith("/") && !["localhost", "127.0.0.1", "::1"].includes(connection.host))
+    return undefined;
   try {
     const { rows } = await client.query<{ directory: string | null }>(
       "SELECT current_setting('data_directory', true) AS directory",

@@ -31,7 +31,8 @@ export async function writeLists(
   selects: (dumpId: number) => boolean,
 ): Promise<RestoreLists> {
   const listed = await runTool(target, "pg_restore", ["--list", tocFile]);
-  if (listed.exitCode !== 0) throw restoreToolFailure(listed, "reading the table of contents", target.connection.database);
+  if (listed.exitCode !== 0)
+    throw restoreToolFailure(listed, "reading the table of contents", target.connection.database);
   const lines = listed.stdout.split("\n").filter((line) => /^\d+;/.test(line));
   const chosen = lines.filter((line) => selects(Number.parseInt(line, 10)));
   const isLast = (line: string): boolean =>
@@ -51,7 +52,11 @@ export async function restoreSection(
   lists: RestoreLists,
   options: ArchiveOptions,
 ): Promise<void> {
-  const doing = { "pre-data": "creating tables", "post-data": "creating indexes and constraints", last: "granting rights" };
+  const doing = {
+    "pre-data": "creating tables",
+    "post-data": "creating indexes and constraints",
+    last: "granting rights",
+  };
   const parameters = [
     ...commonParameters(target, options),
     `--use-list=${section === "last" ? lists.last : lists.definitions}`,

@@ -44,7 +44,9 @@ export function restoreToolFailure(outcome: ToolOutcome, doing: string, database
       `The target server ran out of disk space while ${doing} into "${database}". Free space there and restore again.`,
     );
   }
-  const shown = errors.slice(0, 5).map(({ object, message }) => (object === undefined ? message : `${object}: ${message}`));
+  const shown = errors
+    .slice(0, 5)
+    .map(({ object, message }) => (object === undefined ? message : `${object}: ${message}`));
   const more = errors.length > 5 ? `; and ${errors.length - 5} more` : "";
   const what = shown.length === 0 ? firstWords(text) : shown.join("; ") + more;
   const hint = adviceFor(text);
@@ -55,7 +57,8 @@ export function restoreToolFailure(outcome: ToolOutcome, doing: string, database
   );
 }
 
-const firstWords = (text: string): string => text.trim().split("\n").slice(-1)[0]?.slice(0, 300) || "it said nothing";
+const firstWords = (text: string): string =>
+  text.trim().split("\n").slice(-1)[0]?.slice(0, 300) || "it said nothing";
 
 /** The causes page after page of restores has shown; undefined where none fits. */
 function adviceFor(stderr: string): string | undefined {

@@ -90,7 +90,9 @@ async function endOf(child: ChildProcess, program: string, directory: string): P
     const [code] = (await once(child, "close")) as [number | null];
     return { exitCode: code ?? -1, stderr: Buffer.concat(chunks).toString() };
   } catch (cause) {
-    throw new Failure("tools-missing", `${join(directory, program)} cannot be started. Check --tools.`, { cause });
+    throw new Failure("tools-missing", `${join(directory, program)} cannot be started. Check --tools.`, {
+      cause,
+    });
   }
 }
 

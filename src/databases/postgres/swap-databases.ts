@@ -1,7 +1,13 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
-import { commentStatement, markStatement, readDatabaseState, type DatabaseState, type Marker } from "./marker.ts";
+import {
+  commentStatement,
+  markStatement,
+  readDatabaseState,
+  type DatabaseState,
+  type Marker,
+} from "./marker.ts";
 import { quoteIdentifier } from "./quote.ts";
 
 /** One rename of a swap, with the comment that the database gets in the same transaction. */
@@ -45,7 +51,8 @@ export async function renameTogether(
 }
 
 async function forbidConnections(admin: pg.Client, names: readonly string[]): Promise<void> {
-  for (const name of names) await admin.query(`ALTER DATABASE ${quoteIdentifier(name)} ALLOW_CONNECTIONS false`);
+  for (const name of names)
+    await admin.query(`ALTER DATABASE ${quoteIdentifier(name)} ALLOW_CONNECTIONS false`);
 }
 
 /** Lets people in again, by name. Idempotent; a name that is gone is no error. */
@@ -80,7 +87,10 @@ async function renameFailure(admin: pg.Client, error: unknown, renames: readonly
   const names = renames.map((rename) => `"${rename.from.name}"`).join(" and ");
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   if (code === "55006") {
-    const left = await sessionsIn(admin, renames.map((rename) => rename.from.name));
+    const left = await sessionsIn(
+      admin,
+      renames.map((rename) => rename.from.name),
+    );
     return sessionFailure(renames[0]?.from.name ?? "", left, message);
   }
   return new Failure(
@@ -117,7 +127,8 @@ async function endSessions(admin: pg.Client, names: readonly string[], options: 
     options.signal.throwIfAborted();
     const sessions = await sessionsIn(admin, names);
     if (sessions.length === 0) return;
-    if (!options.endSessions) throw sessionFailure(names[0] ?? "", sessions, "ending sessions was not asked for");
+    if (!options.endSessions)
+      throw sessionFailure(names[0] ?? "", sessions, "ending sessions was not asked for");
     for (const session of sessions) {
       try {
         await admin.query("SELECT pg_terminate_backend($1)", [session.pid]);
@@ -140,8 +151,11 @@ async function endSessions(admin: pg.Client, names: readonly string[], options: 
 function sessionFailure(database: string, sessions: readonly Session[], reason: string): Failure {
   const shown = sessions
     .slice(0, 5)
-    .map((session) => `pid ${session.pid} of ${session.user === null ? session.kind : `"${session.user}"`}` +
-      (session.application ? ` (${session.application})` : ""))
+    .map(
+      (session) =>
+        `pid ${session.pid} of ${session.user === null ? session.kind : `"${session.user}"`}` +
+        (session.application ? ` (${session.application})` : ""),
+    )
     .join(", ");
   return new Failure(
     "session-will-not-end",

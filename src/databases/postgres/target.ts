@@ -22,7 +22,13 @@ export interface ServerFacts {
 
 export async function readServerFacts(client: pg.Client): Promise<ServerFacts> {
   const { rows } = await client.query<{
-    version: string; number: number; user: string; superuser: boolean; createdb: boolean; createrole: boolean; standby: boolean;
+    version: string;
+    number: number;
+    user: string;
+    superuser: boolean;
+    createdb: boolean;
+    createrole: boolean;
+    standby: boolean;
   }>(
     `SELECT current_setting('server_version') AS version, current_setting('server_version_num')::int AS number,
             current_user AS user, rolsuper AS superuser, rolcreatedb AS createdb, rolcreaterole AS createrole,
@@ -77,7 +83,12 @@ export interface DatabaseContents {
 
 export async function readDatabaseContents(client: pg.Client): Promise<DatabaseContents> {
   const { rows } = await client.query<{
-    objects: string; size: string; owns: boolean; schemas: boolean; inpublic: boolean; extensions: string[];
+    objects: string;
+    size: string;
+    owns: boolean;
+    schemas: boolean;
+    inpublic: boolean;
+    extensions: string[];
   }>(
     `WITH mine AS (SELECT oid, nspname FROM pg_namespace n WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'
                      AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_namespace'::regclass

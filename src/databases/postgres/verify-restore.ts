@@ -138,14 +138,17 @@ async function countRows(client: pg.Client, table: CountedTable): Promise<number
     );
     return Number(rows[0]?.n);
   } catch (error) {
-    if (error instanceof Error && "code" in error && (error.code === "42P01" || error.code === "3F000")) return undefined;
+    if (error instanceof Error && "code" in error && (error.code === "42P01" || error.code === "3F000"))
+      return undefined;
     throw cannotCompare(error, `${table.schema}.${table.name}`);
   }
 }
 
 function cannotCompare(error: unknown, what: string): Failure {
   const message = error instanceof Error ? error.message : String(error);
-  return new Failure("restore-target-failed", `${what} cannot be counted after the restore: ${message}.`, { cause: error });
+  return new Failure("restore-target-failed", `${what} cannot be counted after the restore: ${message}.`, {
+    cause: error,
+  });
 }
 
 async function analyze(client: pg.Client, table: CountedTable): Promise<void> {
@@ -206,7 +209,8 @@ async function compareLargeObjects(
   const bytes = Number(rows[0]?.bytes ?? 0);
   const expected = inventory.largeObjects;
   const differences: string[] = [];
-  if (count !== expected.count) differences.push(`there are ${count} large objects instead of ${expected.count}`);
+  if (count !== expected.count)
+    differences.push(`there are ${count} large objects instead of ${expected.count}`);
   else if (bytes !== expected.bytes) {
     differences.push(`the large objects hold ${bytes} bytes instead of ${expected.bytes}`);
   }
