@@ -1,9 +1,29 @@
 import { defineGroup } from "./command.ts";
 import { backupGroup } from "./commands/backup.ts";
+import {
+  completionCommand,
+  demoCommand,
+  doctorCommand,
+  versionCommand,
+  workerCommand,
+} from "./commands/general.ts";
+import { keyGroup } from "./commands/key.ts";
+import { repositoryGroup } from "./commands/repository.ts";
 import { restoreGroup } from "./commands/restore.ts";
 
+/** Every command of `lc2`. */
 export const commandTree = defineGroup(
   "lc2",
-  "Backup and restore of a PostgreSQL database and its files: one recovery point, encrypted, proven",
-  [backupGroup, restoreGroup],
+  "Backup and restore of a PostgreSQL database and its files: one recovery point, encrypted, proven by restoring it",
+  [
+    backupGroup,
+    restoreGroup,
+    repositoryGroup,
+    keyGroup,
+    doctorCommand,
+    demoCommand,
+    completionCommand,
+    versionCommand,
+    workerCommand,
+  ],
 );

@@ -86,7 +86,10 @@ interface CommandStatement<O extends Options, A extends Arguments> {
   readonly output?: readonly OutputFormat[];
   readonly arguments: A;
   readonly options: O;
-  /** Problems between options, looked for when each is right by itself. */
+  /**
+   * Problems between options. An option that is wrong by itself is here as it was written, so look at
+   * whether options are given rather than into them; what is said about such an option is left out.
+   */
   readonly check?: (input: Input<O, A>) => readonly Problem[];
   /** Does the work; resolves with the exit code (nothing: done), rejects with a `Failure`. */
   readonly run: (context: CommandContext, input: Input<O, A>) => Promise<ExitCode | void>;
@@ -151,32 +154,37 @@ function prepare<O extends Options, A extends Arguments>(
   raw: RawInput,
 ): Prepared {
   const problems: Problem[] = [];
-  const attempt = <V>(subject: string, read: () => V): V | undefined => {
+  const attempt = (subject: string, written: RawValue, read: () => unknown): unknown => {
     try {
       return read();
     } catch (error) {
       if (!(error instanceof InvalidValue)) throw error;
       problems.push({ subject, code: error.code, message: error.message });
-      return undefined;
+      // Stands in for the value in `check`, which then still sees that the option was given.
+      return written;
     }
   };
   const declared = Object.entries(statement.arguments);
   const argumentValues = Object.fromEntries(
-    declared.map(([name, spec], index) => [name, attempt(spec.term, () => spec.read(raw.operands[index]))]),
+    declared.map(([name, spec], index) => {
+      const written = raw.operands[index];
+      return [name, attempt(spec.term, written, () => spec.read(written))];
+    }),
   );
   const excess = raw.operands.slice(declared.length);
   if (excess.length > 0) problems.push(excessArguments(excess));
   const optionValues = Object.fromEntries(
-    Object.entries(statement.options).map(([name, spec]) => [
-      name,
-      attempt(longFlag(spec.flags), () => spec.read(raw.option(spec.flags))),
-    ]),
+    Object.entries(statement.options).map(([name, spec]) => {
+      const written = raw.option(spec.flags);
+      return [name, attempt(longFlag(spec.flags), written, () => spec.read(written))];
+    }),
   );
-  if (problems.length > 0) return { ok: false, problems };
   // Every entry was read by its own spec just above; TypeScript cannot follow that through fromEntries.
   const input = { options: optionValues as OptionValues<O>, arguments: argumentValues as ArgumentValues<A> };
+  const wrong = new Set(problems.map(({ subject }) => subject).filter((subject) => subject !== undefined));
   const between = statement.check?.(input) ?? [];
-  if (between.length > 0) return { ok: false, problems: between };
+  problems.push(...between.filter(({ subject }) => subject === undefined || !wrong.has(subject)));
+  if (problems.length > 0) return { ok: false, problems };
   return { ok: true, run: (context) => statement.run(context, input) };
 }
 

@@ -1,5 +1,5 @@
 /** From words on a command line to an exit code: parses with commander, validates, runs, reports. */
-import { Command as Commander, CommanderError, Option } from "commander";
+import { Argument, Command as Commander, CommanderError, Option } from "commander";
 import { flag, longFlag, value, valueOr } from "./command.ts";
 import type { Command, Group, OptionSpec, Problem, RawInput, RawValue } from "./command.ts";
 import { createContext } from "./context.ts";
@@ -63,6 +63,9 @@ export async function runCommandLine(words: readonly string[], tree: Group, host
   return outcome ?? exitCodes.done;
 }
 
+/** Arguments as the help writes them: `<backupId>`. */
+const argumentTerms = new WeakMap<Argument, string>();
+
 interface Hooks {
   readonly onRun: (command: Command, name: string, parsed: ParsedCommand) => void;
   readonly onComplaint: (text: string) => void;
@@ -90,6 +93,9 @@ function buildProgram(tree: Group, host: CliHost, hooks: Hooks): Commander {
     })
     .configureHelp({
       optionTerm: shownFlags,
+      argumentTerm: (argument) => argumentTerms.get(argument) ?? argument.name(),
+      subcommandTerm: (command) =>
+        `${command.name()} ${command.usage()}`.replaceAll(/ ?\[(?:options|command)\]/g, "").trim(),
       styleTitle: (title) => paintFor({ colour: host.terminal.stdout.colour }).bold(title),
     })
     .addHelpText("after", rootHelp());
@@ -125,8 +131,12 @@ function addCommand(child: Commander, command: Command, name: string, hooks: Hoo
     // Unknown options and too many words are reported with every other problem, not first and alone.
     .allowUnknownOption()
     .allowExcessArguments();
-  for (const each of command.arguments)
-    child.argument(`[${each.term.replaceAll(/[<>[\]]/g, "")}]`, each.description);
+  for (const each of command.arguments) {
+    // "Optional" to commander, so that a missing one becomes a problem among others.
+    const argument = new Argument(`[${each.term.replaceAll(/[<>[\]]/g, "")}]`, each.description);
+    argumentTerms.set(argument, each.term);
+    child.addArgument(argument);
+  }
   const known = new Map<string, Option>();
   const add = (spec: OptionSpec<unknown>, heading: string): void => {
     const option = toCommanderOption(spec);
@@ -172,7 +182,7 @@ function toCommanderOption(spec: OptionSpec<unknown>): Option {
 }
 
 const describe = (spec: OptionSpec<unknown>): string =>
-  spec.defaultText === undefined ? spec.description : `${spec.description} (default ${spec.defaultText})`;
+  spec.defaultText === undefined ? spec.description : `${spec.description} (default: ${spec.defaultText})`;
 
 const shownFlags = (option: Option): string => option.flags.replace(/\[(.+)\]$/, "<$1>");
 

@@ -310,6 +310,11 @@ export const failures = define({
     meaning: "The project has a keyfile, but none of its keys is the one that this backup was wrapped with.",
     remedy: "Import the key of the installation that made the backup.",
   },
+  "key-text-unreadable": {
+    kind: "failed",
+    meaning: "The file with an exported key cannot be read.",
+    remedy: "Check the path and its permissions; `-` reads standard input.",
+  },
   "keyfile-invalid": {
     kind: "refused",
     meaning: "The keyfile is not in its stated form, or a line fails its check value.",

@@ -213,7 +213,7 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
       waiting.onEvent({ type: "accepted", id: view.restoreId });
       await options.onPlan?.(world.plan);
       const [blocker] = world.plan.blockers;
-      if (blocker !== undefined) throw new Failure("restore-blocked", blocker.message);
+      if (blocker !== undefined) throw new Failure("plan-blocked", blocker.message);
       await wait(waiting);
       world.restores.set(view.restoreId, view);
       return view;

@@ -1,9 +1,8 @@
-import { pathToFileURL } from "node:url";
-import { join } from "node:path";
 import type { BackupSpec } from "../../contract/operations.ts";
 import type { CommandContext } from "../context.ts";
 import { showBackupSummary } from "../pages/backup-page.ts";
 import { sayKeyCreated } from "../pages/key-created.ts";
+import { defaultRepository } from "./default-repository.ts";
 
 interface CreateOptions {
   readonly dryRun: boolean;
@@ -40,8 +39,5 @@ export async function createBackup(
   if (context.format === "name") context.out.write(`${view.backupId}\n`);
   else context.print(view, () => showBackupSummary(view, spec, context));
 }
-
-export const defaultRepository = (dataDirectory: string): string =>
-  pathToFileURL(join(dataDirectory, "repository")).href;
 
 const bullets = (lines: readonly string[]): string[] => lines.map((line) => `  - ${line}`);

@@ -1,3 +1,162 @@
-import { defineGroup } from "../command.ts";
+import { defineCommand, defineGroup, flag, value } from "../command.ts";
+import { planHash } from "../option-values.ts";
+import { restoreOptions, restoreProblems, toRestoreSpec } from "./restore-options.ts";
+import { noWaitProblems, pagingOptions, projectFilter, restoreIdOperand } from "./shared-options.ts";
 
-export const restoreGroup = defineGroup("restore", "plan, run and undo restores", []);
+const planCommand = defineCommand({
+  name: "plan",
+  summary: "say everything a restore would do, and do nothing",
+  description: "What stands in the way is marked and ends with exit code 3. The same plan has the same hash.",
+  examples: [
+    {
+      command:
+        "lc2 restore plan --from <backupId> --database postgres://app@db/lportal --files /srv/liferay/dl",
+      says: "both back to where they were",
+    },
+  ],
+  output: ["table", "json", "yaml"],
+  arguments: {},
+  options: restoreOptions,
+  check: restoreProblems,
+  run: async (context, input) => {
+    const { planRestore } = await import("./restore-run.ts");
+    await planRestore(context, await toRestoreSpec(await context.service(), input), input.options.repository);
+  },
+});
+
+const createCommand = defineCommand({
+  name: "create",
+  summary: "restore a backup, after showing the plan",
+  description:
+    "Plans, shows the plan (on a terminal it asks), restores, verifies, and says how to undo it. Until the last step\n" +
+    "the running database is untouched.",
+  examples: [
+    {
+      command: "lc2 restore create --from <backupId> --database postgres://app@db/lportal",
+      says: "the database alone",
+    },
+    {
+      command: "lc2 restore create --from <backupId> --files /srv/dl --include 'reports/**'",
+      says: "one folder out of a backup",
+    },
+  ],
+  output: ["table", "json", "yaml", "name"],
+  arguments: {},
+  options: {
+    ...restoreOptions,
+    approve: value("--approve <hash>", "run only if the plan still has this hash; does not ask", planHash),
+    dryRun: flag("--dry-run", "stop after the plan, as `lc2 restore plan`"),
+    yes: flag("-y, --yes", "do not ask"),
+    noWait: flag("--no-wait", "only with a server, which this version does not have"),
+  },
+  check: (input) => [...restoreProblems(input), ...noWaitProblems(input.options.noWait)],
+  run: async (context, input) => {
+    const { createRestore, planRestore } = await import("./restore-run.ts");
+    const spec = await toRestoreSpec(await context.service(), input);
+    const { repository, approve, yes, dryRun } = input.options;
+    if (dryRun) await planRestore(context, spec, repository, approve);
+    else await createRestore(context, spec, { repository, approve, yes });
+  },
+});
+
+const undoCommand = defineCommand({
+  name: "undo",
+  summary: "take a restore back: the old database and the overwritten files",
+  description: "What the restore brought is kept under another name, so that undoing loses nothing either.",
+  output: ["table", "json", "yaml"],
+  arguments: { restoreId: restoreIdOperand },
+  options: {
+    dryRun: flag("--dry-run", "say what would be taken back, change nothing"),
+    yes: flag("-y, --yes", "do not ask"),
+  },
+  run: async (context, { arguments: { restoreId }, options }) => {
+    const { undoRestore } = await import("./restore-run.ts");
+    await undoRestore(context, restoreId, options);
+  },
+});
+
+const listCommand = defineCommand({
+  name: "list",
+  summary: "list restores, newest first",
+  output: ["table", "json", "yaml", "name", "wide"],
+  arguments: {},
+  options: { project: projectFilter, ...pagingOptions },
+  run: async (context, { options: { project, limit, offset } }) => {
+    const found = await (
+      await context.service()
+    ).listRestores({
+      limit,
+      ...(offset === 0 ? {} : { offset }),
+      ...(project === undefined ? {} : { projectId: project }),
+    });
+    const { showRestores } = await import("../pages/restore-list.ts");
+    context.print(found, () => showRestores(found.restores, context));
+    const shown = offset + found.restores.length;
+    if (found.total > shown) {
+      context.note(`${found.restores.length} of ${found.total}; more with --offset ${shown} or --limit`);
+    }
+  },
+});
+
+const getCommand = defineCommand({
+  name: "get",
+  summary: "show one restore in a line",
+  output: ["table", "json", "yaml", "name", "wide"],
+  arguments: { restoreId: restoreIdOperand },
+  options: {},
+  run: async (context, { arguments: { restoreId } }) => {
+    const view = await (await context.service()).getRestore(restoreId);
+    const { showRestores } = await import("../pages/restore-list.ts");
+    context.print(view, () => showRestores([view], context));
+  },
+});
+
+const describeCommand = defineCommand({
+  name: "describe",
+  summary: "show everything known of one restore, its plan included",
+  output: ["table", "json", "yaml"],
+  arguments: { restoreId: restoreIdOperand },
+  options: {},
+  run: async (context, { arguments: { restoreId } }) => {
+    const view = await (await context.service()).getRestore(restoreId);
+    const { describeRestore } = await import("../pages/restore-page.ts");
+    context.print(view, () => describeRestore(view, context));
+  },
+});
+
+const cancelCommand = defineCommand({
+  name: "cancel",
+  summary: "cancel a restore that is running",
+  output: ["table", "json", "yaml", "name"],
+  arguments: { restoreId: restoreIdOperand },
+  options: {},
+  run: async (context, { arguments: { restoreId } }) => {
+    const view = await (await context.service()).cancelRestore(restoreId);
+    const { showRestores } = await import("../pages/restore-list.ts");
+    context.print(view, () => showRestores([view], context));
+  },
+});
+
+const logsCommand = defineCommand({
+  name: "logs",
+  summary: "show what was said while a restore ran",
+  output: ["table", "json", "yaml"],
+  arguments: { restoreId: restoreIdOperand },
+  options: {},
+  run: async (context, { arguments: { restoreId } }) => {
+    const lines = await (await context.service()).restoreLogs(restoreId);
+    const { showLogs } = await import("../pages/logs.ts");
+    context.print({ lines }, () => showLogs(lines, context.paint));
+  },
+});
+
+export const restoreGroup = defineGroup("restore", "plan, run and undo restores", [
+  planCommand,
+  createCommand,
+  undoCommand,
+  listCommand,
+  getCommand,
+  describeCommand,
+  cancelCommand,
+  logsCommand,
+]);

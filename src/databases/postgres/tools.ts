@@ -58,6 +58,14 @@ export async function findTools(
   return chooseTools(candidates, { serverMajor, purpose, major, archiveMajor: options.archiveMajor });
 }
 
+/** Every working pg_dump that `findTools` would choose from, by major, newest first. For showing. */
+export async function listTools(env: Readonly<Record<string, string | undefined>>): Promise<ToolFolder[]> {
+  const found = await Promise.all(
+    (await toolFolders(env)).map((directory) => readVersion(directory, "backup", env)),
+  );
+  return found.filter((each) => each !== undefined).toSorted((a, b) => b.major - a.major);
+}
+
 function parseMajor(text: string): number {
   const major = Number(text);
   if (Number.isInteger(major) && major > 0) return major;

@@ -1,0 +1,137 @@
+import { defineCommand, defineGroup, flag, optionalOperand, value, valueOr } from "../command.ts";
+import type { Problem } from "../command.ts";
+import type { CommandContext } from "../context.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { durationSeconds, folderUrl, subset } from "../option-values.ts";
+import { defaultRepository } from "./default-repository.ts";
+import { projectFilter, repositoryOption } from "./shared-options.ts";
+
+const place = {
+  repository: optionalOperand(
+    "[repository]",
+    "a path or file:///… (default <data-dir>/repository)",
+    folderUrl,
+    {
+      complete: "directory",
+    },
+  ),
+};
+
+interface Places {
+  readonly arguments: { readonly repository: string | undefined };
+  readonly options: { readonly repository: string | undefined };
+}
+
+/** As an argument or, as everywhere else, as an option. */
+const repositoryOf = (context: CommandContext, input: Places): string =>
+  input.arguments.repository ?? input.options.repository ?? defaultRepository(context.dataDirectory);
+
+const twoPlaces = (input: Places): Problem[] =>
+  input.arguments.repository !== undefined && input.options.repository !== undefined
+    ? [
+        {
+          subject: "--repository",
+          code: "usage",
+          message: "names a second repository; leave one of them out",
+        },
+      ]
+    : [];
+
+const checkCommand = defineCommand({
+  name: "check",
+  summary: "look for damage in a repository",
+  description:
+    "Checks that every file of every backup is there in its right size; with --read-data every stored byte is read\n" +
+    "and checked too. Needs no catalog. Unsealed leftovers are reported and are no damage; damage ends with exit code 6.",
+  examples: [
+    { command: "lc2 repository check", says: "quick: every file is there, in its size" },
+    {
+      command: "lc2 repository check /srv/backups --read-data-subset 3/30",
+      says: "a thirtieth a day, all in a month",
+    },
+  ],
+  output: ["table", "json", "yaml"],
+  arguments: place,
+  options: {
+    readData: flag("--read-data", "read and check every stored byte"),
+    subset: value("--read-data-subset <n/m>", "read and check the n-th of m parts", subset),
+    project: projectFilter,
+    repository: { ...repositoryOption, hidden: true },
+  },
+  check: twoPlaces,
+  run: async (context, input) => {
+    const { readData, subset: part, project } = input.options;
+    const result = await (
+      await context.service()
+    ).checkRepository(
+      repositoryOf(context, input),
+      {
+        readData: readData || part !== undefined,
+        ...(part === undefined ? {} : { subset: part }),
+        ...(project === undefined ? {} : { projectId: project }),
+      },
+      context.waiting(),
+    );
+    const { showCheck } = await import("../pages/repository-pages.ts");
+    context.print(result, () => showCheck(result, repositoryOf(context, input), context));
+    return result.damages.length > 0 ? exitCodes.integrity : exitCodes.done;
+  },
+});
+
+const scanCommand = defineCommand({
+  name: "scan",
+  summary: "find every backup in a repository and put it into the catalog",
+  description:
+    "Rebuilds a lost catalog from the repository alone, and brings in backups that another machine made.",
+  output: ["table", "json", "yaml", "name"],
+  arguments: place,
+  options: { project: projectFilter, repository: { ...repositoryOption, hidden: true } },
+  check: twoPlaces,
+  run: async (context, input) => {
+    const { project } = input.options;
+    const repository = repositoryOf(context, input);
+    const result = await (
+      await context.service()
+    ).scanRepository(repository, project === undefined ? {} : { projectId: project }, context.waiting());
+    const { showScan } = await import("../pages/repository-pages.ts");
+    context.print(result, () => showScan(result, repository, context));
+  },
+});
+
+const sweepCommand = defineCommand({
+  name: "sweep",
+  summary: "remove what no sealed backup needs: leftovers of runs that did not end",
+  description:
+    "Never touches what a sealed backup refers to, whoever made it, nor anything younger than --min-age.",
+  output: ["table", "json", "yaml"],
+  arguments: place,
+  options: {
+    dryRun: flag("--dry-run", "say what would be removed, remove nothing"),
+    minimumAge: valueOr(
+      "--min-age <time>",
+      "leave what is younger alone; a backup may be writing it",
+      durationSeconds,
+      "24h",
+    ),
+    repository: { ...repositoryOption, hidden: true },
+  },
+  check: twoPlaces,
+  run: async (context, input) => {
+    const { dryRun, minimumAge } = input.options;
+    const result = await (
+      await context.service()
+    ).sweepRepository(
+      repositoryOf(context, input),
+      { dryRun, minimumAgeSeconds: Math.round(minimumAge) },
+      context.waiting(),
+    );
+    const { showSweep } = await import("../pages/repository-pages.ts");
+    context.print(result, () => showSweep(result, dryRun, context));
+  },
+});
+
+export const repositoryGroup = defineGroup("repository", "check, scan and tidy up repositories", [
+  checkCommand,
+  scanCommand,
+  sweepCommand,
+]);

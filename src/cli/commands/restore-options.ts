@@ -1,0 +1,165 @@
+/** What `restore plan` and `restore create` have in common: the options and the request made of them. */
+import type { RestoreSpec } from "../../contract/operations.ts";
+import type { Lc2Service } from "../../contract/service.ts";
+import { flag, list, value } from "../command.ts";
+import type { Input, Problem } from "../command.ts";
+import { durationSeconds, folderUrl, oneOf, sourcePath, tableName, wholeNumber } from "../option-values.ts";
+import {
+  bucketProblems,
+  databaseOption,
+  fromOption,
+  needs,
+  projectFilter,
+  referenceOf,
+  repositoryOption,
+  serverOnlyOptions,
+  toolsOption,
+} from "./shared-options.ts";
+
+const types = ["full", "database-only", "storage-only", "selective"] as const;
+const ways = ["swap", "new", "empty", "in-place"] as const;
+const modes = ["merge", "mirror"] as const;
+
+export const restoreOptions = {
+  from: fromOption,
+  database: databaseOption("the target: postgres://user@host:5432/name; made if missing"),
+  files: value("--files <folder>", "the target folder, a path or file:///…; made if missing", folderUrl, {
+    complete: "directory",
+  }),
+  type: value(
+    "--type <type>",
+    `what to restore: ${types.join(", ")} (default: what the targets and patterns say)`,
+    oneOf(...types),
+    { complete: types },
+  ),
+  include: list("--include <pattern>", "only files that match, such as 'reports/**'", sourcePath),
+  table: list("--table <schema.name>", "only this table", tableName),
+  mode: value(
+    "--mode <mode>",
+    "merge (default) leaves files alone that the backup does not have; mirror removes them (undo brings them back)",
+    oneOf(...modes),
+    { complete: modes },
+  ),
+  into: value(
+    "--into <way>",
+    "swap: a new database beside the old one, then exchanged; new: under the target's name; empty: an existing empty " +
+      "one; in-place: in one transaction (default: what fits the target)",
+    oneOf(...ways),
+    { complete: ways },
+  ),
+  dropAfter: value(
+    "--drop-after <time>",
+    "drop the database that was swapped out after this long, such as 24h (default: never by itself)",
+    durationSeconds,
+  ),
+  jobs: value("--jobs <n>", "parallel jobs (default: the number of processors)", wholeNumber(1, 64)),
+  tools: toolsOption,
+  noOwner: flag("--no-owner", "give everything to the connecting role"),
+  createRoles: flag("--create-roles", "make roles that are missing, without passwords"),
+  keepSessions: flag(
+    "--keep-sessions",
+    "do not end other sessions on the target for the swap; fail when there are some",
+  ),
+  project: projectFilter,
+  repository: repositoryOption,
+  ...serverOnlyOptions,
+};
+
+export type RestoreInput = Input<typeof restoreOptions, Readonly<Record<never, never>>>;
+
+export function restoreProblems({ options: given }: RestoreInput): Problem[] {
+  const { type } = given;
+  const database = given.database !== undefined;
+  const files = given.files !== undefined;
+  const problem = (subject: string, message: string): Problem => ({ subject, code: "usage", message });
+  const databaseOptions = [
+    ["--table", given.table.length > 0],
+    ["--into", given.into !== undefined],
+    ["--drop-after", given.dropAfter !== undefined],
+    ["--jobs", given.jobs !== undefined],
+    ["--tools", given.tools !== undefined],
+    ["--no-owner", given.noOwner],
+    ["--create-roles", given.createRoles],
+    ["--keep-sessions", given.keepSessions],
+  ] as const;
+  const fileOptions = [
+    ["--include", given.include.length > 0],
+    ["--mode", given.mode !== undefined],
+  ] as const;
+  const problems = [
+    ...needs(databaseOptions, "--database", database),
+    ...needs(fileOptions, "--files", files),
+    ...bucketProblems(given.bucket),
+  ];
+  if (!database && !files && given.bucket === undefined) {
+    problems.push({
+      code: "usage",
+      message: "there is nowhere to restore to: give --database, --files or both",
+    });
+  }
+  if (type === "database-only" && files)
+    problems.push(problem("--files", "does not go with --type database-only"));
+  if (type === "storage-only" && database)
+    problems.push(problem("--database", "does not go with --type storage-only"));
+  if (type === "database-only" && !database)
+    problems.push(problem("--type", "database-only needs --database"));
+  if (type === "storage-only" && !files) problems.push(problem("--type", "storage-only needs --files"));
+  const selects = given.include.length + given.table.length > 0;
+  if (type === "selective" && !selects)
+    problems.push(problem("--type", "selective needs --include or --table"));
+  if (type !== undefined && types.includes(type) && type !== "selective" && selects) {
+    const subject = given.include.length > 0 ? "--include" : "--table";
+    problems.push(
+      problem(subject, `does not go with --type ${type}; write --type selective or leave it out`),
+    );
+  }
+  if (database && files && given.include.length > 0 && given.table.length === 0) {
+    problems.push(
+      problem(
+        "--database",
+        "with --include alone nothing of the database is restored; add --table or leave it out",
+      ),
+    );
+  }
+  if (database && files && given.table.length > 0 && given.include.length === 0) {
+    problems.push(
+      problem("--files", "with --table alone no files are restored; add --include or leave it out"),
+    );
+  }
+  return problems;
+}
+
+/** The request, with the project looked up where the command line does not name it. */
+export async function toRestoreSpec(
+  service: Lc2Service,
+  { options: given }: RestoreInput,
+): Promise<RestoreSpec> {
+  const projectId = given.project ?? (await service.getBackup(referenceOf(given.from, given))).projectId;
+  return {
+    projectId,
+    backupId: given.from,
+    restoreType: given.type ?? impliedType(given),
+    ...(given.database === undefined ? {} : { database: { url: given.database, ...databaseWishes(given) } }),
+    ...(given.files === undefined ? {} : { storage: { url: given.files, mode: given.mode ?? "merge" } }),
+    include: given.include,
+    tables: given.table,
+    ...(given.dropAfter === undefined ? {} : { dropAfterSeconds: Math.round(given.dropAfter) }),
+  };
+}
+
+function impliedType(given: RestoreInput["options"]): RestoreSpec["restoreType"] {
+  if (given.include.length + given.table.length > 0) return "selective";
+  if (given.files === undefined) return "database-only";
+  return given.database === undefined ? "storage-only" : "full";
+}
+
+function databaseWishes(given: RestoreInput["options"]): Omit<NonNullable<RestoreSpec["database"]>, "url"> {
+  return {
+    ...(given.into === undefined ? {} : { into: given.into }),
+    ...(given.tools === undefined ? {} : { tools: given.tools }),
+    ...(given.jobs === undefined ? {} : { jobs: given.jobs }),
+    ...(given.createRoles ? { createRoles: true } : {}),
+    ...(given.keepSessions ? { endSessions: false } : {}),
+    ...(given.noOwner ? { noOwner: true } : {}),
+  };
+}
