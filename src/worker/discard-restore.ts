@@ -2,6 +2,7 @@ import type { TaskOf, TaskResults } from "../contract/worker-task.ts";
 import { connectAdmin } from "../databases/postgres/admin-session.ts";
 import { resolveConnection } from "../databases/postgres/connection.ts";
 import { dropOwnDatabase } from "../databases/postgres/create-database.ts";
+import { clearFilling } from "../databases/postgres/fill-database.ts";
 import { readDatabaseState } from "../databases/postgres/marker.ts";
 import { allowConnections } from "../databases/postgres/swap-databases.ts";
 import type { TaskRun } from "./task.ts";
@@ -18,6 +19,9 @@ export async function discardRestore(
   if (plan === undefined) return { dropped: [] };
   const connection = await resolveConnection(plan.url, run.env);
   const dropped: string[] = [];
+  if (plan.into === "empty" && (await clearFilling(connection, task.restoreId))) {
+    dropped.push(`everything in ${plan.target}`);
+  }
   if (plan.loadInto !== plan.target) {
     const admin = await connectAdmin(connection, [plan.target, plan.loadInto]);
     try {

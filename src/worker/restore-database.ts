@@ -9,6 +9,7 @@ import { createLoadingDatabase, dropOwnDatabase, formOf, requireSameDatabase } f
 import { createMissingRoles } from "../databases/postgres/create-roles.ts";
 import { applyDatabaseExtras, applyPossibleGrants, databaseExtras } from "../databases/postgres/database-settings.ts";
 import { commentStatement, markStatement, readDatabaseState } from "../databases/postgres/marker.ts";
+import { beginFilling, clearFilling } from "../databases/postgres/fill-database.ts";
 import { quoteIdentifier } from "../databases/postgres/quote.ts";
 import type { RestoreTarget } from "../databases/postgres/restore-tool.ts";
 import { readDatabaseContents, readServerFacts, targetRights } from "../databases/postgres/target.ts";
@@ -55,13 +56,15 @@ export interface RestoreJob {
   readonly run: TaskRun;
 }
 
-interface Restored {
+export interface Restored {
   readonly comparison: RestoreComparison;
   readonly warnings: readonly string[];
 }
 
-function restoreInto(job: RestoreJob): Promise<Restored> {
-  return restoreIntoNewDatabase(job);
+async function restoreInto(job: RestoreJob): Promise<Restored> {
+  if (job.plan.tables !== undefined) return await (await import("./restore-tables.ts")).restoreTables(job);
+  if (job.plan.into === "in-place") return await (await import("./restore-in-place.ts")).restoreInPlace(job);
+  return await (job.plan.into === "empty" ? fillEmptyDatabase(job) : restoreIntoNewDatabase(job));
 }
 
 /** The database that is loaded, for the tools. */
@@ -100,15 +103,59 @@ async function fillNewDatabase(job: RestoreJob, admin: pg.Client, oid: number): 
     await requireSameDatabase(admin, plan.loadInto, oid);
   };
   await loadDatabase(source, plan, loadTarget(job), run, between);
-  const warnings = await applyLeftOutGrants(job);
+  await applyLeftOutGrants(job);
   const comparison = await compare(job, plan.loadInto);
   requireComplete(comparison, plan.loadInto);
   await between();
-  warnings.push(...(await finishNewDatabase(job, admin)));
-  return { comparison, warnings };
+  return { comparison, warnings: await finishNewDatabase(job, admin) };
 }
 
-function compare(job: RestoreJob, database: string): Promise<RestoreComparison> {
+/** Into the target itself, which was empty; the mark in it stays until the last step of the restore. */
+async function fillEmptyDatabase(job: RestoreJob): Promise<Restored> {
+  const { plan, source, run } = job;
+  const target = sameServer(job.connection, plan.loadInto);
+  await beginFilling(target, job.restoreId);
+  try {
+    const roleNotes = plan.createRoles ? await withClient(target, (c) => createMissingRoles(c, source.rolesSql)) : [];
+    await loadDatabase(source, plan, loadTarget(job), run, async () => {
+      run.signal.throwIfAborted();
+    });
+    await applyLeftOutGrants(job);
+    const comparison = await compare(job, plan.loadInto);
+    requireComplete(comparison, plan.loadInto);
+    run.signal.throwIfAborted();
+    return { comparison, warnings: [...roleNotes, ...(await withClient(target, (c) => applyExtras(job, c)))] };
+  } catch (error) {
+    await clearFilling(target, job.restoreId).catch((cause: unknown) => reportLeftover(job, cause));
+    throw error;
+  }
+}
+
+async function withClient<T>(connection: Connection, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = await connect(connection, { applicationName: "lc2 restore" });
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Settings and grants of the database itself, for its final name; its comment where it has none. */
+async function applyExtras(job: RestoreJob, client: pg.Client): Promise<string[]> {
+  const { plan, source } = job;
+  const extras = databaseExtras(source.entries, plan.target);
+  const rights = targetRights(await readServerFacts(client), undefined);
+  const notes = await applyDatabaseExtras(client, extras, rights);
+  const state = await readDatabaseState(client, plan.target);
+  if (extras.comment !== undefined && state?.comment === undefined) {
+    await client.query(commentStatement(plan.target, extras.comment)).catch(() => {
+      notes.push("The comment of the database was not set: it belongs to another role.");
+    });
+  }
+  return notes;
+}
+
+export function compare(job: RestoreJob, database: string): Promise<RestoreComparison> {
   const { run, plan, source } = job;
   return verifyRestore(sameServer(job.connection, database), source.inventory, {
     jobs: plan.jobs,
@@ -123,21 +170,20 @@ function compare(job: RestoreJob, database: string): Promise<RestoreComparison> 
 }
 
 /** Grants that name a role the target lacks are left out entry by entry; their other roles get theirs. */
-async function applyLeftOutGrants(job: RestoreJob): Promise<string[]> {
+async function applyLeftOutGrants(job: RestoreJob): Promise<void> {
   const leftOut = new Set(job.plan.leaveOut.map((item) => item.dumpId));
   const entries = job.source.entries.filter((entry) => leftOut.has(entry.dumpId));
-  if (entries.length === 0) return [];
+  if (entries.length === 0) return;
   const client = await connect(sameServer(job.connection, job.plan.loadInto), { applicationName: "lc2 restore" });
   try {
     const rights = targetRights(await readServerFacts(client), await readDatabaseContents(client));
     await applyPossibleGrants(client, entries, rights);
-    return [];
   } finally {
     await client.end();
   }
 }
 
-/** Settings, grants and comment of the database itself; then the mark for the swap, or the final name. */
+/** Settings and grants of the database itself; then the mark that it is whole, with the comment it is to have. */
 async function finishNewDatabase(job: RestoreJob, admin: pg.Client): Promise<string[]> {
   const { plan, source } = job;
   const extras = databaseExtras(source.entries, plan.loadInto);
@@ -145,22 +191,7 @@ async function finishNewDatabase(job: RestoreJob, admin: pg.Client): Promise<str
   const notes = applied.map((note) => note.replaceAll(plan.loadInto, plan.finalName ?? plan.target));
   await giveToOwner(job, admin);
   const comment = extras.comment === undefined ? {} : { comment: extras.comment };
-  if (plan.finalName === undefined) {
-    await admin.query(markStatement(plan.loadInto, { restoreId: job.restoreId, state: "loaded", ...comment }));
-    return notes;
-  }
-  await admin.query("BEGIN");
-  try {
-    await admin.query(`ALTER DATABASE ${quoteIdentifier(plan.loadInto)} RENAME TO ${quoteIdentifier(plan.finalName)}`);
-    await admin.query(commentStatement(plan.finalName, extras.comment));
-    await admin.query("COMMIT");
-  } catch (error) {
-    await admin.query("ROLLBACK");
-    const message = error instanceof Error ? error.message : String(error);
-    throw new Failure("restore-target-failed", `The restored database cannot be named "${plan.finalName}": ${message}.`, {
-      cause: error,
-    });
-  }
+  await admin.query(markStatement(plan.loadInto, { restoreId: job.restoreId, state: "loaded", ...comment }));
   return notes;
 }
 
@@ -178,31 +209,26 @@ async function giveToOwner(job: RestoreJob, admin: pg.Client): Promise<void> {
 async function takeUpFinished(job: RestoreJob, admin: pg.Client): Promise<Restored | undefined> {
   const { plan } = job;
   const loaded = await readDatabaseState(admin, plan.loadInto);
-  const name = plan.finalName ?? plan.loadInto;
-  if (loaded !== undefined && loaded.marker?.state !== "loaded") return undefined;
-  const candidate = loaded ?? (await readDatabaseState(admin, name));
-  if (candidate === undefined) return undefined;
-  if (loaded !== undefined && loaded.marker?.restoreId !== job.restoreId) return undefined;
-  const comparison = await compare(job, candidate.name).catch(() => undefined);
-  if (comparison?.differences.length === 0) return { comparison, warnings: [] };
-  if (loaded !== undefined) return undefined;
-  throw new Failure(
-    "target-occupied",
-    `A database "${name}" has come up since the plan was made. Nothing was changed. Plan again.`,
-  );
+  if (loaded?.marker?.restoreId !== job.restoreId || loaded.marker.state !== "loaded") return undefined;
+  const comparison = await compare(job, plan.loadInto).catch(() => undefined);
+  return comparison?.differences.length === 0 ? { comparison, warnings: [] } : undefined;
 }
 
 /** As far as it goes: what stays is marked, and `discard-restore` or the next try drops it. */
 async function dropAfterFailure(job: RestoreJob, admin: pg.Client, oid: number): Promise<void> {
-  const { plan, run } = job;
+  const { plan } = job;
   try {
     await dropOwnDatabase(admin, plan.loadInto, job.restoreId, { states: ["loading", "loaded"], oid });
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    run.report({
-      type: "log",
-      level: "warn",
-      message: `The half-restored database "${plan.loadInto}" is still there (${message}). It can be dropped.`,
-    });
+  } catch (cause) {
+    reportLeftover(job, cause);
   }
+}
+
+function reportLeftover(job: RestoreJob, cause: unknown): void {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  job.run.report({
+    type: "log",
+    level: "warn",
+    message: `What was half restored is still in "${job.plan.loadInto}" (${message}).`,
+  });
 }

@@ -63,7 +63,7 @@ function decideProgress(seen: RestoreObservation): Decision<RestoreAction> {
     if (files === undefined) return start("files");
     if (files.state === "running") return { type: "wait" };
   }
-  if (seen.plan?.database?.into !== "swap") return { type: "complete" };
+  if (!needsSwap(seen)) return { type: "complete" };
   return swap === undefined ? start("swap") : { type: "wait" };
 }
 
@@ -86,6 +86,15 @@ function decideCleanUp(seen: RestoreObservation, cause: FailureRecord): Decision
     retry: "never" as const,
   };
   return cause.code === "cancelled" ? { type: "cancel", failure } : { type: "fail", failure };
+}
+
+/**
+ * The last step puts what was loaded in its place: names swapped, a new database named, the mark taken off one
+ * that was empty. Until then it can be told from anybody else's and discarded. In place there is no such step.
+ */
+function needsSwap(seen: RestoreObservation): boolean {
+  const into = seen.plan?.database?.into;
+  return into !== undefined && into !== "in-place";
 }
 
 /** What was loaded but not swapped in goes. Rows put into a live database in place are not taken out again. */
@@ -111,8 +120,7 @@ function causeOfEnd(seen: RestoreObservation): FailureRecord | undefined {
 
 /** Every task that this restore needs is done: only the record of its end was missing. */
 function isWhole(seen: RestoreObservation): boolean {
-  if (seen.approval !== "given" || seen.plan === undefined || seen.plan.database?.into === "swap")
-    return false;
+  if (seen.approval !== "given" || seen.plan === undefined || needsSwap(seen)) return false;
   const databaseDone = seen.plan.database === undefined || seen.tasks["database"]?.state === "done";
   const filesDone = !seen.plan.files || seen.tasks["files"]?.state === "done";
   return databaseDone && filesDone;

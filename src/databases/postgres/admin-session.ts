@@ -11,7 +11,10 @@ export async function connectAdmin(connection: Connection, avoid: readonly strin
   let refusal: unknown;
   for (const database of candidates) {
     try {
-      return await connect(sameServer(connection, database), { applicationName: "lc2 restore" });
+      const client = await connect(sameServer(connection, database), { applicationName: "lc2 restore" });
+      // It waits while rows are loaded. Servers before 14 do not know the setting.
+      await client.query("SET idle_session_timeout = 0").catch(() => {});
+      return client;
     } catch (error) {
       refusal = error;
       if (!(error instanceof Failure) || !["database-not-found", "database-access-refused"].includes(error.code)) throw error;
