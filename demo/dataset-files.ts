@@ -18,7 +18,7 @@ export interface FolderSummary {
 }
 
 /** Endless bytes that look random, the same for the same seed. */
-export function seededBytes(seed: number): (length: number) => Buffer {
+function seededBytes(seed: number): (length: number) => Buffer {
   const key = createHash("sha256").update(`lc2 ${seed}`).digest();
   const cipher = createCipheriv("aes-256-ctr", key, Buffer.alloc(16));
   return (length) => cipher.update(Buffer.alloc(length));
@@ -170,7 +170,7 @@ function createFileWriter(root: string, seed: number): FileWriter {
       lutimesSync(`${root}/${name}`, time, time);
     },
     finish() {
-      for (const [path, time] of [...folders].reverse()) utimesSync(path, time, time);
+      for (const [path, time] of [...folders].toReversed()) utimesSync(path, time, time);
     },
   };
 }

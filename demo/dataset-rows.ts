@@ -20,7 +20,7 @@ export interface RowCounts {
 }
 
 /** Large objects have these numbers: the first, and so on upwards. */
-export const firstLargeObject = 50_001;
+const firstLargeObject = 50_001;
 
 /** Functions of one session that the statements below use. */
 export const sessionSql = (seed: number): string => `

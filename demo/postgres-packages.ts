@@ -83,7 +83,7 @@ function npm(major: number, version: string, pin: string): Source {
 }
 
 /** Every major that can be asked for. */
-export const knownMajors: readonly number[] = [13, 14, 15, 16, 17, 18];
+const knownMajors: readonly number[] = [13, 14, 15, 16, 17, 18];
 
 /**
  * Finds or installs PostgreSQL servers and client tools, oldest major first. Never asks for root.

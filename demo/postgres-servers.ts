@@ -6,7 +6,7 @@ import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chmod, chown, mkdir, mkdtemp, open, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { createServer, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -15,8 +15,8 @@ import pg from "pg";
 import { Failure } from "../src/core/failure.ts";
 import { copyTemplate, ensureTemplate, isRoot, type PostgresInstallation } from "./postgres-packages.ts";
 
-export { ensurePostgresServers, knownMajors } from "./postgres-packages.ts";
-export type { EnsureOptions, PostgresInstallation } from "./postgres-packages.ts";
+export { ensurePostgresServers } from "./postgres-packages.ts";
+export type { PostgresInstallation } from "./postgres-packages.ts";
 
 const run = promisify(execFile);
 
@@ -278,7 +278,7 @@ function unreference(guard: ChildProcess): void {
   guard.unref();
   for (const stream of [guard.stdin, guard.stdout]) {
     stream?.on("error", () => undefined);
-    if (stream !== null && "unref" in stream && typeof stream.unref === "function") stream.unref();
+    if (stream instanceof Socket) stream.unref();
   }
 }
 

@@ -51,7 +51,9 @@ describe("a throw-away server", () => {
 
   test("takes everybody without a password when asked to", async () => {
     await using server = await startPostgres(await oneInstallation(), { authentication: "trust" });
-    await (await openClient(server.url)).end();
+    const client = await openClient(server.url);
+    expect((await client.query("SELECT 1 AS one")).rows).toEqual([{ one: 1 }]);
+    await client.end();
   });
 
   test("comes back with its committed rows after a kill -9, in the same folder", async () => {

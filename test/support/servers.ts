@@ -99,6 +99,6 @@ async function createBackupRole(server: PostgresServer, backup: TestRole, owner:
 }
 
 /** An SQL identifier, whatever is in it. */
-export function quote(identifier: string): string {
+function quote(identifier: string): string {
   return `"${identifier.replaceAll('"', '""')}"`;
 }
