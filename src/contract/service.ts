@@ -138,7 +138,7 @@ export interface BackupReference {
 export interface Lc2Service {
   createBackup(
     spec: BackupSpec,
-    options: { repository: string; maxRateBytesPerSecond?: number; recoveryKey?: string },
+    options: { repository: string; maxRateBytesPerSecond?: number },
     waiting: Waiting,
   ): Promise<BackupView>;
   /** What `createBackup` would do: probes sources and repository, starts nothing. */

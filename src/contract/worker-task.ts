@@ -37,11 +37,13 @@ export type TaskKind = TaskBody["kind"];
 export type TaskOf<K extends TaskKind> = WorkerTask & Extract<TaskBody, { kind: K }>;
 
 export type TaskBody =
+  /** `dryRun`: probes only; the result says what would be made. */
   | {
       readonly kind: "prepare-backup";
       readonly backupId: string;
       readonly attempt: number;
       readonly spec: BackupSpec;
+      readonly dryRun?: boolean;
     }
   | {
       readonly kind: "backup-database";

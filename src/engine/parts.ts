@@ -15,6 +15,8 @@ export interface EngineParts {
   /** Of operations and of workers. Renewed six times in that time. */
   readonly leaseSeconds: number;
   readonly keysDirectory: string;
+  /** Where a person finds a project's key. */
+  readonly keyPlace: (projectId: string) => string;
   /** Told what was found and done that nobody asked for: dead operations, reminders. */
   readonly notice: (line: LogLine) => void;
 }

@@ -1,4 +1,4 @@
-import type { TaskResults } from "../contract/worker-task.ts";
+import type { PrepareBackupResult, TaskResults } from "../contract/worker-task.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
 import {
   decideBackup,
@@ -11,7 +11,7 @@ import type { Operation, OperationTask } from "../core/operation/operation.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { backupStatusOf } from "./backup-views.ts";
 import type { OperationSession } from "./operation-session.ts";
-import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
+import { makeContext, makeLogLine, type EngineParts, type TaskRequest } from "./parts.ts";
 
 /** What a backup's operation row keeps as its request. */
 export interface BackupRequest {
@@ -29,9 +29,14 @@ export function makeBackupSteps(
   ownerDied: boolean,
 ): Steps<BackupObservation, BackupAction> {
   let shown: string | undefined;
+  let announced = false;
   return {
     observe: async () => {
       const { operation, tasks } = await session.read();
+      if (!announced && tasks.get("prepare")?.state === "done") {
+        announced = true;
+        await announcePrepared(parts, session, operation, tasks.get("prepare")?.result as PrepareBackupResult);
+      }
       const status = backupStatusOf(operation, tasks);
       if (status !== shown) session.emit({ type: "state", status });
       shown = status;
@@ -57,6 +62,22 @@ export function makeBackupSteps(
       session.emit({ type: "state", status: outcome });
     },
   };
+}
+
+async function announcePrepared(
+  parts: EngineParts,
+  session: OperationSession,
+  { id, projectId, repository }: Operation,
+  prepared: PrepareBackupResult,
+): Promise<void> {
+  if (prepared.repositoryCreated) session.log("info", `A new repository was made at ${repository}.`);
+  if (prepared.keyCreated) {
+    const place = parts.keyPlace(projectId);
+    session.emit({ type: "key-created", projectId, place });
+    const message = `A key was made for project ${projectId}: ${place}. Without it no backup can be read; keep a copy.`;
+    await parts.catalog.appendLog(id, makeLogLine(parts, "warn", message));
+  }
+  for (const note of prepared.database?.notes ?? []) session.log("info", note);
 }
 
 function observe(

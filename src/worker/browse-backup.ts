@@ -22,6 +22,7 @@ export async function browseBackup(task: TaskOf<"browse-backup">, run: TaskRun):
     result.tables += 1;
     result.bytes += table.bytes ?? 0;
     report(run, table);
+    await run.drained();
   }
   for await (const entry of manifestEntries(run, metadata, keys)) {
     run.signal.throwIfAborted();
@@ -29,6 +30,7 @@ export async function browseBackup(task: TaskOf<"browse-backup">, run: TaskRun):
     result.files += 1;
     result.bytes += entry.sizeBytes;
     report(run, describeEntry(entry));
+    await run.drained();
   }
   return result;
 }

@@ -1,8 +1,9 @@
 import type { PrepareBackupResult, TaskOf } from "../contract/worker-task.ts";
+import { Failure, type FailureCode } from "../core/failure.ts";
 import { createBackupKeys } from "./backup-keys.ts";
 import { checkFolderSource } from "../stores/filesystem/check-folder-source.ts";
 import { probeDatabase } from "./probe-database.ts";
-import { ensureRepository } from "./repository.ts";
+import { ensureRepository, openRepository } from "./repository.ts";
 import type { TaskRun } from "./task.ts";
 
 /**
@@ -16,6 +17,9 @@ export async function prepareBackup(
   const { spec } = task;
   if (spec.storage !== undefined) await checkFolderSource(spec.storage.url);
   const database = spec.database === undefined ? undefined : await probeDatabase(spec.database, run);
+  if (task.dryRun === true) {
+    return { ...(await lookWhatIsMissing(run)), ...(database === undefined ? {} : { database }) };
+  }
   const { created } = await ensureRepository(run);
   const { projectKeyCreated } = await createBackupKeys(run, task.backupId);
   return {
@@ -23,4 +27,24 @@ export async function prepareBackup(
     keyCreated: projectKeyCreated,
     ...(database === undefined ? {} : { database }),
   };
+}
+
+async function lookWhatIsMissing(
+  run: TaskRun,
+): Promise<Pick<PrepareBackupResult, "repositoryCreated" | "keyCreated">> {
+  const { projectId } = run.context;
+  return {
+    repositoryCreated: await isMissing("repository-not-found", () => openRepository(run)),
+    keyCreated: await isMissing("key-missing", () => run.keys.recipients(projectId, { create: false })),
+  };
+}
+
+async function isMissing(code: FailureCode, look: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await look();
+    return false;
+  } catch (error) {
+    if (error instanceof Failure && error.code === code) return true;
+    throw error;
+  }
 }

@@ -1,0 +1,110 @@
+import type { FailureCode } from "../failure.ts";
+import { projectIdPattern } from "../repository/layout.ts";
+import type { BackupSpec, DatabaseSourceSpec, FilesSourceSpec } from "./backup.ts";
+
+/** One thing that is wrong with a request. */
+export interface Problem {
+  readonly code: FailureCode;
+  /** The field, as §7 names it. */
+  readonly field: string;
+  readonly message: string;
+}
+
+export const applications: readonly string[] = ["liferay", "drupal", "bloomreach"];
+
+/** Everything that is wrong with a request for a backup, at once; empty when it may be tried. */
+export function validateBackup(spec: BackupSpec): readonly Problem[] {
+  return [
+    ...validateProjectId(spec.projectId),
+    ...validateApplication(spec.application),
+    ...when(spec.provider !== "local", "provider", `The provider ${spec.provider} is not available; use local.`),
+    ...(spec.database === undefined && spec.storage === undefined ? [nothingToBackUp] : []),
+    ...(spec.database === undefined ? [] : validateDatabase(spec.database)),
+    ...(spec.storage === undefined ? [] : validateStorage(spec.storage)),
+  ];
+}
+
+const nothingToBackUp: Problem = {
+  code: "nothing-to-back-up",
+  field: "database",
+  message: "The request names neither a database nor files. Give --database, --files or both.",
+};
+
+function validateDatabase(database: DatabaseSourceSpec): Problem[] {
+  const { streams, lockTimeoutMs } = database;
+  return [
+    ...validateDatabaseUrl("database.url", database.url),
+    ...when(
+      streams !== undefined && !isWholeBetween(streams, 1, 64),
+      "database.streams",
+      `The number of streams must be a whole number from 1 to 64, not ${streams}.`,
+    ),
+    ...when(
+      lockTimeoutMs !== undefined && !isWholeBetween(lockTimeoutMs, 1, 86_400_000),
+      "database.lockTimeoutMs",
+      `The lock timeout must be between 1 ms and a day, not ${lockTimeoutMs} ms.`,
+    ),
+    ...validatePatterns("database.excludeTables", database.excludeTables),
+  ];
+}
+
+function validateStorage(storage: FilesSourceSpec): Problem[] {
+  return [
+    ...validateFilesUrl("storage.url", storage.url),
+    ...when(
+      !(storage.maxShrink >= 0 && storage.maxShrink <= 1),
+      "storage.maxShrink",
+      `maxShrink is a share from 0 to 1, not ${storage.maxShrink}.`,
+    ),
+    ...validatePatterns("storage.excludePatterns", storage.excludePatterns),
+    ...validatePatterns("storage.excludePaths", storage.excludePaths),
+    ...validatePatterns("storage.includePaths", storage.includePaths),
+  ];
+}
+
+export function validateProjectId(projectId: string): Problem[] {
+  return when(
+    !projectIdPattern.test(projectId),
+    "projectId",
+    `"${projectId}" is no project id: lower-case letters, digits and hyphens, at most 63, no hyphen at either end.`,
+  );
+}
+
+function validateApplication(application: string | undefined): Problem[] {
+  if (application === undefined || applications.includes(application)) return [];
+  const message = `There is no application profile "${application}". Use ${applications.join(", ")}, or leave it out.`;
+  return [{ code: "application-unknown", field: "application", message }];
+}
+
+/** A URL that can be stored and shown: of the right kind, and without a password. Never repeats the URL. */
+export function validateDatabaseUrl(field: string, url: string): Problem[] {
+  if (!/^postgres(?:ql)?:\/\//i.test(url)) {
+    return when(true, field, "The database must be given as postgres://user@host:port/name.");
+  }
+  const userInfo = /^[^/]+\/\/([^/?#]*)@/.exec(url)?.[1] ?? "";
+  if (!userInfo.includes(":") && !/[?&]password=/i.test(url)) return [];
+  const message =
+    "The database URL carries a password, which every user of this machine could read. Remove it and use " +
+    "PGPASSWORD, a .pgpass file or a service file.";
+  return [{ code: "password-on-command-line", field, message }];
+}
+
+export function validateFilesUrl(field: string, url: string): Problem[] {
+  return when(!url.startsWith("file:///"), field, `"${url}" is no folder; give a path or file:///path.`);
+}
+
+function validatePatterns(field: string, patterns: readonly string[]): Problem[] {
+  return when(
+    patterns.some((pattern) => pattern.trim() === "" || pattern.includes("\0")),
+    field,
+    `${field} holds an empty pattern.`,
+  );
+}
+
+export const isWholeBetween = (value: number, least: number, most: number): boolean =>
+  Number.isInteger(value) && value >= least && value <= most;
+
+/** A problem of the general code, when it is one. */
+export function when(isWrong: boolean, field: string, message: string): Problem[] {
+  return isWrong ? [{ code: "request-invalid", field, message }] : [];
+}

@@ -1,0 +1,22 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { Failure } from "../core/failure.ts";
+import type { EngineParts } from "./parts.ts";
+
+/** The owner looks about once a second, and its workers have ten seconds to stop. */
+const waitMs = 15_000;
+
+/**
+ * Asks whoever runs the operation to cancel it, and waits for its end, but not for ever. Rejects with
+ * `already-finished`.
+ */
+export async function requestCancel(parts: EngineParts, id: string): Promise<void> {
+  if (!(await parts.catalog.requestCancel(id))) {
+    const outcome = (await parts.catalog.getOperation(id))?.end?.outcome ?? "Completed";
+    throw new Failure("already-finished", `${id} has already ended (${outcome}), so there is nothing to cancel.`);
+  }
+  const deadline = performance.now() + waitMs;
+  while (performance.now() < deadline) {
+    if ((await parts.catalog.getOperation(id))?.end !== undefined) return;
+    await sleep(100);
+  }
+}

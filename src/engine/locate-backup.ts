@@ -1,0 +1,70 @@
+import type { BackupReference } from "../contract/service.ts";
+import { backupIdPattern } from "../core/repository/layout.ts";
+import type { BackupMetadata } from "../core/repository/metadata.ts";
+import { Failure } from "../core/failure.ts";
+import { makeContext, type EngineParts } from "./parts.ts";
+import { normalizeRepositoryUrl } from "./repository-url.ts";
+import { describeSealed } from "./run-backup.ts";
+import { runTaskAlone } from "./run-worker.ts";
+
+export interface BackupPlace {
+  readonly backupId: string;
+  readonly projectId: string;
+  readonly repository: string;
+}
+
+/**
+ * Where a backup is: by the catalog, or, when a repository is named, in that repository, whether the
+ * catalog knows it or not (then it is noted in it). Rejects with `backup-not-found`.
+ */
+export async function locateBackup(
+  parts: EngineParts,
+  reference: BackupReference,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<BackupPlace> {
+  const { backupId } = reference;
+  // A name that is no id could lead a path astray; it is unknown, like any other unknown one.
+  if (!backupIdPattern.test(backupId)) throw notFound(reference);
+  const projectId = reference.projectId === "" ? undefined : reference.projectId;
+  const known = await parts.catalog.getBackup(backupId, projectId);
+  if (reference.repository === undefined) {
+    if (known === undefined || known.deletedAtMs !== undefined) throw notFound(reference);
+    return { backupId, projectId: known.projectId, repository: known.repository };
+  }
+  const repository = normalizeRepositoryUrl(reference.repository);
+  if (known !== undefined && known.repository === repository) return { backupId, projectId: known.projectId, repository };
+  const metadata = await findInRepository(parts, backupId, projectId ?? known?.projectId, repository, signal);
+  if (metadata === undefined) throw notFound({ ...reference, repository });
+  // Known from another repository: the catalog's row stays what it is.
+  if (known === undefined) await parts.catalog.putBackup(describeSealed(metadata, repository));
+  return { backupId, projectId: metadata.projectId, repository };
+}
+
+async function findInRepository(
+  parts: EngineParts,
+  backupId: string,
+  projectId: string | undefined,
+  repository: string,
+  signal: AbortSignal,
+): Promise<BackupMetadata | undefined> {
+  if (projectId !== undefined) {
+    const context = makeContext(parts, { repository, projectId });
+    const found = await runTaskAlone(parts, "read-metadata", { kind: "read-metadata", context, backupId }, { signal });
+    return found.metadata;
+  }
+  // The project is not known: the repository is asked for everything it holds.
+  const context = makeContext(parts, { repository, projectId: "" });
+  const scan = { kind: "scan-repository", context, onlyProject: false } as const;
+  const { backups } = await runTaskAlone(parts, "scan-repository", scan, { signal });
+  return backups.find((metadata) => metadata.backupId === backupId);
+}
+
+export function notFound({ backupId, projectId, repository }: BackupReference): Failure {
+  const where = repository === undefined ? "the catalog" : repository;
+  const whose = projectId === undefined || projectId === "" ? "" : ` of project ${projectId}`;
+  return new Failure(
+    "backup-not-found",
+    `There is no backup "${backupId}"${whose} in ${where}. \`lc2 backup list\` shows what there is; ` +
+      "`lc2 repository scan REPOSITORY` makes the backups of a repository known.",
+  );
+}

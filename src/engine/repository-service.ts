@@ -1,0 +1,131 @@
+import type { Lc2Service } from "../contract/service.ts";
+import type { ScanRepositoryResult } from "../contract/worker-task.ts";
+import { validateProjectId } from "../core/backup/validate-backup.ts";
+import { forward } from "./backup-service.ts";
+import { makeContext, type EngineParts } from "./parts.ts";
+import { normalizeRepositoryUrl } from "./repository-url.ts";
+import { describeSealed } from "./run-backup.ts";
+import { runTaskAlone } from "./run-worker.ts";
+import { beginCall, refuseProblems } from "./service-call.ts";
+
+type RepositoryService = Pick<
+  Lc2Service,
+  | "checkRepository"
+  | "scanRepository"
+  | "sweepRepository"
+  | "rotateKey"
+  | "exportKey"
+  | "importKey"
+  | "createRecoveryKey"
+>;
+
+/** The keys of this installation, for the verbs that are about keys themselves. */
+export interface KeyAdministration {
+  /** Makes a new current key. */
+  rotate(projectId: string): Promise<{ keyId: string }>;
+  exportKeyfile(projectId: string): Promise<string>;
+  importKeyfile(text: string): Promise<{ projectId: string; added: string[]; known: string[] }>;
+  createRecoveryKey(projectId: string): Promise<{ keyId: string; privateText: string }>;
+}
+
+/** The verbs of repositories and keys. Only `scan` touches the catalog. */
+export function createRepositoryService(
+  parts: EngineParts,
+  openKeys: () => Promise<KeyAdministration>,
+): RepositoryService {
+  /** Without a project the task is about the whole repository. */
+  const place = (repository: string, projectId: string | undefined) => {
+    if (projectId !== undefined) refuseProblems(validateProjectId(projectId));
+    const context = makeContext(parts, {
+      repository: normalizeRepositoryUrl(repository),
+      projectId: projectId ?? "",
+    });
+    return { context, onlyProject: projectId !== undefined };
+  };
+
+  return {
+    checkRepository: async (repository, options, waiting) => {
+      const { readData, subset, projectId } = options;
+      const task = {
+        kind: "check-repository",
+        ...place(repository, projectId),
+        readData,
+        ...(subset === undefined ? {} : { subset }),
+      } as const;
+      return await runTaskAlone(parts, "check-repository", task, { signal: waiting.signal, ...forward(waiting) });
+    },
+
+    scanRepository: async (repository, { projectId }, waiting) => {
+      const told = await beginCall(parts, waiting);
+      const task = { kind: "scan-repository", ...place(repository, projectId) } as const;
+      const { signal } = waiting;
+      const found = await runTaskAlone(told, "scan-repository", task, { signal, ...forward(waiting) });
+      return await indexScan(told, task.context.repository, projectId, found);
+    },
+
+    sweepRepository: async (repository, { dryRun, minimumAgeSeconds }, waiting) => {
+      const { context } = place(repository, undefined);
+      const task = { kind: "sweep-repository", context, dryRun, minimumAgeSeconds } as const;
+      return await runTaskAlone(parts, "sweep-repository", task, { signal: waiting.signal, ...forward(waiting) });
+    },
+
+    rotateKey: async (projectId, { repository, dryRun }, waiting) => {
+      const { context } = place(repository, projectId);
+      const { signal } = waiting;
+      const task = { kind: "rotate-keys", context, dryRun } as const;
+      if (!dryRun) {
+        await (await openKeys()).rotate(projectId);
+        return await runTaskAlone(parts, "rotate-keys", task, { signal, ...forward(waiting) });
+      }
+      const seen = await runTaskAlone(parts, "rotate-keys", task, { signal, ...forward(waiting) });
+      // With a new key none of them would be current.
+      return { ...seen, rewrapped: seen.rewrapped + seen.alreadyCurrent, alreadyCurrent: 0 };
+    },
+
+    exportKey: async (projectId) => {
+      refuseProblems(validateProjectId(projectId));
+      return await (await openKeys()).exportKeyfile(projectId);
+    },
+
+    importKey: async (text) => await (await openKeys()).importKeyfile(text),
+
+    createRecoveryKey: async (projectId) => {
+      refuseProblems(validateProjectId(projectId));
+      return await (await openKeys()).createRecoveryKey(projectId);
+    },
+  };
+}
+
+/**
+ * Makes the catalog say what the repository holds: what was found is listed, and what the catalog listed
+ * at this place and is not there any more is not.
+ */
+async function indexScan(
+  parts: EngineParts,
+  repository: string,
+  projectId: string | undefined,
+  found: ScanRepositoryResult,
+): Promise<ScanRepositoryResult> {
+  for (const metadata of found.backups) await parts.catalog.putBackup(describeSealed(metadata, repository));
+  const present = new Set(
+    [...found.backups, ...found.incomplete].map(({ backupId }) => backupId),
+  );
+  const gone = (await listIndexed(parts, repository, projectId)).filter(({ backupId }) => !present.has(backupId));
+  for (const backup of gone) {
+    await parts.catalog.markBackup(backup.backupId, backup.projectId, { deletedAtMs: parts.clock.nowMs() });
+  }
+  if (gone.length === 0) return found;
+  const names = gone.map(({ backupId }) => backupId).join(", ");
+  const note = `No longer in this repository, so no longer listed: ${names}.`;
+  return { ...found, notes: [...found.notes, note] };
+}
+
+async function listIndexed(parts: EngineParts, repository: string, projectId: string | undefined) {
+  const query = {
+    repository,
+    outcome: "Completed",
+    limit: 1_000_000,
+    ...(projectId === undefined ? {} : { projectId }),
+  } as const;
+  return (await parts.catalog.listBackups(query)).backups;
+}

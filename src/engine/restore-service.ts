@@ -1,0 +1,240 @@
+import type { BackupReference, Lc2Service, RestoreView, Waiting } from "../contract/service.ts";
+import { Failure } from "../core/failure.ts";
+import type { Operation, OperationTask } from "../core/operation/operation.ts";
+import type { RestoreRecord } from "../core/ports/catalog.ts";
+import { makeOperationId } from "../core/repository/layout.ts";
+import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
+import { validateRestore } from "../core/restore/validate-restore.ts";
+import { forward, readOperation } from "./backup-service.ts";
+import { requestCancel } from "./cancel-operation.ts";
+import { locateBackup, type BackupPlace } from "./locate-backup.ts";
+import { OperationSession } from "./operation-session.ts";
+import { makeContext, type EngineParts } from "./parts.ts";
+import { viewRestore } from "./restore-views.ts";
+import { makeRestoreSteps, type RestoreRequest } from "./run-restore.ts";
+import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
+import { runTaskAlone } from "./run-worker.ts";
+import { beginCall, refuseProblems } from "./service-call.ts";
+
+type RestoreService = Pick<
+  Lc2Service,
+  | "planRestore"
+  | "createRestore"
+  | "listRestores"
+  | "getRestore"
+  | "restoreLogs"
+  | "cancelRestore"
+  | "undoRestore"
+>;
+
+/** The verbs of restores. */
+export function createRestoreService(bareParts: EngineParts): RestoreService {
+  return {
+    planRestore: async (wish, options, waiting) => {
+      const { parts, spec, place } = await open(bareParts, wish, options, waiting);
+      const restoreId = makeOperationId("restore", parts.clock.nowMs(), parts.ids.hex(6));
+      const context = makeContext(parts, place);
+      const task = { kind: "plan-restore", context, restoreId, spec } as const;
+      return await runTaskAlone(parts, "plan-restore", task, { signal: waiting.signal, ...forward(waiting) });
+    },
+
+    createRestore: async (wish, options, waiting) => {
+      const { parts, spec, place } = await open(bareParts, wish, options, waiting);
+      const { approve, onPlan } = options;
+      const request: RestoreRequest = { spec, ...(approve === undefined ? {} : { approve }) };
+      const restoreId = await runRestore(parts, request, place, onPlan, waiting);
+      return await readEnded(parts, restoreId, restoreId);
+    },
+
+    listRestores: async (query) => {
+      const parts = await beginCall(bareParts);
+      const { operations, total } = await parts.catalog.listOperations({ ...query, kind: "restore" });
+      const restores: RestoreView[] = [];
+      for (const { id } of operations) restores.push(await readRestore(parts, id));
+      return { restores, total };
+    },
+
+    getRestore: async (restoreId) => await readRestore(await beginCall(bareParts), restoreId),
+
+    restoreLogs: async (restoreId) => {
+      const parts = await beginCall(bareParts);
+      await findRestore(parts, restoreId);
+      return await parts.catalog.listLog(restoreId);
+    },
+
+    cancelRestore: async (restoreId) => {
+      const parts = await beginCall(bareParts);
+      await findRestore(parts, restoreId);
+      await requestCancel(parts, restoreId);
+      return await readRestore(parts, restoreId);
+    },
+
+    undoRestore: async (restoreId, waiting) => {
+      const parts = await beginCall(bareParts, waiting);
+      const found = await findRestore(parts, restoreId);
+      const undoId = await runUndo(parts, found, describeUndo(found), waiting);
+      return await readEnded(parts, undoId, restoreId);
+    },
+  };
+}
+
+async function open(
+  bareParts: EngineParts,
+  wish: RestoreSpec,
+  options: { readonly repository?: string },
+  waiting: Waiting,
+): Promise<{ parts: EngineParts; spec: RestoreSpec; place: BackupPlace }> {
+  // The project may be left out: the backup knows whose it is.
+  refuseProblems(validateRestore(wish.projectId === "" ? { ...wish, projectId: "unknown" } : wish));
+  const parts = await beginCall(bareParts, waiting);
+  const { backupId, projectId } = wish;
+  const reference: BackupReference = { backupId, projectId, ...pickRepository(options) };
+  const place = await locateBackup(parts, reference, waiting.signal);
+  return { parts, spec: { ...wish, projectId: place.projectId }, place };
+}
+
+const pickRepository = ({ repository }: { readonly repository?: string }) =>
+  repository === undefined ? {} : { repository };
+
+async function runRestore(
+  parts: EngineParts,
+  request: RestoreRequest,
+  place: BackupPlace,
+  onPlan: ((plan: RestorePlan) => Promise<void>) | undefined,
+  waiting: Waiting,
+): Promise<string> {
+  const nowMs = parts.clock.nowMs();
+  const id = makeOperationId("restore", nowMs, parts.ids.hex(6));
+  const owner = parts.processes.identifyThisProcess(parts.ids.hex(8));
+  const operation = {
+    id,
+    kind: "restore",
+    projectId: place.projectId,
+    requestId: `req-${parts.ids.hex(12)}`,
+    spec: request,
+    repository: place.repository,
+    createdAtMs: nowMs,
+    leaseOwner: owner,
+  } as const;
+  if (!(await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds }))) {
+    // The same second and the same six random digits.
+    return await runRestore(parts, request, place, onPlan, waiting);
+  }
+  await parts.catalog.putRestore(id, { backupId: place.backupId });
+  waiting.onEvent({ type: "accepted", id });
+  const session = new OperationSession(parts, id, owner, waiting.onEvent);
+  session.open(waiting.signal);
+  try {
+    const who = { owner, ownerDied: false, ...(onPlan === undefined ? {} : { onPlan }) };
+    await session.run(makeRestoreSteps(parts, session, who));
+  } finally {
+    await session.close();
+  }
+  return id;
+}
+
+interface FoundRestore {
+  readonly operation: Operation;
+  readonly tasks: ReadonlyMap<string, OperationTask>;
+  readonly record: RestoreRecord | undefined;
+}
+
+async function findRestore(parts: EngineParts, restoreId: string): Promise<FoundRestore> {
+  const { operation, tasks } = await readOperation(parts, restoreId);
+  if (operation?.kind !== "restore") {
+    throw new Failure(
+      "restore-not-found",
+      `No restore "${restoreId}" is known. \`lc2 restore list\` shows what there is.`,
+    );
+  }
+  return { operation, tasks, record: await parts.catalog.getRestore(restoreId) };
+}
+
+async function readRestore(parts: EngineParts, restoreId: string): Promise<RestoreView> {
+  const { operation, tasks, record } = await findRestore(parts, restoreId);
+  return viewRestore(operation, tasks, record, parts.clock.nowMs());
+}
+
+/** The restore as it is after `operationId` ended; that one's failure, when it did not complete. */
+async function readEnded(parts: EngineParts, operationId: string, restoreId: string): Promise<RestoreView> {
+  const end = (await parts.catalog.getOperation(operationId))?.end;
+  if (end?.failure !== undefined) throw Failure.fromRecord(end.failure);
+  if (end === undefined) throw new Failure("interrupted", `${operationId} has no recorded end.`);
+  return await readRestore(parts, restoreId);
+}
+
+/** What there is to put back. Rejects with `still-running` and `nothing-to-undo`. */
+function describeUndo({ operation, tasks, record }: FoundRestore): UndoRequest {
+  const restoreId = operation.id;
+  if (operation.end === undefined) {
+    throw new Failure("still-running", `${restoreId} is still running. Wait for its end or cancel it, then undo it.`);
+  }
+  const plan = record?.plan as RestorePlan | undefined;
+  const isDone = record?.undoneAtMs !== undefined;
+  const parts: ("database" | "files")[] = [];
+  if (tasks.has("files") && tasks.get("undo-files")?.state !== "done") parts.push("files");
+  // Nothing is kept of a whole database restored in place; when files can go back, they do.
+  const isKept = plan?.database?.into !== "in-place" || plan.database.tables !== undefined || parts.length === 0;
+  if (plan?.database !== undefined && isKept && mayHaveReplaced(operation, tasks)) parts.unshift("database");
+  if (plan === undefined || isDone || parts.length === 0) {
+    const why = isDone ? `${restoreId} was undone already.` : `${restoreId} changed nothing that could be put back.`;
+    throw new Failure("nothing-to-undo", `${why} \`lc2 restore get ${restoreId}\` shows what happened.`);
+  }
+  return { restoreId, plan, parts };
+}
+
+/**
+ * Whether the restored database is, or may be, the live one: the restore completed, it was loaded in
+ * place, or it is not known how the last step ended.
+ */
+function mayHaveReplaced(operation: Operation, tasks: ReadonlyMap<string, OperationTask>): boolean {
+  if (operation.end?.outcome === "Completed") return true;
+  const swap = tasks.get("swap");
+  if (swap !== undefined) return tasks.get("discard")?.state !== "done";
+  return tasks.get("database")?.state === "done" && !tasks.has("discard");
+}
+
+async function runUndo(
+  parts: EngineParts,
+  { operation }: FoundRestore,
+  request: UndoRequest,
+  waiting: Waiting,
+): Promise<string> {
+  const owner = parts.processes.identifyThisProcess(parts.ids.hex(8));
+  const undoId = await claimUndo(parts, operation, request, owner);
+  const session = new OperationSession(parts, undoId, owner, waiting.onEvent);
+  session.open(waiting.signal);
+  try {
+    await session.run(makeUndoSteps(parts, session, owner, false));
+  } finally {
+    await session.close();
+  }
+  return undoId;
+}
+
+/** The id counts the tries, so that two undos of one restore cannot run at once. */
+async function claimUndo(
+  parts: EngineParts,
+  restore: Operation,
+  request: UndoRequest,
+  owner: string,
+): Promise<string> {
+  for (let count = 1; ; count += 1) {
+    const id = `undo-${restore.id}-${count}`;
+    const operation = {
+      id,
+      kind: "undo",
+      projectId: restore.projectId,
+      requestId: `req-${parts.ids.hex(12)}`,
+      spec: request,
+      repository: restore.repository,
+      createdAtMs: parts.clock.nowMs(),
+      leaseOwner: owner,
+    } as const;
+    if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) return id;
+    const earlier = await parts.catalog.getOperation(id);
+    if (earlier?.end === undefined) {
+      throw new Failure("still-running", `${restore.id} is being undone by another lc2 at this moment.`);
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { openSqliteCatalog } from "../catalog/open-sqlite-catalog.ts";
+import type { Lc2Service, LogLine } from "../contract/service.ts";
+import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
+import type { Catalog } from "../core/ports/catalog.ts";
+import { createBackupService } from "../engine/backup-service.ts";
+import type { EngineParts } from "../engine/parts.ts";
+import { createRepositoryService } from "../engine/repository-service.ts";
+import { createRestoreService } from "../engine/restore-service.ts";
+import { createWorkerLauncher } from "../processes/launch-worker.ts";
+import { createProcesses } from "../processes/process-identity.ts";
+import type { Config } from "./config.ts";
+
+export interface ServiceOptions {
+  /**
+   * Told what was found and done that nobody asked for (a dead operation, a reminder) during calls that
+   * have no listener of their own. Default: standard error.
+   */
+  readonly onNotice?: (line: LogLine) => void;
+  /** Program and first arguments of a worker. Default: this installation's own. For tests. */
+  readonly workerCommand?: readonly [string, ...string[]];
+}
+
+/** Threads for compression and hashing; several streams share them. */
+const workerThreads = "8";
+
+/**
+ * The product in this process, on the catalog of a data directory. Any number of processes may have one
+ * open. Nothing is opened or made before a call needs it.
+ */
+export function openService(config: Config, options: ServiceOptions = {}): Lc2Service {
+  let catalog: Catalog | undefined;
+  const parts: EngineParts = {
+    get catalog() {
+      return (catalog ??= openSqliteCatalog(config.catalogFile));
+    },
+    launcher: createWorkerLauncher<WorkerTask, WorkerMessage>({
+      command: options.workerCommand ?? [process.execPath, fileURLToPath(new URL("./worker.ts", import.meta.url))],
+      env: { ...config.env, UV_THREADPOOL_SIZE: config.env["UV_THREADPOOL_SIZE"] ?? workerThreads },
+    }),
+    processes: createProcesses(),
+    clock: { nowMs: () => Date.now() },
+    ids: { hex: (length) => randomBytes(Math.ceil(length / 2)).toString("hex").slice(0, length) },
+    leaseSeconds: config.leaseSeconds,
+    keysDirectory: config.keysDirectory,
+    keyPlace: (projectId) => join(config.keysDirectory, `${projectId}.key`),
+    notice: options.onNotice ?? ((line) => process.stderr.write(`lc2: ${line.message}\n`)),
+  };
+  return {
+    ...createBackupService(parts),
+    ...createRestoreService(parts),
+    ...createRepositoryService(parts, async () => {
+      const { KeyfileService } = await import("../keys/keyfile/keyfile-service.ts");
+      return new KeyfileService(config.keysDirectory);
+    }),
+    close: async () => await catalog?.close(),
+  };
+}

@@ -1,0 +1,205 @@
+/**
+ * The process a worker lives in: it speaks the protocol of `contract/worker-task.ts` and ends when its task
+ * has ended, when it is told to (SIGTERM), and within five seconds of losing its lease or its parent,
+ * whatever the task does then.
+ */
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { Socket } from "node:net";
+import { setPriority, tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TaskKind, TaskOf, TaskResults, WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
+import { Failure } from "../core/failure.ts";
+import type { KeyService } from "../core/ports/key-service.ts";
+import type { ObjectStore } from "../core/ports/object-store.ts";
+import type { TaskRun } from "./task.ts";
+
+/** What a worker process is made of; `main/worker.ts` puts it together. */
+export interface WorkerParts {
+  readonly runTask: <K extends TaskKind>(kind: K, task: TaskOf<K>, run: TaskRun) => Promise<TaskResults[K]>;
+  readonly openStore: (url: string) => Promise<ObjectStore>;
+  readonly openKeys: (directory: string, onNotice: (message: string) => void) => Promise<KeyService>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** From losing lease or parent to the hard end: the five seconds of the promise, less some reserve. */
+const hardEndMs = 4_000;
+/** Waiting messages above which `drained` waits. */
+const messageBacklogBytes = 1 << 20;
+const scratchPrefix = "lc2-worker-";
+const lowPriority = 10;
+const urgentTasks: ReadonlySet<TaskKind> = new Set<TaskKind>([
+  "plan-restore",
+  "restore-database",
+  "restore-files",
+  "swap-database",
+  "undo-restore",
+  "download",
+]);
+
+const stopped = new AbortController();
+/** Opened when a worker runs, not when this file is read. */
+let messages: Socket | undefined;
+
+/** Takes one task from standard input, runs it, reports on descriptor 3 and ends the process. */
+export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
+  const socket = openMessages();
+  messages = socket;
+  process.once("SIGTERM", () => stopped.abort(new Failure("cancelled", "The task was cancelled.")));
+  const scratchDirectory = mkdtempSync(join(tmpdir(), `${scratchPrefix}${process.pid}-`));
+  let exitCode = 0;
+  try {
+    removeStaleScratch();
+    const task = await readTask();
+    // What nobody waits for with a broken site gives way to the machine's other work; children inherit it.
+    if (!urgentTasks.has(task.kind)) setPriority(lowPriority);
+    const result = await run(parts, task, scratchDirectory);
+    report({ type: "done", result });
+  } catch (error) {
+    exitCode = 1;
+    report({ type: "failed", failure: describeFailure(error).toRecord() });
+  }
+  rmSync(scratchDirectory, { recursive: true, force: true });
+  socket.end(() => process.exit(exitCode));
+  setTimeout(endNow, hardEndMs);
+}
+
+async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scratchDirectory: string) {
+  const { context } = task;
+  const taskRun: TaskRun = {
+    context,
+    store: await parts.openStore(context.repository),
+    keys: await parts.openKeys(context.keys.directory, (message) => report({ type: "log", level: "warn", message })),
+    signal: stopped.signal,
+    report,
+    drained,
+    clock: { nowMs: () => Date.now() },
+    ids: {
+      hex: (length) =>
+        randomBytes(Math.ceil(length / 2))
+          .toString("hex")
+          .slice(0, length),
+    },
+    env: parts.env,
+    scratchDirectory,
+  };
+  return await parts.runTask<K>(task.kind, task, taskRun);
+}
+
+/** Resolves with the first line; later lines renew the lease, the end of input aborts the task. */
+function readTask(): Promise<WorkerTask> {
+  return new Promise((resolve, reject) => {
+    let rest = "";
+    let lease: ReturnType<typeof watchLease> | undefined;
+    process.stdin.setEncoding("utf8");
+    process.stdin.on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) {
+        if (lease === undefined) {
+          const task = JSON.parse(line) as WorkerTask;
+          lease = watchLease(task.lease.seconds);
+          resolve(task);
+        } else {
+          lease.renew();
+          report({ type: "alive" });
+        }
+      }
+    });
+    const onEnd = () => {
+      const failure = new Failure("interrupted", "The process that started this worker is gone.");
+      abandon(failure);
+      reject(failure);
+    };
+    process.stdin.once("end", onEnd);
+    process.stdin.once("error", onEnd);
+  });
+}
+
+/** Measured by the monotonic clock: whoever sets the time neither ends nor prolongs a lease. */
+function watchLease(seconds: number): { renew: () => void } {
+  let renewedAtMs = performance.now();
+  setInterval(() => {
+    if (performance.now() - renewedAtMs < seconds * 1000) return;
+    const message = `The lease was not renewed for ${seconds} seconds, so the worker stopped.`;
+    abandon(new Failure("interrupted", message, { retry: "backoff" }));
+  }, 500).unref();
+  return {
+    renew: () => {
+      renewedAtMs = performance.now();
+    },
+  };
+}
+
+/** Nobody waits for this worker any more: its task is asked to stop, and not asked twice. */
+function abandon(failure: Failure): void {
+  if (stopped.signal.reason instanceof Failure && stopped.signal.reason.code === "interrupted") return;
+  stopped.abort(failure);
+  setTimeout(endNow, hardEndMs);
+}
+
+/** This process and all its children, now. A worker leads its own group; started by hand it does not. */
+function endNow(): void {
+  try {
+    process.kill(-process.pid, "SIGKILL");
+  } catch {
+    process.exit(1);
+  }
+}
+
+function openMessages(): Socket {
+  const socket = new Socket({ fd: 3, readable: false, writable: true });
+  // A parent that is gone is noticed by the end of standard input.
+  socket.on("error", () => undefined);
+  return socket;
+}
+
+function report(message: WorkerMessage): void {
+  if (messages === undefined || messages.destroyed) return;
+  // Progress is worth nothing later: what cannot be sent now is left out.
+  if (message.type === "progress" && messages.writableLength > messageBacklogBytes) return;
+  messages.write(`${JSON.stringify(message)}\n`);
+}
+
+async function drained(): Promise<void> {
+  const socket = messages;
+  if (socket === undefined || socket.destroyed || socket.writableLength < messageBacklogBytes) return;
+  await new Promise<void>((resolve) => {
+    socket.once("drain", resolve);
+    socket.once("close", resolve);
+  });
+}
+
+/** A task that was stopped reports why it was stopped, not what broke while it stopped. */
+function describeFailure(error: unknown): Failure {
+  return stopped.signal.aborted && stopped.signal.reason instanceof Failure
+    ? stopped.signal.reason
+    : Failure.from(error);
+}
+
+/** Folders of workers that were killed. They hold named pipes and lists, never data. */
+function removeStaleScratch(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = Number(
+      name.startsWith(scratchPrefix) ? name.slice(scratchPrefix.length).split("-")[0] : Number.NaN,
+    );
+    if (Number.isInteger(pid) && pid > 0 && !isRunning(pid)) removeFolder(join(tmpdir(), name));
+  }
+}
+
+function removeFolder(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // Another user's.
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "ESRCH");
+  }
+}
