@@ -2,10 +2,12 @@
  * `npm run generate` writes every file that is generated from the sources; with `--check` it writes
  * nothing and exits with 1 when one is missing or out of step.
  */
+import { renderCliPage } from "./generate-cli.ts";
 import { renderErrorsPage } from "./generate-errors.ts";
 import { bringInStep } from "./generated-file.ts";
 
 const generated: readonly { readonly path: string; readonly render: () => string }[] = [
+  { path: "docs/reference/cli.md", render: renderCliPage },
   { path: "docs/reference/errors.md", render: renderErrorsPage },
 ];
 

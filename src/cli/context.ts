@@ -1,4 +1,4 @@
-import type { Lc2Service, ServiceEvent, Waiting } from "../contract/service.ts";
+import type { Lc2Service, LogLine, ServiceEvent, Waiting } from "../contract/service.ts";
 import type { Group } from "./command.ts";
 import type { CliHost } from "./host.ts";
 import type { OutputFormat } from "./output.ts";
@@ -52,7 +52,6 @@ interface ContextOptions {
   readonly commandName: string;
   readonly format: OutputFormat;
   readonly dataDirectoryWish: string | undefined;
-  readonly debug: boolean;
   readonly quiet: boolean;
 }
 
@@ -66,6 +65,13 @@ export function createContext(host: CliHost, options: ContextOptions): RunningCo
     if (view === undefined) err.write(`${line}\n`);
     else view.note(line);
   };
+  const onNotice = (line: LogLine): void => {
+    if (line.level === "info") {
+      if (!options.quiet) note(line.message);
+    } else {
+      note(`${paintFor(err).yellow("warning:")} ${line.message}`);
+    }
+  };
   return {
     host,
     tree: options.tree,
@@ -77,7 +83,7 @@ export function createContext(host: CliHost, options: ContextOptions): RunningCo
     err,
     paint: paintFor(out),
     service: () => {
-      service ??= host.openService({ dataDirectory, debug: options.debug });
+      service ??= host.openService({ dataDirectory, onNotice });
       return service;
     },
     waiting: ({ onEvent } = {}) => {

@@ -1,5 +1,5 @@
 /** What the process that the command line runs in does for it. `src/main/cli.ts` makes the real one. */
-import type { Lc2Service } from "../contract/service.ts";
+import type { Lc2Service, LogLine } from "../contract/service.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface CliHost {
@@ -9,8 +9,8 @@ export interface CliHost {
   readonly nowMs: () => number;
   /** Absolute path of the data directory; `wish` is what `--data-dir` says. */
   dataDirectory(wish: string | undefined): string;
-  /** The in-process service; `debug` lets it say more. */
-  openService(options: { dataDirectory: string; debug: boolean }): Promise<Lc2Service>;
+  /** The in-process service; `onNotice` is told what it found and did that nobody asked for. */
+  openService(options: { dataDirectory: string; onNotice: (line: LogLine) => void }): Promise<Lc2Service>;
   /** From now on the first Ctrl-C (SIGTERM, SIGHUP) aborts `controller`, the second ends the process at once. */
   cancelOnSignal(controller: AbortController): void;
   /** Looks at the machine. Never rejects because of what it finds. */

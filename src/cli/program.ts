@@ -222,7 +222,7 @@ async function runCommand(
 
   const dataDirectoryWish = commonOptions.dataDirectory.read(raw.option(commonOptions.dataDirectory.flags));
   const quiet = isOn(commonOptions.quiet);
-  const context = createContext(colourless, { tree, commandName, format, dataDirectoryWish, debug, quiet });
+  const context = createContext(colourless, { tree, commandName, format, dataDirectoryWish, quiet });
   try {
     const code = (await prepared.run(context)) ?? exitCodes.done;
     await context.finish();

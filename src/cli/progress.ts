@@ -5,7 +5,7 @@
 import type { ServiceEvent } from "../contract/service.ts";
 import type { Progress } from "../contract/worker-task.ts";
 import { count, counted, duration, percent, rate, size } from "./humanise.ts";
-import { fit, paintFor, printable } from "./terminal.ts";
+import { displayWidth, fit, paintFor, printable } from "./terminal.ts";
 import type { TextSink } from "./terminal.ts";
 
 export interface ProgressView {
@@ -42,13 +42,15 @@ export function createProgressView(sink: TextSink, options: ViewOptions): Progre
   const tracks = new Map<string, Track>();
   const paint = paintFor(sink);
   const live = sink.isTerminal && !options.quiet;
-  let drawnLines = 0;
+  let drawn: readonly number[] = [];
   let drawnMs = Number.NEGATIVE_INFINITY;
   let operation: { id: string; status: string; startedMs: number } | undefined;
 
   const erase = (): void => {
-    if (drawnLines > 0) sink.write(`\u001b[${drawnLines}A\r\u001b[J`);
-    drawnLines = 0;
+    // A terminal made narrower since has broken the lines into several.
+    const rows = drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / sink.columns())), 0);
+    if (rows > 0) sink.write(`\u001b[${rows}A\r\u001b[J`);
+    drawn = [];
   };
   const note = (line: string): void => {
     erase();
@@ -60,14 +62,14 @@ export function createProgressView(sink: TextSink, options: ViewOptions): Progre
     if (!now && nowMs - drawnMs < redrawEveryMs) return;
     drawnMs = nowMs;
     const width = Math.max(20, sink.columns() - 1);
-    const lines = [...tracks.values()].map((track) => fit(liveLine(track, nowMs, width), width));
+    const lines = liveLines([...tracks.values()], nowMs, width);
     if (operation !== undefined && lines.length > 0) {
       const elapsed = duration((nowMs - operation.startedMs) / 1000);
       lines.unshift(paint.dim(fit(`${operation.id}  ${operation.status}  ${elapsed}`, width)));
     }
     erase();
     if (lines.length > 0) sink.write(lines.map((line) => `${line}\n`).join(""));
-    drawnLines = lines.length;
+    drawn = lines.map((line) => displayWidth(line));
   };
 
   const onProgress = (progress: Progress): void => {
@@ -208,15 +210,26 @@ function facts(track: Track): string[] {
   ];
 }
 
-function liveLine(track: Track, nowMs: number, width: number): string {
-  const { component, phase } = track.latest;
-  const share = shareDone(track.latest);
-  const name = `${component.padEnd(8)}  ${phase.padEnd(9)}`;
-  const said = facts(track).join("  ");
-  if (said === "") return `${name}  ${duration((nowMs - track.phaseStartedMs) / 1000)}`;
-  if (share === undefined || name.length + said.length + barWidth + 6 > width) return `${name}  ${said}`;
-  const full = Math.round(share * barWidth);
-  return `${name}  [${"#".repeat(full)}${"·".repeat(barWidth - full)}]  ${said}`;
+/** One line a component; with bars where there is room for all of them. */
+function liveLines(tracks: readonly Track[], nowMs: number, width: number): string[] {
+  const parts = tracks.map((track) => {
+    const { component, phase } = track.latest;
+    const said = facts(track).join("  ");
+    const elapsed = duration((nowMs - track.phaseStartedMs) / 1000);
+    return {
+      name: `${component.padEnd(8)}  ${phase.padEnd(9)}`,
+      said: said === "" ? elapsed : said,
+      share: shareDone(track.latest),
+    };
+  });
+  const longest = Math.max(0, ...parts.map(({ name, said }) => name.length + said.length));
+  const bars = longest + barWidth + 6 <= width && parts.some(({ share }) => share !== undefined);
+  return parts.map(({ name, said, share }) => {
+    const full = Math.round((share ?? 0) * barWidth);
+    const bar = `[${"#".repeat(full)}${"·".repeat(barWidth - full)}]  `;
+    const room = bars ? (share === undefined ? " ".repeat(bar.length) : bar) : "";
+    return fit(`${name}  ${room}${said}`, width);
+  });
 }
 
 function plainLine(track: Track, nowMs: number): string {

@@ -35,7 +35,7 @@ function createHost(): CliHost {
     terminal: openProcessTerminal(env),
     nowMs: () => Date.now(),
     dataDirectory: (wish) => configFor(wish).dataDirectory,
-    openService: async ({ dataDirectory }) => {
+    openService: async ({ dataDirectory, onNotice }) => {
       if ((env["LC2_SERVER"] ?? "") !== "") {
         throw new Failure(
           "not-available",
@@ -43,7 +43,7 @@ function createHost(): CliHost {
         );
       }
       const { openService } = await import("./service.ts");
-      return await openService(readConfig({ dataDirectory }, env));
+      return openService(readConfig({ dataDirectory }, env), { onNotice });
     },
     cancelOnSignal,
     diagnose: async ({ dataDirectory }) => await diagnoseInChild(dataDirectory),

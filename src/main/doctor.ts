@@ -2,7 +2,7 @@
  * Looks at the machine for `lc2 doctor` and prints what it found as JSON. A program of its own, because it
  * looks at things that the command line itself never touches. Changes nothing.
  */
-import { access, constants, readdir, readFile, stat, statfs } from "node:fs/promises";
+import { access, constants, readdir, readFile, realpath, stat, statfs } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { openSqliteCatalog } from "../catalog/open-sqlite-catalog.ts";
@@ -85,8 +85,14 @@ async function checkCatalog(file: string): Promise<DoctorCheck> {
   }
 }
 
+/** /bin is /usr/bin on most systems: one folder is named once. */
+async function withoutAliases<T extends { readonly directory: string }>(found: readonly T[]): Promise<T[]> {
+  const places = await Promise.all(found.map(async ({ directory }) => await realpath(directory)));
+  return found.filter((_, index) => places.indexOf(places[index] ?? "") === index);
+}
+
 async function checkTools(env: Config["env"]): Promise<DoctorCheck[]> {
-  const found = await listTools(env);
+  const found = await withoutAliases(await listTools(env));
   if (found.length === 0) {
     const fix =
       "Install the client tools of your server's major (Debian: postgresql-client-17), or name their folder in LC2_PG_BIN.";
