@@ -31,8 +31,13 @@ export class LockWatch implements AsyncDisposable {
     return this.#seen;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** No more looks; `seen` stays. Idempotent. */
+  stop(): void {
     this.#stop.abort();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.stop();
     await this.#done;
   }
 
@@ -112,6 +117,21 @@ export function withoutValues(query: string): string {
     .replaceAll(/\s+/g, " ")
     .trim();
   return shape.length > 100 ? `${shape.slice(0, 100)}…` : shape;
+}
+
+/** Ends what a session is doing, from another one; it stays connected. Tries once, and never rejects. */
+export async function cancelSession(connection: Connection, session: pg.Client): Promise<void> {
+  const pid = processId(session);
+  try {
+    const client = await connect(connection, { applicationName: "lc2 cancel", statementTimeoutMs: 2_000 });
+    try {
+      await client.query("SELECT pg_cancel_backend($1)", [pid]);
+    } finally {
+      await client.end();
+    }
+  } catch {
+    // The session ends by itself when its connection is closed.
+  }
 }
 
 function processId(client: pg.Client): number | undefined {

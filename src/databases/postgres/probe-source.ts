@@ -26,15 +26,8 @@ export async function describeOmissions(
   facts: ServerFacts,
   tables: readonly CatalogTable[],
 ): Promise<string[]> {
-  const notes: string[] = [];
-  const unlogged = tables.filter((table) => table.unlogged && !table.partitioned);
-  if (facts.isStandby && unlogged.length > 0) {
-    const names = unlogged.slice(0, 5).map((table) => `${table.schema}.${table.name}`);
-    notes.push(
-      `A standby has no rows of unlogged tables; their definitions alone are backed up: ${names.join(", ")}` +
-        `${unlogged.length > 5 ? `, and ${unlogged.length - 5} more` : ""}.`,
-    );
-  }
+  const unlogged = unloggedNote(facts, tables);
+  const notes = unlogged === undefined ? [] : [unlogged];
   const { rows } = await client.query<{ subscriptions: string; foreign_tables: string; slots: string }>(`
     SELECT (SELECT count(*) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
              WHERE d.datname = current_database())::text AS subscriptions,
@@ -55,4 +48,15 @@ export async function describeOmissions(
     notes.push(`${found?.slots} replication slot(s) belong to the server and are not in a backup.`);
   }
   return notes;
+}
+
+/** What a standby lacks, or undefined. Pure. */
+export function unloggedNote(facts: ServerFacts, tables: readonly CatalogTable[]): string | undefined {
+  const unlogged = tables.filter((table) => table.unlogged && !table.partitioned);
+  if (!facts.isStandby || unlogged.length === 0) return undefined;
+  const names = unlogged.slice(0, 5).map((table) => `${table.schema}.${table.name}`);
+  return (
+    `A standby has no rows of unlogged tables; their definitions alone are backed up: ${names.join(", ")}` +
+    `${unlogged.length > 5 ? `, and ${unlogged.length - 5} more` : ""}.`
+  );
 }

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
-import { LockWatch } from "./blockers.ts";
+import { cancelSession, LockWatch } from "./blockers.ts";
 import { listTables, readServerFacts, type CatalogTable, type ServerFacts } from "./catalog.ts";
 import { connect, type Connection } from "./connection.ts";
 import { quoteName } from "./quote.ts";
@@ -44,26 +44,17 @@ export async function holdSnapshot(
   options: HoldSnapshotOptions,
 ): Promise<HeldSnapshot> {
   const client = await connect(connection, { applicationName: options.applicationName });
+  const cancel = (): void => void cancelSession(connection, client);
+  options.signal.addEventListener("abort", cancel, { once: true });
   try {
     const facts = await readServerFacts(client);
     const lost = watchSession(client);
     await switchTimeoutsOff(client, facts.major);
-    const tables = await lockAllTables(client, connection, options);
-    const atMs = options.nowMs();
-    const { rows } = await client.query<{ id: string; lsn: string }>(
-      `SELECT pg_export_snapshot() AS id,
-              (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS lsn`,
-    );
-    const row = rows[0];
-    if (!row) throw new Error("pg_export_snapshot gave no row");
-    await requireSameTables(client, tables);
+    const taken = await lockAndTake(client, connection, options);
     const stopBeats = keepAlive(client);
     return {
-      id: row.id,
-      lsn: row.lsn,
-      atMs,
+      ...taken,
       facts,
-      tables,
       client,
       lost: lost.promise,
       async [Symbol.asyncDispose]() {
@@ -74,7 +65,37 @@ export async function holdSnapshot(
     };
   } catch (error) {
     await client.end().catch(() => {});
+    options.signal.throwIfAborted();
     throw error instanceof Failure ? error : queryFailure(error, "Taking the backup's snapshot");
+  } finally {
+    options.signal.removeEventListener("abort", cancel);
+  }
+}
+
+type TakenSnapshot = Pick<HeldSnapshot, "id" | "lsn" | "atMs" | "tables">;
+
+/** Tables come and go while we begin; after some tries whoever makes them is asked to wait. */
+async function lockAndTake(
+  client: pg.Client,
+  connection: Connection,
+  options: HoldSnapshotOptions,
+): Promise<TakenSnapshot> {
+  for (let tries = 1; ; tries++) {
+    try {
+      const tables = await lockAllTables(client, connection, options);
+      const atMs = options.nowMs();
+      const { rows } = await client.query<{ id: string; lsn: string }>(
+        `SELECT pg_export_snapshot() AS id,
+                (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text AS lsn`,
+      );
+      const row = rows[0];
+      if (!row) throw new Error("pg_export_snapshot gave no row");
+      await requireSameTables(client, tables);
+      return { id: row.id, lsn: row.lsn, atMs, tables };
+    } catch (error) {
+      if (!(error instanceof Failure) || error.code !== "database-changing" || tries === 5) throw error;
+      await client.query("ROLLBACK");
+    }
   }
 }
 
@@ -146,6 +167,14 @@ function lockFailure(error: unknown): Failure {
     return new Failure(
       "database-query-failed",
       "The server has no room for locks on all tables of this database. Raise max_locks_per_transaction and restart it.",
+      { cause: error },
+    );
+  }
+  if (code === "42501") {
+    return new Failure(
+      "rights-missing",
+      `A table cannot be read by this role (${error instanceof Error ? error.message : ""}). It was created or its ` +
+        "rights were changed after the backup was prepared: grant SELECT on it, or pg_read_all_data.",
       { cause: error },
     );
   }
