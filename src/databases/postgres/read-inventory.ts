@@ -116,10 +116,10 @@ async function readMaterializedViews(client: pg.Client): Promise<InventoryTable[
 async function readCounts(client: pg.Client): Promise<Record<string, number>> {
   const { rows } = await client.query<{ kind: string; count: string }>(`
     SELECT kind, count(*)::text AS count FROM (
-      SELECT 'relation.' || c.relkind AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      SELECT 'relation.' || c.relkind::text AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relpersistence <> 't' AND c.relkind <> 't' AND ${userSchemas} AND NOT ${madeByExtension}
       UNION ALL
-      SELECT 'constraint.' || o.contype FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
+      SELECT 'constraint.' || o.contype::text FROM pg_constraint o JOIN pg_class c ON c.oid = o.conrelid
         JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relpersistence <> 't' AND ${userSchemas} AND NOT ${madeByExtension}
       UNION ALL
