@@ -134,7 +134,7 @@ function describeLeft(seen: RestoreObservation): string[] {
   if (database !== undefined && !mayDiscard(seen)) {
     sentences.push(`The database "${target}" had already been restored in place.`);
   } else if (discard?.state === "done") {
-    sentences.push(`The database "${target}" is as it was; what had been loaded was removed.`);
+    sentences.push(`The database "${target}" is as it was; nothing that had been loaded is left.`);
   } else if (discard !== undefined) {
     sentences.push(
       `The database "${target}" is as it was, but what had been loaded could not be removed: ` +
