@@ -88,6 +88,21 @@ export const failures = define({
     meaning: "The folder to back up cannot be listed by this user.",
     remedy: "Give the user read and search rights on the folder.",
   },
+  "source-empty": {
+    kind: "refused",
+    meaning: "The source of files holds no file, or the filters leave none.",
+    remedy: "Check that it is mounted; allow it with --max-shrink 1 if it is really empty.",
+  },
+  "source-shrank": {
+    kind: "refused",
+    meaning: "The source of files holds much less than at the last backup.",
+    remedy: "Look for what is missing; allow it with --max-shrink if it was removed on purpose.",
+  },
+  "files-unreadable": {
+    kind: "failed",
+    meaning: "Files or folders of the source cannot be read by this user.",
+    remedy: "Give read and search rights, exclude them, or accept their absence with --allow-unreadable.",
+  },
   // --- catalog and operations --------------------------------------------------------------
   "request-invalid": {
     kind: "usage",

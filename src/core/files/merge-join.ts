@@ -96,7 +96,7 @@ class BatchReader<T> {
 
 /** Facts by which an object is recognised as unchanged without being read. */
 export interface ChangeFacts {
-  readonly kind: "file" | "directory" | "symlink";
+  readonly kind: "file" | "directory" | "symlink" | "special";
   readonly sizeBytes: number;
   readonly mtimeNs: string;
   readonly version?: string;

@@ -109,7 +109,8 @@ export function encodeEntry(entry: ManifestEntry): string {
   return `${line}}`;
 }
 
-function encodeName(member: "key" | "target", value: FileKey): string {
+/** `"key":"…"` where the bytes are UTF-8, else `"keyHex":"…"`. */
+export function encodeName(member: "key" | "target", value: FileKey): string {
   const text = decodeKey(value);
   return text === undefined ? `"${member}Hex":"${toHex(value)}"` : `"${member}":${JSON.stringify(text)}`;
 }

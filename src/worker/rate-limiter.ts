@@ -1,0 +1,36 @@
+import { setTimeout as delay } from "node:timers/promises";
+
+/**
+ * Keeps a task's reading below a rate: a bucket that fills with time and holds at most a second's worth.
+ * Several readers may share one; each waits for its own bytes, in turn.
+ */
+export class RateLimiter {
+  readonly #bytesPerSecond: number | undefined;
+  readonly #signal: AbortSignal;
+  #available: number;
+  #filledAtMs = performance.now();
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(bytesPerSecond: number | undefined, signal: AbortSignal) {
+    this.#bytesPerSecond = bytesPerSecond;
+    this.#signal = signal;
+    this.#available = (bytesPerSecond ?? 0) / 4;
+  }
+
+  /** Resolves when `bytes` may be read. Rejects when the signal is aborted. Free without a limit. */
+  take(bytes: number): Promise<void> | undefined {
+    if (this.#bytesPerSecond === undefined) return undefined;
+    this.#turn = this.#turn.then(() => this.#wait(bytes, this.#bytesPerSecond as number));
+    return this.#turn;
+  }
+
+  async #wait(bytes: number, bytesPerSecond: number): Promise<void> {
+    const now = performance.now();
+    const filled = this.#available + ((now - this.#filledAtMs) / 1000) * bytesPerSecond;
+    this.#available = Math.min(filled, bytesPerSecond) - bytes;
+    this.#filledAtMs = now;
+    if (this.#available >= 0) return;
+    const waitMs = (-this.#available / bytesPerSecond) * 1000;
+    await delay(waitMs, undefined, { signal: this.#signal });
+  }
+}
