@@ -1,11 +1,12 @@
 import { closeSync, mkdirSync, openSync, statfsSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { Kysely, sql, SqliteDialect } from "kysely";
+import { Kysely, sql, type SqliteDatabase } from "kysely";
 import { Failure } from "../core/failure.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
 import { createCatalog } from "./catalog.ts";
 import { migrations } from "./migrations.ts";
+import { isBusy, PatientSqliteDialect } from "./patient-sqlite-dialect.ts";
 import type { CatalogTables } from "./schema.ts";
 
 /** How long a statement waits for another process's write. */
@@ -32,7 +33,9 @@ export function openSqliteCatalog(path: string, options: SqliteCatalogOptions = 
     throw catalogFailure(path, error);
   }
   const kysely = new Kysely<CatalogTables>({
-    dialect: new SqliteDialect({ database: adapt(database, path) }),
+    dialect: new PatientSqliteDialect({ database: adapt(database) }, busyTimeoutMs, (error) =>
+      catalogFailure(path, error),
+    ),
   });
   const leaseClockMs = options.leaseClockMs ?? monotonicMs;
   return createCatalog(kysely, () => sql.val(leaseClockMs()));
@@ -59,6 +62,8 @@ function prepareDatabase(database: DatabaseSync, path: string): void {
   // A recorded end must survive a power cut; commits are few.
   database.exec("pragma synchronous = full; pragma foreign_keys = on;");
   migrate(database, path);
+  // From here on waiting is done without blocking this process; see `PatientSqliteDialect`.
+  database.exec("pragma busy_timeout = 0");
 }
 
 /** The change to WAL does not wait for other openers as other statements do. */
@@ -108,30 +113,19 @@ function readVersion(database: DatabaseSync): number {
 }
 
 /** What kysely needs of a database, over `node:sqlite`. */
-function adapt(
-  database: DatabaseSync,
-  path: string,
-): ConstructorParameters<typeof SqliteDialect>[0]["database"] {
-  const guarded = <T>(work: () => T): T => {
-    try {
-      return work();
-    } catch (error) {
-      throw catalogFailure(path, error);
-    }
-  };
+function adapt(database: DatabaseSync): SqliteDatabase {
   return {
     close: () => database.close(),
-    prepare: (text) =>
-      guarded(() => {
-        // A transaction that reads first and writes later would fail, not wait, beside another writer.
-        const statement = database.prepare(text === "begin" ? "begin immediate" : text);
-        return {
-          reader: statement.columns().length > 0,
-          all: (parameters) => guarded(() => statement.all(...toValues(parameters))),
-          run: (parameters) => guarded(() => statement.run(...toValues(parameters))),
-          iterate: (parameters) => statement.iterate(...toValues(parameters)),
-        };
-      }),
+    prepare: (text) => {
+      // A transaction that reads first and writes later would fail, not wait, beside another writer.
+      const statement = database.prepare(text === "begin" ? "begin immediate" : text);
+      return {
+        reader: statement.columns().length > 0,
+        all: (parameters) => statement.all(...toValues(parameters)),
+        run: (parameters) => statement.run(...toValues(parameters)),
+        iterate: (parameters) => statement.iterate(...toValues(parameters)),
+      };
+    },
   };
 }
 
@@ -162,9 +156,6 @@ function refuseNetworkFileSystem(folder: string, type: (folder: string) => numbe
       "relied on. Choose a local folder with --data-dir or LC2_DATA_DIR; repositories may stay where they are.",
   );
 }
-
-const isBusy = (error: unknown): boolean =>
-  error instanceof Error && /database is locked|busy/.test(error.message);
 
 function catalogFailure(path: string, error: unknown): Failure {
   if (error instanceof Failure) return error;

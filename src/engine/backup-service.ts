@@ -72,7 +72,9 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       const parts = await beginCall(bareParts);
       const place = await locateBackup(parts, reference);
       const metadata =
-        reference.repository === undefined ? undefined : await readSealed(parts, place, new AbortController().signal);
+        reference.repository === undefined
+          ? undefined
+          : await readSealed(parts, place, new AbortController().signal);
       return await readView(parts, place, metadata);
     },
 
@@ -85,14 +87,26 @@ export function createBackupService(bareParts: EngineParts): BackupService {
     browseBackup: async (reference, pattern, onItem, waiting) => {
       const { parts, place, context } = await open(bareParts, reference, waiting);
       const { backupId } = place;
-      const task = { kind: "browse-backup", context, backupId, ...(pattern === undefined ? {} : { pattern }) } as const;
-      return await runTaskAlone(parts, "browse-backup", task, { signal: waiting.signal, ...forward(waiting, onItem) });
+      const task = {
+        kind: "browse-backup",
+        context,
+        backupId,
+        ...(pattern === undefined ? {} : { pattern }),
+      } as const;
+      return await runTaskAlone(parts, "browse-backup", task, {
+        signal: waiting.signal,
+        ...forward(waiting, onItem),
+      });
     },
 
     downloadBackup: async (reference, path, outputFd, waiting) => {
       const { parts, place, context } = await open(bareParts, reference, waiting);
       const task = { kind: "download", context, backupId: place.backupId, path } as const;
-      return await runTaskAlone(parts, "download", task, { signal: waiting.signal, outputFd, ...forward(waiting) });
+      return await runTaskAlone(parts, "download", task, {
+        signal: waiting.signal,
+        outputFd,
+        ...forward(waiting),
+      });
     },
 
     verifyBackup: async (reference, options, waiting) => {
@@ -100,7 +114,10 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       const { backupId, projectId } = place;
       const scratch = options.restoreInto === undefined ? {} : { scratchDatabase: options.restoreInto };
       const task = { kind: "verify-backup", context, backupId, ...scratch } as const;
-      const result = await runTaskAlone(parts, "verify-backup", task, { signal: waiting.signal, ...forward(waiting) });
+      const result = await runTaskAlone(parts, "verify-backup", task, {
+        signal: waiting.signal,
+        ...forward(waiting),
+      });
       const isWhole = result.damages.length === 0 && (result.restored?.differences.length ?? 0) === 0;
       if (isWhole) await parts.catalog.markBackup(backupId, projectId, { verifiedAtMs: parts.clock.nowMs() });
       return result;
@@ -118,7 +135,10 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       const { backupId, projectId } = place;
       await refuseRunning(parts, backupId);
       const task = { kind: "delete-backup", context, backupId, dryRun: options.dryRun } as const;
-      const deleted = await runTaskAlone(parts, "delete-backup", task, { signal: waiting.signal, ...forward(waiting) });
+      const deleted = await runTaskAlone(parts, "delete-backup", task, {
+        signal: waiting.signal,
+        ...forward(waiting),
+      });
       if (!options.dryRun) {
         await parts.catalog.markBackup(backupId, projectId, { deletedAtMs: parts.clock.nowMs() });
       }
@@ -179,9 +199,13 @@ async function readView(parts: EngineParts, place: BackupPlace, read?: BackupMet
   const { catalog } = parts;
   const indexed = await catalog.getBackup(backupId, projectId);
   if (indexed === undefined) throw notFound(place);
-  const metadata = read ?? ((await catalog.getBackupMetadata(backupId, projectId)) as BackupMetadata | undefined);
+  const metadata =
+    read ?? ((await catalog.getBackupMetadata(backupId, projectId)) as BackupMetadata | undefined);
   const { operation, tasks } = await readOperation(parts, backupId);
-  const summary = summarize({ ...indexed, repository: place.repository }, statusOf(indexed, operation, tasks));
+  const summary = summarize(
+    { ...indexed, repository: place.repository },
+    statusOf(indexed, operation, tasks),
+  );
   return viewBackup(summary, {
     ...(operation === undefined ? {} : { operation }),
     tasks,
@@ -249,7 +273,11 @@ async function open(bareParts: EngineParts, reference: BackupReference, waiting:
   return { parts, place, context: makeContext(parts, place) };
 }
 
-async function readSealed(parts: EngineParts, place: BackupPlace, signal: AbortSignal): Promise<BackupMetadata | undefined> {
+async function readSealed(
+  parts: EngineParts,
+  place: BackupPlace,
+  signal: AbortSignal,
+): Promise<BackupMetadata | undefined> {
   const context = makeContext(parts, place);
   const task = { kind: "read-metadata", context, backupId: place.backupId } as const;
   return (await runTaskAlone(parts, "read-metadata", task, { signal })).metadata;
@@ -258,7 +286,10 @@ async function readSealed(parts: EngineParts, place: BackupPlace, signal: AbortS
 async function refuseRunning(parts: EngineParts, backupId: string): Promise<void> {
   const operation = await parts.catalog.getOperation(backupId);
   if (operation === undefined || operation.end !== undefined) return;
-  throw new Failure("still-running", `${backupId} is still being made. Wait for its end or cancel it, then delete it.`);
+  throw new Failure(
+    "still-running",
+    `${backupId} is still being made. Wait for its end or cancel it, then delete it.`,
+  );
 }
 
 /** A worker's progress and words, as events of the call. */
@@ -295,4 +326,3 @@ function describeDryRun(spec: BackupSpec, repository: string, probed: PrepareBac
       : `Key: the key of project ${spec.projectId} is there.`,
   ];
 }
-

@@ -12,7 +12,10 @@ const waitMs = 15_000;
 export async function requestCancel(parts: EngineParts, id: string): Promise<void> {
   if (!(await parts.catalog.requestCancel(id))) {
     const outcome = (await parts.catalog.getOperation(id))?.end?.outcome ?? "Completed";
-    throw new Failure("already-finished", `${id} has already ended (${outcome}), so there is nothing to cancel.`);
+    throw new Failure(
+      "already-finished",
+      `${id} has already ended (${outcome}), so there is nothing to cancel.`,
+    );
   }
   const deadline = performance.now() + waitMs;
   while (performance.now() < deadline) {

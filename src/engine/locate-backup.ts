@@ -32,7 +32,8 @@ export async function locateBackup(
     return { backupId, projectId: known.projectId, repository: known.repository };
   }
   const repository = normalizeRepositoryUrl(reference.repository);
-  if (known !== undefined && known.repository === repository) return { backupId, projectId: known.projectId, repository };
+  if (known !== undefined && known.repository === repository)
+    return { backupId, projectId: known.projectId, repository };
   const metadata = await findInRepository(parts, backupId, projectId ?? known?.projectId, repository, signal);
   if (metadata === undefined) throw notFound({ ...reference, repository });
   // Known from another repository: the catalog's row stays what it is.
@@ -49,7 +50,12 @@ async function findInRepository(
 ): Promise<BackupMetadata | undefined> {
   if (projectId !== undefined) {
     const context = makeContext(parts, { repository, projectId });
-    const found = await runTaskAlone(parts, "read-metadata", { kind: "read-metadata", context, backupId }, { signal });
+    const found = await runTaskAlone(
+      parts,
+      "read-metadata",
+      { kind: "read-metadata", context, backupId },
+      { signal },
+    );
     return found.metadata;
   }
   // The project is not known: the repository is asked for everything it holds.

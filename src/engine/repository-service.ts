@@ -52,7 +52,10 @@ export function createRepositoryService(
         readData,
         ...(subset === undefined ? {} : { subset }),
       } as const;
-      return await runTaskAlone(parts, "check-repository", task, { signal: waiting.signal, ...forward(waiting) });
+      return await runTaskAlone(parts, "check-repository", task, {
+        signal: waiting.signal,
+        ...forward(waiting),
+      });
     },
 
     scanRepository: async (repository, { projectId }, waiting) => {
@@ -66,7 +69,10 @@ export function createRepositoryService(
     sweepRepository: async (repository, { dryRun, minimumAgeSeconds }, waiting) => {
       const { context } = place(repository, undefined);
       const task = { kind: "sweep-repository", context, dryRun, minimumAgeSeconds } as const;
-      return await runTaskAlone(parts, "sweep-repository", task, { signal: waiting.signal, ...forward(waiting) });
+      return await runTaskAlone(parts, "sweep-repository", task, {
+        signal: waiting.signal,
+        ...forward(waiting),
+      });
     },
 
     rotateKey: async (projectId, { repository, dryRun }, waiting) => {
@@ -107,10 +113,10 @@ async function indexScan(
   found: ScanRepositoryResult,
 ): Promise<ScanRepositoryResult> {
   for (const metadata of found.backups) await parts.catalog.putBackup(describeSealed(metadata, repository));
-  const present = new Set(
-    [...found.backups, ...found.incomplete].map(({ backupId }) => backupId),
+  const present = new Set([...found.backups, ...found.incomplete].map(({ backupId }) => backupId));
+  const gone = (await listIndexed(parts, repository, projectId)).filter(
+    ({ backupId }) => !present.has(backupId),
   );
-  const gone = (await listIndexed(parts, repository, projectId)).filter(({ backupId }) => !present.has(backupId));
   for (const backup of gone) {
     await parts.catalog.markBackup(backup.backupId, backup.projectId, { deletedAtMs: parts.clock.nowMs() });
   }

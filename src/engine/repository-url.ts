@@ -19,6 +19,8 @@ export function normalizeRepositoryUrl(place: string): string {
   try {
     return pathToFileURL(resolve(fileURLToPath(place))).href;
   } catch (cause) {
-    throw new Failure("request-invalid", `"${place}" names no folder of this machine; use file:///path.`, { cause });
+    throw new Failure("request-invalid", `"${place}" names no folder of this machine; use file:///path.`, {
+      cause,
+    });
   }
 }

@@ -167,17 +167,23 @@ async function readEnded(parts: EngineParts, operationId: string, restoreId: str
 function describeUndo({ operation, tasks, record }: FoundRestore): UndoRequest {
   const restoreId = operation.id;
   if (operation.end === undefined) {
-    throw new Failure("still-running", `${restoreId} is still running. Wait for its end or cancel it, then undo it.`);
+    throw new Failure(
+      "still-running",
+      `${restoreId} is still running. Wait for its end or cancel it, then undo it.`,
+    );
   }
   const plan = record?.plan as RestorePlan | undefined;
   const isDone = record?.undoneAtMs !== undefined;
   const parts: ("database" | "files")[] = [];
   if (tasks.has("files") && tasks.get("undo-files")?.state !== "done") parts.push("files");
   // Nothing is kept of a whole database restored in place; when files can go back, they do.
-  const isKept = plan?.database?.into !== "in-place" || plan.database.tables !== undefined || parts.length === 0;
+  const isKept =
+    plan?.database?.into !== "in-place" || plan.database.tables !== undefined || parts.length === 0;
   if (plan?.database !== undefined && isKept && mayHaveReplaced(operation, tasks)) parts.unshift("database");
   if (plan === undefined || isDone || parts.length === 0) {
-    const why = isDone ? `${restoreId} was undone already.` : `${restoreId} changed nothing that could be put back.`;
+    const why = isDone
+      ? `${restoreId} was undone already.`
+      : `${restoreId} changed nothing that could be put back.`;
     throw new Failure("nothing-to-undo", `${why} \`lc2 restore get ${restoreId}\` shows what happened.`);
   }
   return { restoreId, plan, parts };

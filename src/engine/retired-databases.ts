@@ -22,9 +22,11 @@ export async function tendRetiredDatabases(parts: EngineParts, signal: AbortSign
     if (undoing.has(record.restoreId)) continue;
     if (record.dropDueAtMs !== undefined) {
       if (record.dropDueAtMs > nowMs) continue;
-      if (await parts.catalog.claimRetired(record.restoreId, nowMs, nowMs + dropClaimMs)) await drop(parts, record, signal);
+      if (await parts.catalog.claimRetired(record.restoreId, nowMs, nowMs + dropClaimMs))
+        await drop(parts, record, signal);
     } else if ((record.retiredAtMs ?? nowMs) + reminderAfterMs <= nowMs) {
-      if (await parts.catalog.claimRetired(record.restoreId, nowMs, nowMs + reminderAfterMs)) await remind(parts, record);
+      if (await parts.catalog.claimRetired(record.restoreId, nowMs, nowMs + reminderAfterMs))
+        await remind(parts, record);
     }
   }
 }
@@ -42,9 +44,19 @@ async function drop(parts: EngineParts, record: RestoreRecord, signal: AbortSign
   const plan = record.plan as RestorePlan;
   try {
     const context = makeContext(parts, operation);
-    await runTaskAlone(parts, "drop-old-database", { kind: "drop-old-database", context, restoreId, plan }, { signal });
+    await runTaskAlone(
+      parts,
+      "drop-old-database",
+      { kind: "drop-old-database", context, restoreId, plan },
+      { signal },
+    );
     await parts.catalog.putRestore(restoreId, { droppedAtMs: parts.clock.nowMs() });
-    await say(parts, restoreId, "info", `The database "${record.retiredDatabase}", swapped out by ${restoreId}, was dropped as asked.`);
+    await say(
+      parts,
+      restoreId,
+      "info",
+      `The database "${record.retiredDatabase}", swapped out by ${restoreId}, was dropped as asked.`,
+    );
   } catch (error) {
     const reason = Failure.from(error).message;
     const message = `The database "${record.retiredDatabase}" of ${restoreId} was due to be dropped and could not be: ${reason}`;
@@ -60,7 +72,12 @@ async function remind(parts: EngineParts, record: RestoreRecord): Promise<void> 
   await say(parts, record.restoreId, "warn", message);
 }
 
-async function say(parts: EngineParts, restoreId: string, level: "info" | "warn", message: string): Promise<void> {
+async function say(
+  parts: EngineParts,
+  restoreId: string,
+  level: "info" | "warn",
+  message: string,
+): Promise<void> {
   const line = makeLogLine(parts, level, message);
   parts.notice(line);
   await parts.catalog.appendLog(restoreId, line);

@@ -35,7 +35,12 @@ export function makeBackupSteps(
       const { operation, tasks } = await session.read();
       if (!announced && tasks.get("prepare")?.state === "done") {
         announced = true;
-        await announcePrepared(parts, session, operation, tasks.get("prepare")?.result as PrepareBackupResult);
+        await announcePrepared(
+          parts,
+          session,
+          operation,
+          tasks.get("prepare")?.result as PrepareBackupResult,
+        );
       }
       const status = backupStatusOf(operation, tasks);
       if (status !== shown) session.emit({ type: "state", status });

@@ -22,5 +22,8 @@ export function refuseProblems(problems: readonly Problem[]): void {
   const [first] = problems;
   if (first === undefined) return;
   const isOneKind = problems.every(({ code }) => code === first.code);
-  throw new Failure(isOneKind ? first.code : "request-invalid", problems.map(({ message }) => message).join(" "));
+  throw new Failure(
+    isOneKind ? first.code : "request-invalid",
+    problems.map(({ message }) => message).join(" "),
+  );
 }

@@ -37,12 +37,20 @@ export function openService(config: Config, options: ServiceOptions = {}): Lc2Se
       return (catalog ??= openSqliteCatalog(config.catalogFile));
     },
     launcher: createWorkerLauncher<WorkerTask, WorkerMessage>({
-      command: options.workerCommand ?? [process.execPath, fileURLToPath(new URL("./worker.ts", import.meta.url))],
+      command: options.workerCommand ?? [
+        process.execPath,
+        fileURLToPath(new URL("./worker.ts", import.meta.url)),
+      ],
       env: { ...config.env, UV_THREADPOOL_SIZE: config.env["UV_THREADPOOL_SIZE"] ?? workerThreads },
     }),
     processes: createProcesses(),
     clock: { nowMs: () => Date.now() },
-    ids: { hex: (length) => randomBytes(Math.ceil(length / 2)).toString("hex").slice(0, length) },
+    ids: {
+      hex: (length) =>
+        randomBytes(Math.ceil(length / 2))
+          .toString("hex")
+          .slice(0, length),
+    },
     leaseSeconds: config.leaseSeconds,
     keysDirectory: config.keysDirectory,
     keyPlace: (projectId) => join(config.keysDirectory, `${projectId}.key`),

@@ -69,7 +69,9 @@ async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scra
   const taskRun: TaskRun = {
     context,
     store: await parts.openStore(context.repository),
-    keys: await parts.openKeys(context.keys.directory, (message) => report({ type: "log", level: "warn", message })),
+    keys: await parts.openKeys(context.keys.directory, (message) =>
+      report({ type: "log", level: "warn", message }),
+    ),
     signal: stopped.signal,
     report,
     drained,

@@ -49,14 +49,18 @@ async function perform(task: WorkerTask, run: TaskRun): Promise<TaskResults[Task
 async function waitWhile(name: string, task: WorkerTask, run: TaskRun): Promise<void> {
   while (existsSync(at(name))) {
     if (!existsSync(at(`deaf-${task.kind}`))) run.signal.throwIfAborted();
-    run.report({ type: "progress", progress: { component: "files", phase: "waiting", bytes: 1, totalBytes: 2 } });
+    run.report({
+      type: "progress",
+      progress: { component: "files", phase: "waiting", bytes: 1, totalBytes: 2 },
+    });
     await sleep(20);
   }
 }
 
 function affect(task: WorkerTask, id: string, run: TaskRun): TaskResults[TaskKind] {
   const attempt = "attempt" in task ? task.attempt : 1;
-  const changesNothing = task.kind === "read-metadata" || (task.kind === "swap-database" && task.lookOnly === true);
+  const changesNothing =
+    task.kind === "read-metadata" || (task.kind === "swap-database" && task.lookOnly === true);
   if (!changesNothing) appendFileSync(at("effects.log"), `${task.kind} ${id} ${attempt}\n`);
   switch (task.kind) {
     case "prepare-backup":
@@ -123,7 +127,9 @@ function makePlan(task: TaskOf<"plan-restore">): RestorePlan {
     restoreType: spec.restoreType,
     ...(spec.database === undefined ? {} : { database: makeDatabasePlan(spec.database) }),
     ...(spec.storage === undefined ? {} : { files: makeFilesPlan(spec.storage) }),
-    blockers: existsSync(at("blocker")) ? [{ code: "target-occupied", message: "The target is occupied." }] : [],
+    blockers: existsSync(at("blocker"))
+      ? [{ code: "target-occupied", message: "The target is occupied." }]
+      : [],
     warnings: [],
     steps: [],
     hash: "0123456789abcdef",

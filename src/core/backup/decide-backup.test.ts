@@ -34,22 +34,50 @@ describe("decideBackup", () => {
     ["waits until a new attempt may begin", { notBeforeMs: 5_000 }, { type: "wait", untilMs: 5_000 }],
     ["waits while preparing", { tasks: { prepare: running } }, { type: "wait" }],
     ["starts the database after preparing", { tasks: prepared }, start("database")],
-    ["does not list files before the recovery point", { tasks: { ...prepared, database: running } }, { type: "wait" }],
+    [
+      "does not list files before the recovery point",
+      { tasks: { ...prepared, database: running } },
+      { type: "wait" },
+    ],
     [
       "lists files beside the database once its instant is fixed",
       { tasks: { ...prepared, database: running }, recoveryPointKnown: true },
       start("files"),
     ],
     ["lists files at once without a database", { wantsDatabase: false, tasks: prepared }, start("files")],
-    ["seals a backup of the database alone", { wantsFiles: false, tasks: { ...prepared, database: done } }, start("seal")],
+    [
+      "seals a backup of the database alone",
+      { wantsFiles: false, tasks: { ...prepared, database: done } },
+      start("seal"),
+    ],
     ["seals when all components are done", { tasks: components }, start("seal")],
     ["is complete when sealed", { tasks: { ...components, seal: done } }, { type: "complete" }],
-    ["is complete when sealed before a cancel", { cancelRequested: true, tasks: { ...components, seal: done } }, { type: "complete" }],
-    ["does not stop a seal that runs", { cancelRequested: true, tasks: { ...components, seal: running } }, { type: "wait" }],
-    ["stops the other component when one failed", { tasks: { ...prepared, database: failed("never"), files: running } }, stop],
-    ["stops everything when cancelled", { cancelRequested: true, tasks: { ...prepared, database: running } }, stop],
+    [
+      "is complete when sealed before a cancel",
+      { cancelRequested: true, tasks: { ...components, seal: done } },
+      { type: "complete" },
+    ],
+    [
+      "does not stop a seal that runs",
+      { cancelRequested: true, tasks: { ...components, seal: running } },
+      { type: "wait" },
+    ],
+    [
+      "stops the other component when one failed",
+      { tasks: { ...prepared, database: failed("never"), files: running } },
+      stop,
+    ],
+    [
+      "stops everything when cancelled",
+      { cancelRequested: true, tasks: { ...prepared, database: running } },
+      stop,
+    ],
     ["looks whether a lost seal has committed", { tasks: { ...components, seal: lost } }, start("look")],
-    ["adopts a seal that had committed", { ownerDied: true, tasks: { ...components, seal: lost, look: done }, sealed: true }, { type: "complete" }],
+    [
+      "adopts a seal that had committed",
+      { ownerDied: true, tasks: { ...components, seal: lost, look: done }, sealed: true },
+      { type: "complete" },
+    ],
   ])("%s", (_name, change, decision) => {
     expect(decideBackup(observation(change))).toEqual(decision);
   });
@@ -66,8 +94,15 @@ describe("decideBackup", () => {
   });
 
   it("names the cause, not the component that was stopped because of it", () => {
-    const tasks = { prepare: done, database: failed("never", "cancelled"), files: failed("never", "disk-full") };
-    expect(decideBackup(observation({ tasks }))).toMatchObject({ type: "fail", failure: { code: "disk-full" } });
+    const tasks = {
+      prepare: done,
+      database: failed("never", "cancelled"),
+      files: failed("never", "disk-full"),
+    };
+    expect(decideBackup(observation({ tasks }))).toMatchObject({
+      type: "fail",
+      failure: { code: "disk-full" },
+    });
   });
 
   it("ends as interrupted what a dead process left unsealed", () => {
@@ -181,13 +216,21 @@ describe("any sequence of ends, deaths and cancels", () => {
               world.sealed = undefined;
             }
             if (decision.type === "wait") {
-              const ongoing = Object.keys(world.tasks).filter((name) => world.tasks[name]?.state === "running");
+              const ongoing = Object.keys(world.tasks).filter(
+                (name) => world.tasks[name]?.state === "running",
+              );
               expect(ongoing.length).toBeGreaterThan(0);
-              world.endTask(ongoing[luck.pick % ongoing.length] ?? "", luck.state, luck.mayPass, luck.committed);
+              world.endTask(
+                ongoing[luck.pick % ongoing.length] ?? "",
+                luck.state,
+                luck.mayPass,
+                luck.committed,
+              );
             }
             if (luck.event === "die") world.die(luck.committed);
             if (luck.event === "cancel") world.cancelRequested = true;
-            if (luck.event === "recovery-point") world.recoveryPointKnown ||= world.tasks["database"] !== undefined;
+            if (luck.event === "recovery-point")
+              world.recoveryPointKnown ||= world.tasks["database"] !== undefined;
             expect(new Set(world.effects).size).toBe(world.effects.length);
           }
           throw new Error("the backup never came to an end");

@@ -17,7 +17,11 @@ export function validateBackup(spec: BackupSpec): readonly Problem[] {
   return [
     ...validateProjectId(spec.projectId),
     ...validateApplication(spec.application),
-    ...when(spec.provider !== "local", "provider", `The provider ${spec.provider} is not available; use local.`),
+    ...when(
+      spec.provider !== "local",
+      "provider",
+      `The provider ${spec.provider} is not available; use local.`,
+    ),
     ...(spec.database === undefined && spec.storage === undefined ? [nothingToBackUp] : []),
     ...(spec.database === undefined ? [] : validateDatabase(spec.database)),
     ...(spec.storage === undefined ? [] : validateStorage(spec.storage)),

@@ -31,24 +31,52 @@ describe("decideRestore", () => {
   const ready = { ...loaded, files: done };
   it.each<[string, Partial<RestoreObservation>, object]>([
     ["plans first", { approval: "pending" }, start("plan")],
-    ["asks before it changes anything", { approval: "pending", tasks: { plan: done } }, { type: "act", action: { do: "ask-approval" } }],
+    [
+      "asks before it changes anything",
+      { approval: "pending", tasks: { plan: done } },
+      { type: "act", action: { do: "ask-approval" } },
+    ],
     ["loads the database beside the old one", { tasks: { plan: done } }, start("database")],
     ["then replaces files", { tasks: loaded }, start("files")],
     ["swaps last", { tasks: ready }, start("swap")],
     ["is complete when swapped", { tasks: { ...ready, swap: done }, swapped: true }, { type: "complete" }],
-    ["does not stop a swap that runs", { cancelRequested: true, tasks: { ...ready, swap: running } }, { type: "wait" }],
+    [
+      "does not stop a swap that runs",
+      { cancelRequested: true, tasks: { ...ready, swap: running } },
+      { type: "wait" },
+    ],
     ["needs no swap in place", { plan: planFor("in-place", true), tasks: ready }, { type: "complete" }],
-    ["is complete without a database when the files are", { plan: { files: true }, tasks: { plan: done, files: done } }, { type: "complete" }],
+    [
+      "is complete without a database when the files are",
+      { plan: { files: true }, tasks: { plan: done, files: done } },
+      { type: "complete" },
+    ],
     ["looks whether a failed swap was committed", { tasks: { ...ready, swap: failed() } }, start("look")],
-    ["adopts a swap that was committed", { ownerDied: true, tasks: { ...ready, swap: lost, look: done }, swapped: true }, { type: "complete" }],
-    ["puts files back when the swap did not happen", { tasks: { ...ready, swap: failed(), look: done }, swapped: false }, start("undo-files")],
+    [
+      "adopts a swap that was committed",
+      { ownerDied: true, tasks: { ...ready, swap: lost, look: done }, swapped: true },
+      { type: "complete" },
+    ],
+    [
+      "puts files back when the swap did not happen",
+      { tasks: { ...ready, swap: failed(), look: done }, swapped: false },
+      start("undo-files"),
+    ],
     [
       "then discards what was loaded",
       { tasks: { ...ready, swap: failed(), look: done, "undo-files": done }, swapped: false },
       start("discard"),
     ],
-    ["discards what a dead process loaded", { ownerDied: true, tasks: { plan: done, database: lost } }, start("discard")],
-    ["stops what runs when cancelled", { cancelRequested: true, tasks: { plan: done, database: running } }, { type: "act", action: { do: "stop" } }],
+    [
+      "discards what a dead process loaded",
+      { ownerDied: true, tasks: { plan: done, database: lost } },
+      start("discard"),
+    ],
+    [
+      "stops what runs when cancelled",
+      { cancelRequested: true, tasks: { plan: done, database: running } },
+      { type: "act", action: { do: "stop" } },
+    ],
   ])("%s", (_name, change, decision) => {
     expect(decideRestore(observation(change))).toEqual(decision);
   });
@@ -79,23 +107,32 @@ describe("decideRestore", () => {
     const tasks = { ...loaded, files: failed("disk-full") };
     const decision = decideRestore(observation({ plan: planFor("in-place", true), tasks }));
     expect(decision).toMatchObject({ type: "fail" });
-    expect(decision.type === "fail" ? decision.failure.message : "").toContain("already been restored in place");
+    expect(decision.type === "fail" ? decision.failure.message : "").toContain(
+      "already been restored in place",
+    );
   });
 });
 
 describe("decideUndo", () => {
-  const undo = (change: object) => decideUndo({ restoreId, cancelRequested: false, ownerDied: false, ...change });
+  const undo = (change: object) =>
+    decideUndo({ restoreId, cancelRequested: false, ownerDied: false, ...change });
   it("runs the one task to its end", () => {
     expect(undo({})).toEqual({ type: "act", action: { do: "start" } });
     expect(undo({ undo: running })).toEqual({ type: "wait" });
     expect(undo({ undo: done })).toEqual({ type: "complete" });
   });
   it("says that it can be run again when it did not get to its end", () => {
-    expect(undo({ ownerDied: true, undo: lost })).toMatchObject({ type: "fail", failure: { code: "interrupted" } });
+    expect(undo({ ownerDied: true, undo: lost })).toMatchObject({
+      type: "fail",
+      failure: { code: "interrupted" },
+    });
     expect(undo({ cancelRequested: true, undo: running })).toEqual({ type: "act", action: { do: "stop" } });
     expect(undo({ cancelRequested: true, undo: failed("cancelled") })).toMatchObject({ type: "cancel" });
     expect(undo({ undo: lost })).toMatchObject({ type: "fail", failure: { code: "worker-died" } });
-    expect(undo({ undo: failed("disk-full") })).toMatchObject({ type: "fail", failure: { code: "disk-full" } });
+    expect(undo({ undo: failed("disk-full") })).toMatchObject({
+      type: "fail",
+      failure: { code: "disk-full" },
+    });
   });
 });
 
@@ -160,7 +197,14 @@ describe("any sequence of ends, deaths and cancels", () => {
           const needsSwap = into !== "none" && into !== "in-place";
           for (const luck of chances) {
             const { tasks, approval, ownerDied, cancelRequested, swapped } = world;
-            const seen = { tasks, plan, approval, ownerDied, cancelRequested, ...(swapped === undefined ? {} : { swapped }) };
+            const seen = {
+              tasks,
+              plan,
+              approval,
+              ownerDied,
+              cancelRequested,
+              ...(swapped === undefined ? {} : { swapped }),
+            };
             const decision = decideRestore(observation(seen));
             if (decision.type === "complete") {
               expect(world.reallySwapped).toBe(needsSwap);

@@ -1,0 +1,384 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { Catalog, NewOperation, SealedBackup } from "../../src/core/ports/catalog.ts";
+import { maximumLogLines } from "../../src/core/ports/catalog.ts";
+
+export interface CatalogUnderTest {
+  readonly catalog: Catalog;
+  /** Another connection to the same catalog, as another process has it. */
+  readonly openAnother: () => Catalog;
+  /** Sets the lease clock forward. */
+  readonly passSeconds: (seconds: number) => void;
+  readonly close: () => Promise<void>;
+}
+
+const lease = { seconds: 30 };
+const me = "me";
+const other = "other";
+
+function operation(change: Partial<NewOperation> = {}): NewOperation {
+  return {
+    id: "backup-20260101-000000-000001",
+    kind: "backup",
+    projectId: "shop",
+    application: "liferay",
+    requestId: "req-1",
+    spec: { spec: { projectId: "shop" } },
+    repository: "file:///srv/backups",
+    createdAtMs: 1_000,
+    leaseOwner: me,
+    ...change,
+  };
+}
+
+function sealed(change: Partial<SealedBackup> = {}): SealedBackup {
+  return {
+    backupId: "backup-20260101-000000-000001",
+    projectId: "shop",
+    repository: "file:///srv/backups",
+    createdAtMs: 1_000,
+    sealedAtMs: 2_000,
+    storedBytes: 5_000_000_000,
+    metadata: { format: "lc2-backup" },
+    ...change,
+  };
+}
+
+/** What every catalog must do. */
+export function describeCatalog(
+  name: string,
+  open: () => CatalogUnderTest,
+  { isShared }: { readonly isShared: boolean },
+): void {
+  describe(`the catalog on ${name}`, () => {
+    let subject: CatalogUnderTest;
+    let catalog: Catalog;
+    beforeEach(() => {
+      subject = open();
+      catalog = subject.catalog;
+    });
+    afterEach(async () => {
+      await subject.close();
+    });
+    const { id } = operation();
+    const prepare = { operationId: id, attempt: 1, name: "prepare" };
+
+    describe("operations", () => {
+      it("gives an operation back as it was accepted, on its first attempt", async () => {
+        expect(await catalog.createOperation(operation(), lease)).toBe(true);
+        expect(await catalog.getOperation(id)).toEqual({
+          ...operation(),
+          attempt: 1,
+          cancelRequested: false,
+        });
+        expect(await catalog.getOperation("backup-none")).toBeUndefined();
+      });
+
+      it("refuses a second operation of the same id and changes nothing", async () => {
+        await catalog.createOperation(operation(), lease);
+        expect(await catalog.createOperation(operation({ leaseOwner: other }), lease)).toBe(false);
+        expect((await catalog.getOperation(id))?.leaseOwner).toBe(me);
+      });
+
+      it("renews a lease for its owner only", async () => {
+        await catalog.createOperation(operation(), lease);
+        subject.passSeconds(25);
+        expect(await catalog.renewLease(id, me, 30)).toEqual({ held: true });
+        expect(await catalog.renewLease(id, other, 30)).toEqual({ held: false });
+        const [open] = await catalog.listOpenOperations();
+        expect(open?.leaseLeftMs).toBe(30_000);
+      });
+
+      it("tells how much of a lease is left, and that it ran out", async () => {
+        await catalog.createOperation(operation(), lease);
+        subject.passSeconds(31);
+        const [open] = await catalog.listOpenOperations();
+        expect(open?.leaseLeftMs).toBe(-1_000);
+      });
+
+      it("lets exactly one of several take an operation over", async () => {
+        await catalog.createOperation(operation(), lease);
+        const takers = ["a", "b", "c", "d"];
+        const taken = await Promise.all(
+          takers.map(async (taker) => await catalog.takeOver(id, me, taker, lease)),
+        );
+        expect(taken.filter(Boolean)).toHaveLength(1);
+        expect((await catalog.getOperation(id))?.leaseOwner).toBe(takers[taken.indexOf(true)]);
+      });
+
+      it("lets an owner that lost its lease change nothing", async () => {
+        await catalog.createOperation(operation(), lease);
+        await catalog.startTask({ ...prepare, startedAtMs: 1 }, me);
+        await catalog.takeOver(id, me, other, lease);
+        expect(await catalog.renewLease(id, me, 30)).toEqual({ held: false });
+        expect(await catalog.startTask({ ...prepare, name: "files", startedAtMs: 1 }, me)).toBe(false);
+        expect(await catalog.updateTask(prepare, me, { state: "done" })).toBe(false);
+        expect(await catalog.removeTask(prepare, me)).toBe(false);
+        expect(await catalog.startAttempt(id, me, 2, 0)).toBe(false);
+        expect(await catalog.finishOperation(id, me, { finishedAtMs: 1, outcome: "Completed" })).toBe(false);
+        expect((await catalog.listTasks(id)).map(({ name, state }) => `${name} ${state}`)).toEqual([
+          "prepare running",
+        ]);
+        expect((await catalog.getOperation(id))?.end).toBeUndefined();
+      });
+
+      it("records an end once, and nothing after it", async () => {
+        await catalog.createOperation(operation(), lease);
+        const failure = { code: "disk-full", message: "No space.", retry: "never" } as const;
+        expect(await catalog.finishOperation(id, me, { finishedAtMs: 9, outcome: "Failed", failure })).toBe(
+          true,
+        );
+        expect(await catalog.finishOperation(id, me, { finishedAtMs: 10, outcome: "Completed" })).toBe(false);
+        expect(await catalog.takeOver(id, me, other, lease)).toBe(false);
+        expect(await catalog.requestCancel(id)).toBe(false);
+        expect((await catalog.getOperation(id))?.end).toEqual({
+          finishedAtMs: 9,
+          outcome: "Failed",
+          failure,
+        });
+        expect(await catalog.listOpenOperations()).toEqual([]);
+      });
+
+      it("notes a request to cancel", async () => {
+        await catalog.createOperation(operation(), lease);
+        expect(await catalog.requestCancel(id)).toBe(true);
+        expect(await catalog.requestCancel(id)).toBe(true);
+        expect((await catalog.getOperation(id))?.cancelRequested).toBe(true);
+        expect(await catalog.requestCancel("backup-none")).toBe(false);
+      });
+
+      it("starts each attempt once", async () => {
+        await catalog.createOperation(operation(), lease);
+        expect(await catalog.startAttempt(id, me, 2, 5_000)).toBe(true);
+        expect(await catalog.startAttempt(id, me, 2, 6_000)).toBe(false);
+        expect(await catalog.getOperation(id)).toMatchObject({ attempt: 2, notBeforeMs: 5_000 });
+      });
+
+      it("lists operations of a kind and project newest first, in pages with a total", async () => {
+        for (const [index, projectId] of ["shop", "shop", "blog", "shop"].entries()) {
+          await catalog.createOperation(
+            operation({ id: `restore-${index}`, kind: "restore", projectId, createdAtMs: index }),
+            lease,
+          );
+        }
+        await catalog.createOperation(operation(), lease);
+        const page = await catalog.listOperations({
+          kind: "restore",
+          projectId: "shop",
+          limit: 2,
+          offset: 1,
+        });
+        expect(page.operations.map((one) => one.id)).toEqual(["restore-1", "restore-0"]);
+        expect(page.total).toBe(3);
+      });
+    });
+
+    describe("tasks and log", () => {
+      it("starts a task of a name once in an attempt", async () => {
+        await catalog.createOperation(operation(), lease);
+        expect(await catalog.startTask({ ...prepare, startedAtMs: 5 }, me)).toBe(true);
+        expect(await catalog.startTask({ ...prepare, startedAtMs: 6 }, me)).toBe(false);
+        expect(await catalog.startTask({ ...prepare, attempt: 2, startedAtMs: 7 }, me)).toBe(true);
+        expect((await catalog.listTasks(id)).map((task) => task.startedAtMs)).toEqual([5, 7]);
+      });
+
+      it("gives back what was recorded of a task, in any order of records", async () => {
+        await catalog.createOperation(operation(), lease);
+        await catalog.startTask({ ...prepare, startedAtMs: 5 }, me);
+        await catalog.updateTask(prepare, me, { worker: "w" });
+        await catalog.updateTask(prepare, me, { progress: { bytes: 5 } });
+        await catalog.updateTask(prepare, me, { recoveryPoint: "2026-01-01T00:00:00Z" });
+        const failure = { code: "disk-full", message: "No space.", retry: "never" } as const;
+        await catalog.updateTask(prepare, me, {
+          state: "failed",
+          failure,
+          result: { n: 1 },
+          finishedAtMs: 8,
+        });
+        expect(await catalog.listTasks(id)).toEqual([
+          {
+            ...prepare,
+            state: "failed",
+            worker: "w",
+            startedAtMs: 5,
+            finishedAtMs: 8,
+            progress: { bytes: 5 },
+            recoveryPoint: "2026-01-01T00:00:00Z",
+            result: { n: 1 },
+            failure,
+          },
+        ]);
+      });
+
+      it("removes a task that is to be run anew", async () => {
+        await catalog.createOperation(operation(), lease);
+        await catalog.startTask({ ...prepare, startedAtMs: 5 }, me);
+        expect(await catalog.removeTask(prepare, me)).toBe(true);
+        expect(await catalog.startTask({ ...prepare, startedAtMs: 6 }, me)).toBe(true);
+      });
+
+      it("keeps the newest lines of a log, oldest first", async () => {
+        await catalog.createOperation(operation(), lease);
+        for (let line = 0; line < maximumLogLines + 3; line += 1) {
+          await catalog.appendLog(id, { at: "2026-01-01T00:00:00Z", level: "info", message: `line ${line}` });
+        }
+        const lines = await catalog.listLog(id);
+        expect(lines).toHaveLength(maximumLogLines);
+        expect(lines[0]?.message).toBe("line 3");
+        expect(lines.at(-1)).toEqual({
+          at: "2026-01-01T00:00:00Z",
+          level: "info",
+          message: `line ${maximumLogLines + 2}`,
+        });
+      });
+    });
+
+    describe("the index of backups", () => {
+      it("lists a backup from its first moment, open until its end", async () => {
+        await catalog.createOperation(operation(), lease);
+        const open = await catalog.listBackups({ outcome: "open", limit: 10 });
+        expect(open.backups).toEqual([
+          {
+            backupId: id,
+            projectId: "shop",
+            application: "liferay",
+            repository: "file:///srv/backups",
+            createdAtMs: 1_000,
+          },
+        ]);
+        await catalog.finishOperation(id, me, { finishedAtMs: 9, outcome: "Cancelled" });
+        expect((await catalog.listBackups({ outcome: "open", limit: 10 })).total).toBe(0);
+        expect(await catalog.getBackup(id)).toMatchObject({ outcome: "Cancelled", finishedAtMs: 9 });
+      });
+
+      it("keeps a seal's facts when the operation's end is recorded after it", async () => {
+        await catalog.createOperation(operation(), lease);
+        await catalog.putBackup(sealed());
+        await catalog.finishOperation(id, me, { finishedAtMs: 9_000, outcome: "Completed" });
+        expect(await catalog.getBackup(id, "shop")).toMatchObject({
+          outcome: "Completed",
+          finishedAtMs: 2_000,
+          storedBytes: 5_000_000_000,
+        });
+        expect(await catalog.getBackupMetadata(id, "shop")).toEqual({ format: "lc2-backup" });
+      });
+
+      it("takes in what a scan found, twice as once, without forgetting a verification", async () => {
+        await catalog.putBackup(sealed());
+        await catalog.markBackup(id, "shop", { verifiedAtMs: 3_000 });
+        await catalog.putBackup(sealed({ repository: "file:///mnt/moved" }));
+        const { backups, total } = await catalog.listBackups({ limit: 10 });
+        expect(total).toBe(1);
+        expect(backups[0]).toMatchObject({ repository: "file:///mnt/moved", verifiedAtMs: 3_000 });
+      });
+
+      it("does not list a deleted backup, and lists it again when it was seen again", async () => {
+        await catalog.putBackup(sealed());
+        await catalog.markBackup(id, "shop", { deletedAtMs: 4_000 });
+        expect(await catalog.listBackups({ limit: 10 })).toEqual({ backups: [], total: 0 });
+        expect((await catalog.getBackup(id))?.deletedAtMs).toBe(4_000);
+        await catalog.putBackup(sealed());
+        expect((await catalog.listBackups({ limit: 10 })).total).toBe(1);
+      });
+
+      it("tells backups of one id in two projects apart", async () => {
+        await catalog.putBackup(sealed());
+        await catalog.putBackup(sealed({ projectId: "blog", metadata: { of: "blog" } }));
+        expect((await catalog.getBackup(id, "blog"))?.projectId).toBe("blog");
+        expect(await catalog.getBackupMetadata(id, "blog")).toEqual({ of: "blog" });
+      });
+
+      it("filters and pages, newest first, with the total of all that match", async () => {
+        for (let index = 0; index < 20; index += 1) {
+          await catalog.putBackup(
+            sealed({
+              backupId: `backup-${String(index).padStart(2, "0")}`,
+              projectId: index % 2 === 0 ? "shop" : "blog",
+              repository: index < 10 ? "file:///a" : "file:///b",
+              createdAtMs: index * 100,
+              ...(index % 4 === 0 ? { application: "drupal" } : {}),
+            }),
+          );
+        }
+        const ids = async (query: object) =>
+          (await catalog.listBackups({ limit: 100, ...query })).backups.map(({ backupId }) =>
+            backupId.slice(7),
+          );
+        expect(await ids({ projectId: "shop", limit: 3 })).toEqual(["18", "16", "14"]);
+        expect(await ids({ projectId: "shop", limit: 3, offset: 8 })).toEqual(["02", "00"]);
+        expect((await catalog.listBackups({ projectId: "shop", limit: 3 })).total).toBe(10);
+        expect(await ids({ application: "drupal" })).toEqual(["16", "12", "08", "04", "00"]);
+        expect(await ids({ sinceMs: 500, untilMs: 700 })).toEqual(["07", "06", "05"]);
+        expect(await ids({ repository: "file:///b", projectId: "blog" })).toEqual([
+          "19",
+          "17",
+          "15",
+          "13",
+          "11",
+        ]);
+        expect(await ids({ outcome: "Failed" })).toEqual([]);
+        expect(await ids({ outcome: "Completed", limit: 1 })).toEqual(["19"]);
+      });
+    });
+
+    describe("restores", () => {
+      it("gathers what is known of a restore, piece by piece", async () => {
+        await catalog.putRestore("restore-1", { backupId: id });
+        await catalog.putRestore("restore-1", { plan: { hash: "h" }, approvedAtMs: 5 });
+        await catalog.putRestore("restore-1", { undone: { database: { swappedBack: true } }, undoneAtMs: 6 });
+        expect(await catalog.getRestore("restore-1")).toEqual({
+          restoreId: "restore-1",
+          backupId: id,
+          plan: { hash: "h" },
+          approvedAtMs: 5,
+          undone: { database: { swappedBack: true } },
+          undoneAtMs: 6,
+        });
+        expect(await catalog.getRestore("restore-2")).toBeUndefined();
+      });
+
+      it("lists retired databases until they are dropped", async () => {
+        await catalog.putRestore("restore-2", { retiredDatabase: "b_old", retiredAtMs: 20 });
+        await catalog.putRestore("restore-1", { retiredDatabase: "a_old", retiredAtMs: 10 });
+        expect((await catalog.listRetiredDatabases()).map(({ restoreId }) => restoreId)).toEqual([
+          "restore-1",
+          "restore-2",
+        ]);
+        await catalog.putRestore("restore-1", { droppedAtMs: 30 });
+        expect((await catalog.listRetiredDatabases()).map(({ restoreId }) => restoreId)).toEqual([
+          "restore-2",
+        ]);
+      });
+
+      it("lets one at a time act on a retired database", async () => {
+        await catalog.putRestore("restore-1", { retiredDatabase: "a_old", retiredAtMs: 10 });
+        expect(await catalog.claimRetired("restore-1", 100, 200)).toBe(true);
+        expect(await catalog.claimRetired("restore-1", 150, 250)).toBe(false);
+        expect(await catalog.claimRetired("restore-1", 200, 300)).toBe(true);
+        await catalog.putRestore("restore-1", { droppedAtMs: 30 });
+        expect(await catalog.claimRetired("restore-1", 400, 500)).toBe(false);
+      });
+    });
+
+    if (!isShared) return;
+    it("works for several at once", async () => {
+      const others = [subject.openAnother(), subject.openAnother(), subject.openAnother()];
+      const all = [catalog, ...others];
+      await catalog.createOperation(operation(), lease);
+      await Promise.all(
+        all.map(async (one, index) => {
+          for (let line = 0; line < 25; line += 1) {
+            await one.putBackup(sealed({ backupId: `backup-${index}-${line}` }));
+            await one.appendLog(id, { at: "", level: "info", message: `${index} ${line}` });
+          }
+        }),
+      );
+      expect((await catalog.listBackups({ limit: 1 })).total).toBe(101);
+      expect(new Set((await catalog.listLog(id)).map(({ message }) => message)).size).toBe(100);
+      const taken = await Promise.all(
+        all.map(async (one, index) => await one.takeOver(id, me, `taker ${index}`, lease)),
+      );
+      expect(taken.filter(Boolean)).toHaveLength(1);
+      for (const one of others) await one.close();
+    });
+  });
+}
