@@ -5,6 +5,7 @@ import { backupPrefix } from "../core/repository/layout.ts";
 import type { StoredFile } from "../core/repository/metadata.ts";
 import type { Connection } from "../databases/postgres/connection.ts";
 import { dumpArchive, type DumpedArchive } from "../databases/postgres/dump-archive.ts";
+import { rowsWarningFilter } from "../databases/postgres/dump-selection.ts";
 import type { ArchivedContents } from "../databases/postgres/read-inventory.ts";
 import type { HeldSnapshot } from "../databases/postgres/snapshot.ts";
 import type { ToolSet } from "../databases/postgres/tools.ts";
@@ -115,6 +116,7 @@ async function dumpOne(job: DumpJob, index: number, shared: Shared): Promise<Str
       },
       pace: (bytes) => shared.limiter.take(bytes),
       onWarning: (message) => run.report({ type: "log", level: "warn", message }),
+      ...(isMain ? {} : { keepLine: rowsWarningFilter() }),
       signal: shared.signal,
     });
     const finish = async (writer: StoredFileWriter): Promise<StoredFile> => {

@@ -31,6 +31,8 @@ export interface DumpArchiveOptions {
   readonly take: (piece: Buffer, headBytes: number) => Promise<void>;
   readonly pace?: (bytes: number) => Promise<void> | undefined;
   readonly onWarning: (line: string) => void;
+  /** False for a line on standard error that is of no interest. */
+  readonly keepLine?: (line: string) => boolean;
   readonly signal: AbortSignal;
 }
 
@@ -50,7 +52,7 @@ export async function dumpArchive(options: DumpArchiveOptions): Promise<DumpedAr
   const pipe = await openPipe(join(options.scratchDirectory, `dump-${randomUUID()}`));
   const child = startPgDump(options, pipe.writeEnd);
   closeSync(pipe.writeEnd);
-  const said = collectLines(child, options.onWarning);
+  const said = collectLines(child, options);
   const exited = waitForExit(child);
   const walker = new ArchiveWalker();
   const watch = new LockWatch(options.connection, undefined, options.applicationName, options.onWarning);
@@ -152,15 +154,15 @@ const longestLine = 500;
 
 function collectLines(
   child: ChildProcess,
-  onLine: (line: string) => void,
+  options: Pick<DumpArchiveOptions, "onWarning" | "keepLine">,
 ): { readonly lines: readonly string[] } {
   const lines: string[] = [];
   let rest = "";
   const add = (line: string): void => {
-    if (line === "" || lines.length >= mostLines) return;
+    if (line === "" || lines.length >= mostLines || options.keepLine?.(line) === false) return;
     const shown = line.slice(0, longestLine);
     lines.push(shown);
-    onLine(shown);
+    options.onWarning(shown);
   };
   child.stderr?.setEncoding("utf8");
   child.stderr?.on("data", (text: string) => {

@@ -27,8 +27,9 @@ export function mainSelection(withoutRowsOf: readonly SelectedTable[], encoding:
 }
 
 /**
- * Arguments for an archive with the rows of some tables. Sequences that belong to them are kept out: their
- * values are not under the snapshot, and the main archive has them. Pure.
+ * Arguments for an archive with the rows of some tables. The values of their sequences are kept out: they
+ * are not under the snapshot, and the main archive has them. (To exclude the sequences themselves does not
+ * help: a table brings along those it owns.) Pure.
  */
 export function rowsSelection(
   tables: readonly SelectedTable[],
@@ -39,7 +40,7 @@ export function rowsSelection(
     "--data-only",
     "--strict-names",
     ...tables.map((table) => `--table=${exactPattern(table, encoding)}`),
-    ...ownedSequences.map((sequence) => `--exclude-table=${exactPattern(sequence, encoding)}`),
+    ...ownedSequences.map((sequence) => `--exclude-table-data=${exactPattern(sequence, encoding)}`),
   ];
 }
 
@@ -57,4 +58,17 @@ export async function readOwnedSequences(
     [oids],
   );
   return rows;
+}
+
+/**
+ * Drops what pg_dump says of every archive without definitions: that foreign keys in a circle may be in the
+ * way. They are not; constraints are made after all rows. False for a line to drop.
+ */
+export function rowsWarningFilter(): (line: string) => boolean {
+  let dropping = false;
+  return (line) => {
+    if (line.includes("circular foreign-key constraints")) dropping = true;
+    else if (!/^(?:pg_dump: (?:detail|hint):|\s)/.test(line)) dropping = false;
+    return !dropping;
+  };
 }
