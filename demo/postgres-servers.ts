@@ -39,6 +39,8 @@ export interface StartOptions {
    * that tells servers apart by it needs this. Default false.
    */
   readonly ownSystemIdentifier?: boolean;
+  /** Port to try first; default: any free one. */
+  readonly port?: number;
   /** The server outlives the starting process; then `stop` is the only end. Default false. */
   readonly outliveParent?: boolean;
 }
@@ -99,7 +101,7 @@ export async function startPostgres(
     const password = (await readFile(join(directory, "password"), "utf8")).trim();
     await writeSettings(directory, owner, options);
     for (let attempt = 1; ; attempt++) {
-      const launched = await launch(installation, directory, owner, temporary, options);
+      const launched = await launch(installation, directory, owner, temporary, attempt, options);
       if (launched.ready) {
         const guarded = options.outliveParent !== true;
         return runningServer({ installation, directory, temporary, guarded, password, ...launched });
@@ -246,9 +248,10 @@ async function launch(
   directory: string,
   owner: Owner | undefined,
   temporary: boolean,
+  attempt: number,
   options: StartOptions,
 ): Promise<Launched> {
-  const port = await freePort();
+  const port = attempt === 1 && options.port !== undefined ? options.port : await freePort();
   const data = join(directory, "data");
   await rm(join(data, "postmaster.opts"), { force: true });
   const log = await open(join(directory, "server.log"), "a", 0o600);
@@ -407,6 +410,8 @@ export async function openClient(url: string, password?: string): Promise<pg.Cli
     database: decodeURIComponent(pathname.slice(1)),
     ...(password === undefined ? {} : { password }),
   });
+  // A server that goes away while nothing is asked; the next question says so.
+  client.on("error", () => undefined);
   await client.connect();
   return client;
 }

@@ -342,6 +342,11 @@ export const failures = define({
       "Run the chmod command in the sentence as the file's owner; rotate the key if it may have been read.",
   },
   // --- throw-away servers of demo and tests ------------------------------------------------
+  "demo-failed": {
+    kind: "failed",
+    meaning: "A command that the demo ran did not succeed.",
+    remedy: "Read the command's own words above the sentence.",
+  },
   "postgres-unavailable": {
     kind: "failed",
     meaning: "A throw-away PostgreSQL server for the demo or the tests cannot be had or does not start.",
