@@ -71,6 +71,8 @@ interface CountedTable {
   readonly schema: string;
   readonly name: string;
   readonly rows: number;
+  /** A partition tree is counted whole; a table without the rows that other tables inherit from it. */
+  readonly tree: boolean;
 }
 
 /** One count a partition tree. Trees with a leaf whose rows were left out are counted leaf by leaf. Pure. */
@@ -80,7 +82,9 @@ export function countingPlan(tables: readonly InventoryTable[]): CountedTable[] 
   for (const table of tables) {
     if (table.kind !== "table") continue;
     if (table.parent === undefined) {
-      if (table.rows !== undefined) single.push({ schema: table.schema, name: table.name, rows: table.rows });
+      if (table.rows !== undefined) {
+        single.push({ schema: table.schema, name: table.name, rows: table.rows, tree: false });
+      }
       continue;
     }
     const { schema, name } = table.parent;
@@ -94,7 +98,7 @@ export function countingPlan(tables: readonly InventoryTable[]): CountedTable[] 
   }
   // A tree of which some leaf was left out has no count of its own that could be compared.
   const whole = [...roots.values()].filter((root) => root.complete);
-  return [...single, ...whole.map(({ schema, name, rows }) => ({ schema, name, rows }))];
+  return [...single, ...whole.map(({ schema, name, rows }) => ({ schema, name, rows, tree: true }))];
 }
 
 async function countTables(
@@ -134,7 +138,7 @@ async function countRows(client: pg.Client, table: CountedTable): Promise<number
   try {
     await client.query("SET row_security = off");
     const { rows } = await client.query<{ n: string }>(
-      `SELECT count(*) AS n FROM ${quoteName(table.schema, table.name)}`,
+      `SELECT count(*) AS n FROM ${table.tree ? "" : "ONLY "}${quoteName(table.schema, table.name)}`,
     );
     return Number(rows[0]?.n);
   } catch (error) {
