@@ -66,7 +66,7 @@ function stackOf(error: unknown): string {
     parts.push(current.stack ?? `${current.name}: ${current.message}`);
     current = current.cause;
   }
-  if (current !== undefined && !(current instanceof Error))
-    parts.push(JSON.stringify(current) ?? String(current));
+  if (typeof current === "string" || (typeof current === "object" && current !== null))
+    parts.push(JSON.stringify(current));
   return parts.join("\ncaused by: ");
 }

@@ -224,28 +224,29 @@ export const databaseUrl: Parse<string> = (written) => {
   if (!rest.startsWith("//"))
     throw new InvalidValue("is not a database URL; write postgres://user@host:5432/name");
   const [place = "", query = ""] = splitOnce(rest.slice(2).split("#", 1)[0] ?? "", "?");
-  const at = place.lastIndexOf("@");
   const parameters = new URLSearchParams(query);
-  if (
-    place.slice(0, Math.max(0, at)).includes(":") ||
-    parameters.has("password") ||
-    parameters.has("sslpassword")
-  ) {
+  if (carriesPassword(place, parameters)) {
     throw new InvalidValue(
       "the URL carries a password, which every user of this machine could read in the process list; " +
         "use PGPASSWORD, a .pgpass file or a service file",
       "password-on-command-line",
     );
   }
-  const [hosts = "", name = ""] = splitOnce(place.slice(at + 1), "/");
-  const port = /:(?!\d{1,5}(?:,|$))([^,\]]*)$/.exec(hosts);
-  if (port !== null)
+  const [hosts = "", name = ""] = splitOnce(place.slice(place.lastIndexOf("@") + 1), "/");
+  if (/:(?!\d{1,5}(?:,|$))[^,\]]*$/.test(hosts)) {
     throw new InvalidValue("has a port that is not a number; write postgres://user@host:5432/name");
+  }
   if (name === "" && !parameters.has("dbname") && !parameters.has("service")) {
     throw new InvalidValue("names no database; write postgres://user@host:5432/name");
   }
   return written;
 };
+
+/** Everything before the last @ is user and password, whatever signs an unescaped password holds. */
+const carriesPassword = (place: string, parameters: URLSearchParams): boolean =>
+  place.slice(0, Math.max(0, place.lastIndexOf("@"))).includes(":") ||
+  parameters.has("password") ||
+  parameters.has("sslpassword");
 
 function splitOnce(whole: string, separator: string): [string, string?] {
   const index = whole.indexOf(separator);

@@ -28,7 +28,7 @@ export const commonOptions = {
 };
 
 /** `-o` of a command that has results. */
-export function outputOption(formats: readonly OutputFormat[]): OptionSpec<OutputFormat> {
+function outputOption(formats: readonly OutputFormat[]): OptionSpec<OutputFormat> {
   const [first = "table"] = formats;
   return valueOr(
     "-o, --output <format>",

@@ -2,11 +2,11 @@
  * What is going on, on standard error: on a terminal one live line per component, redrawn in place; in a
  * pipe or log plain lines, one when a component's phase changes and one every ten seconds.
  */
-import type { ServiceEvent } from "../contract/service.ts";
+import type { LogLine, ServiceEvent } from "../contract/service.ts";
 import type { Progress } from "../contract/worker-task.ts";
 import { count, counted, duration, percent, rate, size } from "./humanise.ts";
 import { displayWidth, fit, paintFor, printable } from "./terminal.ts";
-import type { TextSink } from "./terminal.ts";
+import type { Paint, TextSink } from "./terminal.ts";
 
 export interface ProgressView {
   onEvent(event: ServiceEvent): void;
@@ -104,19 +104,9 @@ export function createProgressView(sink: TextSink, options: ViewOptions): Progre
         case "progress":
           onProgress(event.progress);
           break;
-        case "log": {
-          const { level, message } = event.line;
-          const text = message
-            .split("\n")
-            .map((line) => printable(line))
-            .join("\n");
-          if (level === "info") {
-            if (!options.quiet) note(paint.dim(text));
-          } else {
-            note(`${level === "warn" ? paint.yellow("warning:") : paint.red("error:")} ${text}`);
-          }
+        case "log":
+          if (event.line.level !== "info" || !options.quiet) note(saidLine(event.line, paint));
           break;
-        }
         default:
           break;
       }
@@ -127,6 +117,15 @@ export function createProgressView(sink: TextSink, options: ViewOptions): Progre
       tracks.clear();
     },
   };
+}
+
+function saidLine({ level, message }: LogLine, paint: Paint): string {
+  const text = message
+    .split("\n")
+    .map((line) => printable(line))
+    .join("\n");
+  if (level === "info") return paint.dim(text);
+  return `${level === "warn" ? paint.yellow("warning:") : paint.red("error:")} ${text}`;
 }
 
 function newTrack(progress: Progress, nowMs: number): Track {

@@ -168,7 +168,7 @@ async function diagnose(config: Config): Promise<DoctorCheck[]> {
     }
   };
   const groups = await Promise.all([
-    [checkNode()],
+    guarded("Node.js", Promise.resolve(checkNode())),
     guarded("data directory", checkFolder("data directory", config.dataDirectory)),
     guarded("repository", checkFolder("repository", config.defaultRepository)),
     guarded("temporary files", checkFolder("temporary files", tmpdir())),

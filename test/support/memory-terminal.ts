@@ -40,12 +40,18 @@ export interface RunOptions {
   readonly world?: MemoryWorld;
   readonly terminal?: boolean;
   readonly columns?: number;
+  /** The reader of standard output went away. */
+  readonly stdoutClosed?: boolean;
+  /** Standard input is a terminal, and this is what is typed. */
   readonly answers?: string[];
   readonly input?: string;
   readonly checks?: readonly DoctorCheck[];
   /** Is given the controller that Ctrl-C would abort. */
   readonly onCancellable?: (controller: AbortController) => void;
 }
+
+/** A command line as a shell would split it, without quotes. */
+export const wordsOf = (line: string): string[] => line.trim().split(/\s+/);
 
 /** Runs one command line in memory, at 2026-11-24 15:00:00 UTC. */
 export async function runInMemory(
@@ -59,6 +65,7 @@ export async function runInMemory(
   };
   const stdout = createMemorySink(sinkOptions);
   const stderr = createMemorySink(sinkOptions);
+  if (options.stdoutClosed === true) stdout.close();
   const answers = [...(options.answers ?? [])];
   const terminal: Terminal = {
     stdout,

@@ -67,11 +67,15 @@ export const restoreOptions = {
 
 export type RestoreInput = Input<typeof restoreOptions, Readonly<Record<never, never>>>;
 
-export function restoreProblems({ options: given }: RestoreInput): Problem[] {
-  const { type } = given;
+export function restoreProblems(input: RestoreInput): Problem[] {
+  return [...targetProblems(input), ...typeProblems(input), ...selectionProblems(input)];
+}
+
+const problem = (subject: string, message: string): Problem => ({ subject, code: "usage", message });
+
+function targetProblems({ options: given }: RestoreInput): Problem[] {
   const database = given.database !== undefined;
   const files = given.files !== undefined;
-  const problem = (subject: string, message: string): Problem => ({ subject, code: "usage", message });
   const databaseOptions = [
     ["--table", given.table.length > 0],
     ["--into", given.into !== undefined],
@@ -86,47 +90,58 @@ export function restoreProblems({ options: given }: RestoreInput): Problem[] {
     ["--include", given.include.length > 0],
     ["--mode", given.mode !== undefined],
   ] as const;
-  const problems = [
+  const nowhere: Problem = {
+    code: "usage",
+    message: "there is nowhere to restore to: give --database, --files or both",
+  };
+  return [
+    ...(database || files || given.bucket !== undefined ? [] : [nowhere]),
     ...needs(databaseOptions, "--database", database),
     ...needs(fileOptions, "--files", files),
     ...bucketProblems(given.bucket),
   ];
-  if (!database && !files && given.bucket === undefined) {
-    problems.push({
-      code: "usage",
-      message: "there is nowhere to restore to: give --database, --files or both",
-    });
-  }
-  if (type === "database-only" && files)
-    problems.push(problem("--files", "does not go with --type database-only"));
-  if (type === "storage-only" && database)
-    problems.push(problem("--database", "does not go with --type storage-only"));
-  if (type === "database-only" && !database)
-    problems.push(problem("--type", "database-only needs --database"));
-  if (type === "storage-only" && !files) problems.push(problem("--type", "storage-only needs --files"));
+}
+
+function typeProblems({ options: given }: RestoreInput): Problem[] {
   const selects = given.include.length + given.table.length > 0;
-  if (type === "selective" && !selects)
-    problems.push(problem("--type", "selective needs --include or --table"));
-  if (type !== undefined && types.includes(type) && type !== "selective" && selects) {
-    const subject = given.include.length > 0 ? "--include" : "--table";
-    problems.push(
-      problem(subject, `does not go with --type ${type}; write --type selective or leave it out`),
-    );
+  switch (given.type) {
+    case "database-only":
+    case "storage-only": {
+      const [wanted, other] =
+        given.type === "database-only" ? (["database", "files"] as const) : (["files", "database"] as const);
+      const problems = selects ? [selectionRefused(given)] : [];
+      if (given[wanted] === undefined) problems.push(problem("--type", `${given.type} needs --${wanted}`));
+      if (given[other] !== undefined) {
+        problems.push(problem(`--${other}`, `does not go with --type ${given.type}`));
+      }
+      return problems;
+    }
+    case "full":
+      return selects ? [selectionRefused(given)] : [];
+    case "selective":
+      return selects ? [] : [problem("--type", "selective needs --include or --table")];
+    default:
+      return [];
   }
-  if (database && files && given.include.length > 0 && given.table.length === 0) {
-    problems.push(
-      problem(
-        "--database",
-        "with --include alone nothing of the database is restored; add --table or leave it out",
-      ),
-    );
+}
+
+const selectionRefused = ({ include, type }: RestoreInput["options"]): Problem =>
+  problem(
+    include.length > 0 ? "--include" : "--table",
+    `does not go with --type ${type ?? "full"}; write --type selective or leave it out`,
+  );
+
+/** A target that nothing was selected for would be left alone in silence. */
+function selectionProblems({ options: given }: RestoreInput): Problem[] {
+  if (given.database === undefined || given.files === undefined) return [];
+  if (given.include.length > 0 && given.table.length === 0) {
+    const message = "with --include alone nothing of the database is restored; add --table or leave it out";
+    return [problem("--database", message)];
   }
-  if (database && files && given.table.length > 0 && given.include.length === 0) {
-    problems.push(
-      problem("--files", "with --table alone no files are restored; add --include or leave it out"),
-    );
+  if (given.table.length > 0 && given.include.length === 0) {
+    return [problem("--files", "with --table alone no files are restored; add --include or leave it out")];
   }
-  return problems;
+  return [];
 }
 
 /** The request, with the project looked up where the command line does not name it. */

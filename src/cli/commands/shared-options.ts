@@ -1,5 +1,5 @@
 import type { BackupReference } from "../../contract/service.ts";
-import { list, operand, required, value, valueOr } from "../command.ts";
+import { operand, required, value, valueOr } from "../command.ts";
 import type { Problem } from "../command.ts";
 import { databaseUrl, folderUrl, projectId, text, tools, wholeNumber } from "../option-values.ts";
 

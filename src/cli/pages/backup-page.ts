@@ -182,7 +182,7 @@ function filesFields(files: FilesComponent): Field[] {
     ["Source", files.source],
     [
       "Listed",
-      `${instant(files.listingStartedAt)}` + (seconds === undefined ? "" : `, took ${duration(seconds)}`),
+      instant(files.listingStartedAt) + (seconds === undefined ? "" : `, took ${duration(seconds)}`),
     ],
     [
       "Holds",
