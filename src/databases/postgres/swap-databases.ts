@@ -109,11 +109,12 @@ interface Session {
 }
 
 async function sessionsIn(admin: pg.Client, names: readonly string[]): Promise<Session[]> {
-  // Autovacuum gives way to a rename by itself.
+  // Autovacuum gives way to a rename by itself. It has no user, and to an ordinary role no kind either.
   const { rows } = await admin.query<Session>(
     `SELECT pid, usename AS user, application_name AS application, datname AS database, backend_type AS kind
        FROM pg_stat_activity
-      WHERE datname = ANY($1) AND pid <> pg_backend_pid() AND coalesce(backend_type, '') <> 'autovacuum worker'
+      WHERE datname = ANY($1) AND pid <> pg_backend_pid()
+        AND NOT (usesysid IS NULL AND coalesce(backend_type, 'autovacuum worker') = 'autovacuum worker')
       ORDER BY pid`,
     [names],
   );
