@@ -12,6 +12,7 @@ import { findTools } from "../databases/postgres/tools.ts";
 import { openBackupKeys } from "./backup-keys.ts";
 import { dumpAll, lockTimeoutOf, type DumpedDatabase } from "./dump-database.ts";
 import { planArchives } from "./plan-archives.ts";
+import { withSharedLease } from "./repository-lease.ts";
 import { writeSmallFile, type StoredFilePlace } from "./stored-file.ts";
 import { patternNotes } from "./table-pattern-notes.ts";
 import type { TaskRun } from "./task.ts";
@@ -28,6 +29,13 @@ export async function backupDatabase(
   task: TaskOf<"backup-database">,
   run: TaskRun,
 ): Promise<DatabaseComponent> {
+  // A sweep must not take what is not sealed yet, however long the dump takes.
+  return withSharedLease(run, `backing up the database for ${task.backupId}`, (signal) =>
+    backUp(task, { ...run, signal }),
+  );
+}
+
+async function backUp(task: TaskOf<"backup-database">, run: TaskRun): Promise<DatabaseComponent> {
   const source = task.spec.database;
   if (source === undefined) throw new Failure("nothing-to-back-up", "The request names no database.");
   const startedAt = new Date(run.clock.nowMs()).toISOString();
