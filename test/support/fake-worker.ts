@@ -47,14 +47,18 @@ async function perform(task: WorkerTask, run: TaskRun): Promise<TaskResults[Task
 }
 
 async function waitWhile(name: string, task: WorkerTask, run: TaskRun): Promise<void> {
-  while (existsSync(at(name))) {
+  const listen = (): void => {
     if (!existsSync(at(`deaf-${task.kind}`))) run.signal.throwIfAborted();
+  };
+  while (existsSync(at(name))) {
+    listen();
     run.report({
       type: "progress",
       progress: { component: "files", phase: "waiting", bytes: 1, totalBytes: 2 },
     });
     await sleep(20);
   }
+  listen();
 }
 
 function affect(task: WorkerTask, id: string, run: TaskRun): TaskResults[TaskKind] {
