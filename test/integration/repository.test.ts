@@ -167,16 +167,18 @@ describe("deleting", () => {
 describe("leases", () => {
   it("let many refer at once, and keep whoever deletes out", async () => {
     const order: string[] = [];
-    let leave: () => void = () => undefined;
-    const inside = new Promise<void>((resolve) => (leave = resolve));
+    const entered = Promise.withResolvers<void>();
+    const leave = Promise.withResolvers<void>();
     const first = withSharedLease(place.run, "first", async () => {
       order.push("first in");
-      await inside;
+      entered.resolve();
+      await leave.promise;
       order.push("first out");
     });
+    await entered.promise;
     await withSharedLease(place.run, "second", async () => void order.push("second"));
     const deleting = withExclusiveLease(place.run, "deleting", async () => void order.push("deleting"));
-    leave();
+    leave.resolve();
     await Promise.all([first, deleting]);
     expect(order).toEqual(["first in", "second", "first out", "deleting"]);
     expect(await names("leases/")).toEqual([]);
