@@ -24,7 +24,7 @@ export function reportFailure(error: unknown, sink: TextSink, options: ReportOpt
   const { remedy } = failures[failure.code];
   const lines = failure.message.split("\n").map((line) => printable(line));
   sink.write(`${paint.red(`lc2 ${options.commandName}`.trim())}: ${lines.join("\n  ")}\n`);
-  sink.write(`  ${paint.bold("What to do:")} ${remedy}\n`);
+  if (failure.code !== "cancelled") sink.write(`  ${paint.bold("What to do:")} ${remedy}\n`);
   sink.write(`  ${paint.dim(`error ${failure.code}, exit code ${exitCodeOf(failure.code)}`)}\n`);
   if (options.debug) sink.write(`${stackOf(error)}\n`);
   if (options.format === "json") {

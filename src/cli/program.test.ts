@@ -268,6 +268,21 @@ describe("a command line that cannot be understood", () => {
   });
 });
 
+test.each([
+  [["--data-dir", "/data", "-q", "backup", "create", "--files", "/x"]],
+  [["--data-dir=/data", "backup", "create", "--files", "/x", "-q"]],
+])("options of every command may come before it: %j", async (words) => {
+  const { exitCode, world, stderr } = await runInMemory(words);
+  expect(exitCode).toBe(0);
+  expect(stderr).toBe("");
+  expect(world.calls[0]?.arguments[1]).toEqual({ repository: "file:///data/repository" });
+});
+
+test("help and version need no command", async () => {
+  expect((await runInMemory(["--no-color", "--help"])).exitCode).toBe(0);
+  expect((await runInMemory(["--debug", "--version"])).stdout).toBe("0.1.0\n");
+});
+
 test("colours are for terminals, and --no-color takes them away", async () => {
   const escape = "\u001b[";
   expect((await runInMemory(["backup", "list"], { terminal: true })).stdout).toContain(escape);

@@ -55,12 +55,25 @@ export async function runCommandLine(words: readonly string[], tree: Group, host
     onComplaint: (complaint) => complaints.push(complaint),
   });
   try {
-    program.parse(words, { from: "user" });
+    program.parse(withCommonOptionsLast(words), { from: "user" });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     return commanderOutcome(error, complaints, program, words, host);
   }
   return outcome ?? exitCodes.done;
+}
+
+/**
+ * `lc2 --data-dir /x backup list` is `lc2 backup list --data-dir /x`: options of every command may come first.
+ * Without a command there is nothing that they could be options of (`lc2 --no-color --help`).
+ */
+function withCommonOptionsLast(words: readonly string[]): readonly string[] {
+  const first = words[0]?.split("=", 1)[0] ?? "";
+  const spec = Object.values(commonOptions).find(({ flags }) => flags.split(/, | /).includes(first));
+  if (spec === undefined) return words;
+  const taken = spec.kind === "value" && words[0] === first ? 2 : 1;
+  const rest = withCommonOptionsLast(words.slice(taken));
+  return rest[0] === undefined || rest[0].startsWith("-") ? rest : [...rest, ...words.slice(0, taken)];
 }
 
 /** Arguments as the help writes them: `<backupId>`. */

@@ -44,10 +44,9 @@ describe("in a pipe", () => {
     progress({ phase: "checking", bytes: 0 });
     expect(sink.text().split("\n")).toEqual([
       `${id}: accepted`,
-      "database: reading, 0 %, 0 B of 300 MB (0.0 s)",
       "database: reading, 33 %, 100 MB of 300 MB, 10.0 MB/s, ETA 20 s (10 s)",
       "database: reading, 66 %, 200 MB of 300 MB, 10.0 MB/s, ETA 10 s (20 s)",
-      "database: checking, 0 B (25 s)",
+      "database: checking (25 s)",
       "",
     ]);
   });

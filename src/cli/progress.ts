@@ -1,6 +1,6 @@
 /**
  * What is going on, on standard error: on a terminal one live line per component, redrawn in place; in a
- * pipe or log plain lines, one when a component's phase changes and one every ten seconds.
+ * pipe or log plain lines, one when a component goes on to another phase and one every ten seconds.
  */
 import type { LogLine, ServiceEvent } from "../contract/service.ts";
 import type { Progress } from "../contract/worker-task.ts";
@@ -43,6 +43,7 @@ export function createProgressView(sink: TextSink, options: ViewOptions): Progre
   const paint = paintFor(sink);
   const live = sink.isTerminal && !options.quiet;
   let drawn: readonly number[] = [];
+  const bars: Bars = { width: 0, fit: true };
   let drawnMs = Number.NEGATIVE_INFINITY;
   let operation: { id: string; status: string; startedMs: number } | undefined;
 
@@ -62,7 +63,7 @@ export function createProgressView(sink: TextSink, options: ViewOptions): Progre
     if (!now && nowMs - drawnMs < redrawEveryMs) return;
     drawnMs = nowMs;
     const width = Math.max(20, sink.columns() - 1);
-    const lines = liveLines([...tracks.values()], nowMs, width);
+    const lines = liveLines([...tracks.values()], nowMs, width, bars);
     if (operation !== undefined && lines.length > 0) {
       const elapsed = duration((nowMs - operation.startedMs) / 1000);
       lines.unshift(paint.dim(fit(`${operation.id}  ${operation.status}  ${elapsed}`, width)));
@@ -81,7 +82,7 @@ export function createProgressView(sink: TextSink, options: ViewOptions): Progre
     if (options.quiet) return;
     if (live) {
       draw(newPhase);
-    } else if (newPhase || nowMs - track.plainLineMs >= plainLineEveryMs) {
+    } else if ((newPhase && known !== undefined) || nowMs - track.plainLineMs >= plainLineEveryMs) {
       track.plainLineMs = nowMs;
       sink.write(`${plainLine(track, nowMs)}\n`);
     }
@@ -137,7 +138,7 @@ function newTrack(progress: Progress, nowMs: number): Track {
     objectsPerSecond: 0,
     measuredMs: nowMs,
     measured: progress,
-    plainLineMs: Number.NEGATIVE_INFINITY,
+    plainLineMs: nowMs,
   };
 }
 
@@ -190,7 +191,7 @@ function amounts({ bytes, totalBytes, objects, totalObjects, component }: Progre
         : `${count(objects)} of ${count(totalObjects)} ${noun}`,
     );
   }
-  if (bytes > 0 || objects === undefined) {
+  if (bytes > 0 || (totalBytes !== undefined && totalBytes > 0)) {
     parts.push(
       totalBytes !== undefined && totalBytes > 0 ? `${size(bytes)} of ${size(totalBytes)}` : size(bytes),
     );
@@ -209,8 +210,14 @@ function facts(track: Track): string[] {
   ];
 }
 
+/** Whether bars have fitted so far in this width: once they did not, they stay away and lines do not jump. */
+interface Bars {
+  width: number;
+  fit: boolean;
+}
+
 /** One line a component; with bars where there is room for all of them. */
-function liveLines(tracks: readonly Track[], nowMs: number, width: number): string[] {
+function liveLines(tracks: readonly Track[], nowMs: number, width: number, bars: Bars): string[] {
   const parts = tracks.map((track) => {
     const { component, phase } = track.latest;
     const said = facts(track).join("  ");
@@ -222,11 +229,13 @@ function liveLines(tracks: readonly Track[], nowMs: number, width: number): stri
     };
   });
   const longest = Math.max(0, ...parts.map(({ name, said }) => name.length + said.length));
-  const bars = longest + barWidth + 6 <= width && parts.some(({ share }) => share !== undefined);
+  bars.fit = (bars.fit || bars.width !== width) && longest + barWidth + 6 <= width;
+  bars.width = width;
+  const shown = bars.fit && parts.some(({ share }) => share !== undefined);
   return parts.map(({ name, said, share }) => {
     const full = Math.round((share ?? 0) * barWidth);
     const bar = `[${"#".repeat(full)}${"·".repeat(barWidth - full)}]  `;
-    const room = bars ? (share === undefined ? " ".repeat(bar.length) : bar) : "";
+    const room = shown ? (share === undefined ? " ".repeat(bar.length) : bar) : "";
     return fit(`${name}  ${room}${said}`, width);
   });
 }

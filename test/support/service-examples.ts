@@ -42,7 +42,7 @@ export function exampleBackup(): BackupView {
       application: "liferay",
       createdAt: "2026-11-24T14:00:00.000Z",
       sealedAt: "2026-11-24T14:00:12.000Z",
-      writtenBy: "0.1.0",
+      writtenBy: "lc2 0.1.0",
       encryption: "client",
       components: {
         database: {

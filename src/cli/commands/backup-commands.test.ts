@@ -289,7 +289,7 @@ describe("backup verify", () => {
     const { exitCode, stdout } = await runInMemory(["backup", "verify", backupId]);
     expect(exitCode).toBe(0);
     expect(stdout).toBe(
-      `whole  ${backupId}: 142 MB in 7 stored files read, 1.07 GB decrypted and compared; 50,012 objects checked\n`,
+      `whole  ${backupId}: 142 MB in 7 stored files and pack members read, 1.07 GB decrypted and compared; 50,012 objects checked\n`,
     );
   });
 

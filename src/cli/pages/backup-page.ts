@@ -95,7 +95,9 @@ export function describeBackup(view: BackupView, context: CommandContext): strin
     [
       "State",
       paintStatus(view.status, view.status, paint) +
-        (view.progress === undefined ? "" : `, ${view.progress} %`),
+        (view.progress === undefined || view.status === "Completed"
+          ? ""
+          : `, ${Math.floor(view.progress)} %`),
     ],
     ["Created", instant(view.createdAt)],
     [
@@ -140,7 +142,7 @@ function sealed(metadata: BackupMetadata, paint: Paint): string[] {
     ["Sealed", `${instant(metadata.sealedAt)}, attempt ${metadata.attempt}`],
     [
       "Format",
-      `version ${metadata.formatVersion}, encryption ${metadata.encryption}, written by lc2 ${metadata.writtenBy}`,
+      `version ${metadata.formatVersion}, encryption ${metadata.encryption}, written by ${metadata.writtenBy}`,
     ],
     ["By hand", metadata.restoreByHand],
   ];

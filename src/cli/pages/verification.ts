@@ -11,7 +11,7 @@ export function showVerification(
   context: CommandContext,
 ): string {
   const { paint } = context;
-  const read = `${size(result.storedBytes)} in ${counted(result.files, "stored file")} read, ${size(result.plainBytes)} decrypted and compared`;
+  const read = `${size(result.storedBytes)} in ${counted(result.files, "stored file or pack member", "stored files and pack members")} read, ${size(result.plainBytes)} decrypted and compared`;
   const lines =
     result.damages.length === 0
       ? [
