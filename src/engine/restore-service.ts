@@ -180,14 +180,19 @@ function describeUndo({ operation, tasks, record }: FoundRestore): UndoRequest {
   const isKept =
     plan?.database?.into !== "in-place" || plan.database.tables !== undefined || parts.length === 0;
   if (plan?.database !== undefined && isKept && mayHaveReplaced(operation, tasks)) parts.unshift("database");
-  if (plan === undefined || isDone || parts.length === 0) {
+  const discard = isLeftLoaded(tasks);
+  if (plan === undefined || isDone || (parts.length === 0 && !discard)) {
     const why = isDone
       ? `${restoreId} was undone already.`
       : `${restoreId} changed nothing that could be put back.`;
     throw new Failure("nothing-to-undo", `${why} \`lc2 restore get ${restoreId}\` shows what happened.`);
   }
-  return { restoreId, plan, parts };
+  return { restoreId, plan, parts, discard };
 }
+
+/** What was loaded beside the live database and could not be cleared away when the restore failed. */
+const isLeftLoaded = (tasks: ReadonlyMap<string, OperationTask>): boolean =>
+  tasks.has("discard") && tasks.get("discard")?.state !== "done";
 
 /**
  * Whether the restored database is, or may be, the live one: the restore completed, it was loaded in
@@ -195,9 +200,8 @@ function describeUndo({ operation, tasks, record }: FoundRestore): UndoRequest {
  */
 function mayHaveReplaced(operation: Operation, tasks: ReadonlyMap<string, OperationTask>): boolean {
   if (operation.end?.outcome === "Completed") return true;
-  const swap = tasks.get("swap");
-  if (swap !== undefined) return tasks.get("discard")?.state !== "done";
-  return tasks.get("database")?.state === "done" && !tasks.has("discard");
+  // A clean-up is begun only when the live database is known to be the old one.
+  return !tasks.has("discard") && (tasks.has("swap") || tasks.get("database")?.state === "done");
 }
 
 async function runUndo(

@@ -1,15 +1,29 @@
 import type { Steps } from "../core/operation/advance.ts";
-import { decideUndo, type UndoAction, type UndoObservation } from "../core/restore/decide-undo.ts";
+import {
+  decideUndo,
+  type UndoAction,
+  type UndoObservation,
+  type UndoTaskName,
+} from "../core/restore/decide-undo.ts";
+import type { Operation } from "../core/operation/operation.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type { OperationSession } from "./operation-session.ts";
-import { makeContext, type EngineParts } from "./parts.ts";
+import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 
 /** What an undo's operation row keeps as its request. */
 export interface UndoRequest {
   readonly restoreId: string;
   readonly plan: RestorePlan;
+  /** What was replaced and goes back. */
   readonly parts: readonly ("database" | "files")[];
+  /** What the restore had loaded could not be cleared away when it failed: that first. */
+  readonly discard: boolean;
 }
+
+const wantedOf = ({ parts, discard }: UndoRequest): readonly UndoTaskName[] => [
+  ...(discard ? (["discard"] as const) : []),
+  ...(parts.length > 0 ? (["undo"] as const) : []),
+];
 
 /** The steps of an undo, bound to one session. */
 export function makeUndoSteps(
@@ -21,27 +35,20 @@ export function makeUndoSteps(
   return {
     observe: async () => {
       const { operation, tasks } = await session.read();
-      const undo = tasks.get("undo");
+      const request = operation.spec as UndoRequest;
       return {
-        restoreId: (operation.spec as UndoRequest).restoreId,
+        restoreId: request.restoreId,
         cancelRequested: operation.cancelRequested || session.cancelRequested,
         ownerDied,
-        ...(undo === undefined ? {} : { undo }),
+        wanted: wantedOf(request),
+        tasks: Object.fromEntries(tasks),
       };
     },
     decide: decideUndo,
     act: async (action) => {
       if (action.do === "stop") return await session.stopTasks();
       const { operation } = await session.read();
-      const { restoreId, plan, parts: undoParts } = operation.spec as UndoRequest;
-      const context = makeContext(parts, operation);
-      await session.startTask(operation.attempt, "undo", {
-        kind: "undo-restore",
-        context,
-        restoreId,
-        plan,
-        parts: undoParts,
-      });
+      await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
     },
     finish: async ({ outcome, failure }) => {
       const { operation, tasks } = await session.read();
@@ -49,7 +56,7 @@ export function makeUndoSteps(
       if (outcome === "Completed") {
         const { restoreId, parts: undone } = operation.spec as UndoRequest;
         await parts.catalog.putRestore(restoreId, {
-          undone: tasks.get("undo")?.result,
+          undone: tasks.get("undo")?.result ?? {},
           undoneAtMs: nowMs,
           // It is the live database again.
           ...(undone.includes("database") ? { droppedAtMs: nowMs } : {}),
@@ -60,4 +67,12 @@ export function makeUndoSteps(
       session.emit({ type: "state", status: outcome });
     },
   };
+}
+
+function makeTask(parts: EngineParts, operation: Operation, name: UndoTaskName): TaskRequest {
+  const { restoreId, plan, parts: undoParts } = operation.spec as UndoRequest;
+  const restore = { context: makeContext(parts, operation), restoreId, plan };
+  return name === "discard"
+    ? { kind: "discard-restore", ...restore }
+    : { kind: "undo-restore", ...restore, parts: undoParts };
 }

@@ -34,7 +34,9 @@ describe("a command that is killed during a backup", () => {
       expect(runs(worker)).toBe(false);
       expect((await service.getBackup({ backupId })).error?.code).toBe("interrupted");
       expect(engine.notices.map(({ message }) => message).join("\n")).toContain(backupId);
-      expect((await service.backupLogs({ backupId })).some(({ message }) => message.includes("died"))).toBe(true);
+      expect((await service.backupLogs({ backupId })).some(({ message }) => message.includes("died"))).toBe(
+        true,
+      );
     },
   );
 
@@ -42,7 +44,9 @@ describe("a command that is killed during a backup", () => {
     engine.set("hold-after-seal-backup");
     const command = engine.start(createBackup);
     const backupId = await command.accepted();
-    await until("the backup is sealed", () => engine.effects().some((line) => line.startsWith("seal-backup")));
+    await until("the backup is sealed", () =>
+      engine.effects().some((line) => line.startsWith("seal-backup")),
+    );
     command.child.kill("SIGKILL");
     await command.ended;
 
@@ -103,14 +107,18 @@ describe("a worker that is killed", () => {
       engine.clear(`hold-${kind}`);
       await command.ended;
       expect(command.lines.at(-1)).toMatchObject({ type: "result", result: { status: "Completed" } });
-      expect(engine.effects().filter((line) => line.startsWith("seal-backup"))).toEqual([`seal-backup ${backupId} 2`]);
+      expect(engine.effects().filter((line) => line.startsWith("seal-backup"))).toEqual([
+        `seal-backup ${backupId} 2`,
+      ]);
     },
   );
 
   it("is not sealed twice when it had sealed", async () => {
     engine.set("hold-after-seal-backup");
     const command = engine.start(createBackup);
-    await until("the backup is sealed", () => engine.effects().some((line) => line.startsWith("seal-backup")));
+    await until("the backup is sealed", () =>
+      engine.effects().some((line) => line.startsWith("seal-backup")),
+    );
     process.kill(await engine.workerOf("seal-backup"), "SIGKILL");
     await command.ended;
     expect(command.lines.at(-1)).toMatchObject({ type: "result", result: { status: "Completed" } });
@@ -118,7 +126,10 @@ describe("a worker that is killed", () => {
   });
 
   it("ends for good when the failure says that it will not pass", async () => {
-    engine.set("fail-backup-files", JSON.stringify({ code: "disk-full", message: "No space.", retry: "never" }));
+    engine.set(
+      "fail-backup-files",
+      JSON.stringify({ code: "disk-full", message: "No space.", retry: "never" }),
+    );
     const { waiting } = waitHere();
     const made = engine.open().createBackup(backupSpec, { repository }, waiting);
     await expect(made).rejects.toMatchObject({ code: "disk-full" });
@@ -126,7 +137,10 @@ describe("a worker that is killed", () => {
   });
 
   it("is tried again when the failure says that it may pass", async () => {
-    engine.set("once-fail-backup-files", JSON.stringify({ code: "repository-busy", message: "Busy.", retry: "backoff" }));
+    engine.set(
+      "once-fail-backup-files",
+      JSON.stringify({ code: "repository-busy", message: "Busy.", retry: "backoff" }),
+    );
     const { waiting } = waitHere();
     const view = await engine.open().createBackup(backupSpec, { repository }, waiting);
     expect(view.metadata?.attempt).toBe(2);
@@ -296,7 +310,10 @@ describe("a command that is killed during a restore", () => {
   });
 
   it("leaves the database as it was: what was loaded is discarded", async () => {
-    const restoreId = await killIn("hold-restore-database", async () => await engine.workerOf("restore-database"));
+    const restoreId = await killIn(
+      "hold-restore-database",
+      async () => await engine.workerOf("restore-database"),
+    );
     const view = await engine.open().getRestore(restoreId);
     expect(view).toMatchObject({ status: "Failed", error: { code: "interrupted" } });
     expect(view.error?.message).toContain('"shop" is as it was');
@@ -328,11 +345,20 @@ describe("a command that is killed during a restore", () => {
   it("is adopted as completed when it had swapped", async () => {
     const restoreId = await killIn(
       "hold-after-swap-database",
-      async () => await until("it swaps", () => engine.effects().some((line) => line.startsWith("swap-database"))),
+      async () =>
+        await until("it swaps", () => engine.effects().some((line) => line.startsWith("swap-database"))),
     );
     const view = await engine.open().getRestore(restoreId);
-    expect(view).toMatchObject({ status: "Completed", database: { swapped: true, retiredDatabase: "shop_old" } });
-    expect(effectsOf(restoreId)).toEqual(["plan-restore", "restore-database", "restore-files", "swap-database"]);
+    expect(view).toMatchObject({
+      status: "Completed",
+      database: { swapped: true, retiredDatabase: "shop_old" },
+    });
+    expect(effectsOf(restoreId)).toEqual([
+      "plan-restore",
+      "restore-database",
+      "restore-files",
+      "swap-database",
+    ]);
   });
 
   it("can have its undo run again when that was killed too", async () => {
@@ -341,7 +367,9 @@ describe("a command that is killed during a restore", () => {
     engine.set("hold-undo-restore");
     const command = engine.start({ verb: "undo-restore", restoreId });
     await engine.workerOf("undo-restore");
-    await expect(service.undoRestore(restoreId, waitHere().waiting)).rejects.toMatchObject({ code: "still-running" });
+    await expect(service.undoRestore(restoreId, waitHere().waiting)).rejects.toMatchObject({
+      code: "still-running",
+    });
     command.child.kill("SIGKILL");
     await command.ended;
     engine.clear("hold-undo-restore");

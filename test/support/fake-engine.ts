@@ -61,7 +61,10 @@ export class FakeEngine {
   /** A service in this process. */
   open(): Lc2Service {
     const env = { ...process.env, LC2_TEST_CONTROL: this.#control };
-    const config = { ...readConfig({ dataDirectory: this.dataDirectory }, env), leaseSeconds: this.leaseSeconds };
+    const config = {
+      ...readConfig({ dataDirectory: this.dataDirectory }, env),
+      leaseSeconds: this.leaseSeconds,
+    };
     const onNotice = (line: LogLine): void => void this.notices.push(line);
     const service = openService(config, { workerCommand: fakeWorkerCommand, onNotice });
     this.#services.push(service);
@@ -118,7 +121,13 @@ export class FakeEngine {
   async close(): Promise<void> {
     for (const { child } of this.#processes) child.kill("SIGKILL");
     for (const service of this.#services) await service.close();
-    for (const kind of ["prepare-backup", "backup-database", "backup-files", "seal-backup", "restore-database"]) {
+    for (const kind of [
+      "prepare-backup",
+      "backup-database",
+      "backup-files",
+      "seal-backup",
+      "restore-database",
+    ]) {
       const file = join(this.#control, "pids", kind);
       if (existsSync(file)) killGroup(Number(readFileSync(file, "utf8")));
     }

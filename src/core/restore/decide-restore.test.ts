@@ -115,24 +115,44 @@ describe("decideRestore", () => {
 
 describe("decideUndo", () => {
   const undo = (change: object) =>
-    decideUndo({ restoreId, cancelRequested: false, ownerDied: false, ...change });
-  it("runs the one task to its end", () => {
-    expect(undo({})).toEqual({ type: "act", action: { do: "start" } });
-    expect(undo({ undo: running })).toEqual({ type: "wait" });
-    expect(undo({ undo: done })).toEqual({ type: "complete" });
+    decideUndo({
+      restoreId,
+      cancelRequested: false,
+      ownerDied: false,
+      wanted: ["undo"],
+      tasks: {},
+      ...change,
+    });
+
+  it("runs the task to its end", () => {
+    expect(undo({})).toEqual(start("undo"));
+    expect(undo({ tasks: { undo: running } })).toEqual({ type: "wait" });
+    expect(undo({ tasks: { undo: done } })).toEqual({ type: "complete" });
   });
+
+  it("clears away first what a failed restore left", () => {
+    const wanted = ["discard", "undo"];
+    expect(undo({ wanted })).toEqual(start("discard"));
+    expect(undo({ wanted, tasks: { discard: done } })).toEqual(start("undo"));
+    expect(undo({ wanted, tasks: { discard: failed("database-unreachable") } })).toMatchObject({
+      type: "fail",
+    });
+    expect(undo({ wanted: ["discard"], tasks: { discard: done } })).toEqual({ type: "complete" });
+  });
+
   it("says that it can be run again when it did not get to its end", () => {
-    expect(undo({ ownerDied: true, undo: lost })).toMatchObject({
-      type: "fail",
-      failure: { code: "interrupted" },
+    const ended = (code: string, type = "fail") =>
+      expect.objectContaining({ type, failure: expect.objectContaining({ code }) });
+    expect(undo({ ownerDied: true, tasks: { undo: lost } })).toEqual(ended("interrupted"));
+    expect(undo({ cancelRequested: true, tasks: { undo: running } })).toEqual({
+      type: "act",
+      action: { do: "stop" },
     });
-    expect(undo({ cancelRequested: true, undo: running })).toEqual({ type: "act", action: { do: "stop" } });
-    expect(undo({ cancelRequested: true, undo: failed("cancelled") })).toMatchObject({ type: "cancel" });
-    expect(undo({ undo: lost })).toMatchObject({ type: "fail", failure: { code: "worker-died" } });
-    expect(undo({ undo: failed("disk-full") })).toMatchObject({
-      type: "fail",
-      failure: { code: "disk-full" },
-    });
+    expect(undo({ cancelRequested: true, tasks: { undo: failed("cancelled") } })).toEqual(
+      ended("cancelled", "cancel"),
+    );
+    expect(undo({ tasks: { undo: lost } })).toEqual(ended("worker-died"));
+    expect(undo({ tasks: { undo: failed("disk-full") } })).toEqual(ended("disk-full"));
   });
 });
 

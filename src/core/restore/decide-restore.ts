@@ -138,7 +138,7 @@ function describeLeft(seen: RestoreObservation): string[] {
   } else if (discard !== undefined) {
     sentences.push(
       `The database "${target}" is as it was, but what had been loaded could not be removed: ` +
-        `${failureOf("discard", discard).message}`,
+        `${failureOf("discard", discard).message} \`lc2 restore undo ${seen.restoreId}\` tries again.`,
     );
   }
   if (undo?.state === "done") {

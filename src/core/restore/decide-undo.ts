@@ -2,37 +2,41 @@ import type { FailureRecord } from "../failure.ts";
 import type { Decision } from "../operation/advance.ts";
 import type { TaskFacts } from "../operation/operation.ts";
 
-/** What exists of an undo: one task, which may be run again after any crash. */
+/** What exists of an undo. Its tasks may be run again after any crash. */
 export interface UndoObservation {
   readonly restoreId: string;
   readonly cancelRequested: boolean;
   readonly ownerDied: boolean;
-  readonly undo?: TaskFacts;
+  /** What has to be done, in this order: clear away what was loaded and never used, put back what was replaced. */
+  readonly wanted: readonly UndoTaskName[];
+  readonly tasks: Readonly<Partial<Record<UndoTaskName, TaskFacts>>>;
 }
 
-export type UndoAction = { readonly do: "start" } | { readonly do: "stop" };
+export type UndoTaskName = "discard" | "undo";
+export type UndoAction = { readonly do: "start"; readonly task: UndoTaskName } | { readonly do: "stop" };
 
+/** What to do next for an undo: one task after the other; whatever stops it, it can be asked for again. */
 export function decideUndo(seen: UndoObservation): Decision<UndoAction> {
-  const { undo } = seen;
-  if (undo?.state === "done") return { type: "complete" };
-  const cause = seen.ownerDied
-    ? unfinished("interrupted", seen.restoreId, "The process that ran it died")
-    : seen.cancelRequested
-      ? unfinished("cancelled", seen.restoreId, "It was cancelled")
-      : undefined;
-  if (undo?.state === "running")
-    return cause === undefined ? { type: "wait" } : { type: "act", action: { do: "stop" } };
-  if (undo?.failure !== undefined && cause === undefined)
-    return { type: "fail", failure: { ...undo.failure, retry: "never" } };
-  if (cause?.code === "cancelled") return { type: "cancel", failure: cause };
-  if (cause !== undefined) return { type: "fail", failure: cause };
-  if (undo === undefined) return { type: "act", action: { do: "start" } };
-  return { type: "fail", failure: unfinished("worker-died", seen.restoreId, "Its worker died") };
+  const next = seen.wanted.find((name) => seen.tasks[name]?.state !== "done");
+  if (next === undefined) return { type: "complete" };
+  const task = seen.tasks[next];
+  const isStopped = seen.ownerDied || seen.cancelRequested;
+  if (task?.state === "running")
+    return isStopped ? { type: "act", action: { do: "stop" } } : { type: "wait" };
+  if (seen.ownerDied) {
+    return { type: "fail", failure: unfinished("interrupted", seen, "The process that ran it died") };
+  }
+  if (seen.cancelRequested) {
+    return { type: "cancel", failure: unfinished("cancelled", seen, "It was cancelled") };
+  }
+  if (task === undefined) return { type: "act", action: { do: "start", task: next } };
+  const failure = task.failure ?? unfinished("worker-died", seen, "Its worker died");
+  return { type: "fail", failure: { ...failure, retry: "never" } };
 }
 
 const unfinished = (
   code: "interrupted" | "cancelled" | "worker-died",
-  restoreId: string,
+  { restoreId }: UndoObservation,
   why: string,
 ): FailureRecord => ({
   code,
