@@ -110,6 +110,7 @@ function makeMetadata(task: TaskOf<"seal-backup">): BackupMetadata {
     projectId: task.context.projectId,
     backupId: task.backupId,
     attempt: task.attempt,
+    ...(task.spec.application === undefined ? {} : { application: task.spec.application }),
     createdAt: task.createdAt,
     sealedAt: new Date().toISOString(),
     writtenBy: "test",
