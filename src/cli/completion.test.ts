@@ -61,3 +61,8 @@ test("every shell's script names every command that is shown", () => {
     }
   }
 });
+
+test("fish's script survives options among the words", () => {
+  // `string join` would take them for its own.
+  expect(completionScript("fish", commandTree)).toContain("string join -- ' ' $path $word");
+});

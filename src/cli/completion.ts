@@ -165,7 +165,7 @@ function __lc2_at
     set -l known ${verbs.join(" ")}
     set -l path
     for word in (commandline -opc)[2..-1]
-        set -l longer (string join ' ' $path $word)
+        set -l longer (string join -- ' ' $path $word)
         contains -- $longer $known; and set path $path $word
     end
     test "$path" = "$argv"
