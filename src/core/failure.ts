@@ -419,6 +419,31 @@ export const failures = define({
     meaning: "The databases of a restore are not in any state that the restore leaves them in.",
     remedy: "Somebody renamed or dropped one of them; the sentence says what was found.",
   },
+  "restore-target-changed": {
+    kind: "failed",
+    meaning: "The folder that files are restored to was changed by another program meanwhile.",
+    remedy: "Stop the program and run the restore again, or undo it.",
+  },
+  "target-not-a-folder": {
+    kind: "refused",
+    meaning: "The place that files are to be restored to is not a folder.",
+    remedy: "Name a folder; one that does not exist is made.",
+  },
+  "target-not-writable": {
+    kind: "refused",
+    meaning: "This user may not write where files are to be restored to.",
+    remedy: "Give write and search rights on the folder, or run as its owner.",
+  },
+  "path-not-restorable": {
+    kind: "refused",
+    meaning: "A file of the backup has a name that no folder can hold, or that would lead out of it.",
+    remedy: "Restore the others with --include; get this one with `lc2 backup download`.",
+  },
+  "restored-files-differ": {
+    kind: "integrity",
+    meaning: "The restored folder was listed and compared with the backup, and differs.",
+    remedy: "The sentence names the files. Stop what changes the folder and restore again, or undo.",
+  },
   "undo-not-possible": {
     kind: "refused",
     meaning: "This restore, or this part of it, left nothing that it could be undone from.",

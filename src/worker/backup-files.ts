@@ -7,13 +7,14 @@ import { mergeJoin } from "../core/files/merge-join.ts";
 import type { FileSource } from "../core/ports/file-source.ts";
 import { attemptName, backupPrefix } from "../core/repository/layout.ts";
 import type { FilesComponent } from "../core/repository/metadata.ts";
-import { canonicalFolderUrl, openFolderSource } from "../stores/filesystem/folder-source.ts";
+import { openFolderSource } from "../stores/filesystem/folder-source.ts";
 import type { TaskOf } from "../contract/worker-task.ts";
 import { addKeyReferences, openBackupKeys } from "./backup-keys.ts";
 import { Breather } from "./breather.ts";
 import { compareSourceAgain } from "./compare-source-again.ts";
 import { FilesCollector } from "./files-collector.ts";
 import { findPreviousFiles } from "./previous-files.ts";
+import { repositoryInside } from "./repository-inside.ts";
 import { withSharedLease } from "./repository-lease.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -114,30 +115,16 @@ function filterSpec(
     spec.excludeGeneratedFiles && application !== undefined
       ? generatedFilePatterns(applicationProfiles[application], source.url)
       : [];
+  const repository = repositoryInside(source.url, run);
+  if (repository !== undefined) {
+    const message = `The repository itself lies in the source, in ${repository}; it is left out.`;
+    run.report({ type: "log", level: "warn", message });
+  }
   return {
     excludePatterns: [...spec.excludePatterns, ...generated],
-    excludePaths: [...spec.excludePaths, ...repositoryInside(source, run)],
+    excludePaths: [...spec.excludePaths, ...(repository === undefined ? [] : [repository])],
     includePaths: spec.includePaths,
   };
-}
-
-/** A repository in the source would be backed up into itself, and grow with every backup. */
-function repositoryInside(source: FileSource, run: TaskRun): string[] {
-  const repository = run.context.repository;
-  if (!repository.startsWith("file:") || !source.url.startsWith("file:")) return [];
-  const inside = pathBelow(canonicalFolderUrl(source.url), canonicalFolderUrl(repository));
-  if (inside === undefined) return [];
-  const message = `The repository itself lies in the source, in ${inside}; it is left out.`;
-  run.report({ type: "log", level: "warn", message });
-  return [`/${inside.replaceAll(/[\\*?]/g, "\\$&")}`];
-}
-
-/** `b/c` for `file:///a` and `file:///a/b/c`. */
-function pathBelow(folderUrl: string, url: string): string | undefined {
-  const prefix = folderUrl.endsWith("/") ? folderUrl : `${folderUrl}/`;
-  return url.startsWith(prefix) && url.length > prefix.length
-    ? decodeURIComponent(url.slice(prefix.length))
-    : undefined;
 }
 
 /** The evidence first, then the journals go: at any moment a later attempt finds one of the two. */

@@ -190,7 +190,7 @@ export class FilesCollector {
   }
 
   async #readSmall(entry: SourceEntry, candidates: readonly Candidate[]): Promise<void> {
-    const read = await this.#reader.readSmall(entry.key);
+    const read = await this.#reader.readSmall(entry.key, (content) => content);
     // It has grown since it was listed.
     if (read === undefined) return this.#readLarge(entry, candidates);
     if (read.content.length === 0) return this.#writeFile(this.#settle(read), { sha256: emptySha256 }, "new");

@@ -57,7 +57,7 @@ export async function listJournalParts(place: StoredFilePlace, filesFolder: stri
 
 /** The source that an attempt's journal speaks of. */
 export async function readJournalSource(place: StoredFilePlace, name: string): Promise<string> {
-  for await (const lines of readLines(place, name)) return parseHeader(lines[0], name).source;
+  for await (const lines of readUnlistedLines(place, name)) return parseHeader(lines[0], name).source;
   throw new Failure("data-damaged", `${name} of ${place.backupId} is empty.`);
 }
 
@@ -69,7 +69,7 @@ export async function* readJournal(
   let previous: FileKey | undefined;
   for (const name of names) {
     let isFirst = true;
-    for await (const lines of readLines(place, name)) {
+    for await (const lines of readUnlistedLines(place, name)) {
       if (isFirst) parseHeader(lines[0], name);
       const entries = (isFirst ? lines.slice(1) : lines).map(decodeEntry);
       isFirst = false;
@@ -88,8 +88,8 @@ function parseHeader(line: string | undefined, name: string): JournalHeader {
   throw new Failure("data-damaged", `${name} does not begin as a journal of files does.`);
 }
 
-/** A stored file whose length and hash nobody wrote down: its last segment says that it is whole. */
-async function* readLines(place: StoredFilePlace, name: string): AsyncGenerator<string[], void, undefined> {
+/** Lines of a stored file whose length and hash nobody wrote down: its last segment says that it is whole. */
+export async function* readUnlistedLines(place: StoredFilePlace, name: string): AsyncGenerator<string[], void, undefined> {
   const what = `${name} of ${place.backupId}`;
   const stored = place.store.read(backupPrefix(place.projectId, place.backupId) + name);
   const data = associatedData(place.projectId, place.backupId, name);

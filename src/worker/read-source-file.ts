@@ -34,20 +34,33 @@ export interface ReadFile<T> {
  * with a `SourceError` where the file is gone or cannot be read. Calls must not overlap.
  */
 export class SourceReader {
-  readonly #source: FileSource;
+  readonly #source: Pick<FileSource, "open">;
   readonly #rate: RateLimiter;
   readonly #signal: AbortSignal;
   readonly #small = Buffer.allocUnsafeSlow(smallFileBytes + 1);
   #pieces: Buffer[] = [];
 
-  constructor(source: FileSource, rate: RateLimiter, signal: AbortSignal) {
+  constructor(source: Pick<FileSource, "open">, rate: RateLimiter, signal: AbortSignal) {
     this.#source = source;
     this.#rate = rate;
     this.#signal = signal;
   }
 
-  /** A small file's content, valid until the next call; undefined when it is not small (any more). */
-  readSmall(key: FileKey): Promise<ReadFile<Buffer> | undefined> {
+  /**
+   * Gives a small file's content to `take`; it is valid until that has resolved. Undefined, and `take` not
+   * called, when the file is not small (any more).
+   */
+  async readSmall<T>(
+    key: FileKey,
+    take: (content: Buffer, facts: SourceEntry, sha256: string) => T | Promise<T>,
+  ): Promise<ReadFile<T> | undefined> {
+    const read = await this.#readWhole(key);
+    if (read === undefined) return undefined;
+    const { facts, sha256 } = read;
+    return { facts, sha256, content: await take(read.content, facts, sha256) };
+  }
+
+  #readWhole(key: FileKey): Promise<ReadFile<Buffer> | undefined> {
     return this.#retry(key, async (content) => {
       if (content.facts.sizeBytes >= smallFileBytes) return undefined;
       await this.#rate.take(content.facts.sizeBytes);

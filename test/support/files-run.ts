@@ -1,9 +1,13 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { lstatSync, lutimesSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { WorkerMessage } from "../../src/contract/worker-task.ts";
 import type { BackupSpec, FilesSourceSpec } from "../../src/core/backup/backup.ts";
+import type { RestoreFilesEvidence } from "../../src/contract/operations.ts";
+import type { FileTarget } from "../../src/core/ports/file-target.ts";
+import type { FilesPlan, RestorePlan } from "../../src/core/restore/restore.ts";
 import type { FileSource } from "../../src/core/ports/file-source.ts";
 import type { ManifestEntry } from "../../src/core/repository/manifest.ts";
 import type { BackupMetadata, FilesComponent } from "../../src/core/repository/metadata.ts";
@@ -12,8 +16,12 @@ import { openFolderSource } from "../../src/stores/filesystem/folder-source.ts";
 import { MemoryStore } from "../../src/stores/memory/memory-store.ts";
 import { createBackupKeys, openBackupKeys } from "../../src/worker/backup-keys.ts";
 import { backupFilesFrom } from "../../src/worker/backup-files.ts";
+import { planFiles, type PlannedFiles } from "../../src/worker/plan-files.ts";
 import { manifestEntries } from "../../src/worker/read-files.ts";
 import { ensureRepository } from "../../src/worker/repository.ts";
+import { restoreFilesTo } from "../../src/worker/restore-files.ts";
+import { openRestoreTarget } from "../../src/worker/restore-target.ts";
+import { undoFilesOf } from "../../src/worker/undo-files.ts";
 import { sealBackup } from "../../src/worker/seal-backup.ts";
 import type { TaskRun } from "../../src/worker/task.ts";
 
@@ -122,4 +130,109 @@ export async function entriesOf(place: FilesPlace, metadata: BackupMetadata): Pr
   const entries: ManifestEntry[] = [];
   for await (const entry of manifestEntries(place.run, metadata, keys)) entries.push(entry);
   return entries;
+}
+
+export interface RestoreOptions {
+  readonly restore?: number;
+  readonly mode?: "merge" | "mirror";
+  readonly include?: readonly string[];
+  readonly run?: TaskRun;
+}
+
+export const restoreIdOf = (number: number): string => `restore-20261124-${String(number).padStart(6, "0")}-000000`;
+
+/** The plan of the files part. */
+export function planTo(place: FilesPlace, path: string, backupId: string, options: RestoreOptions = {}): Promise<PlannedFiles> {
+  const run = options.run ?? place.run;
+  const include = options.include ?? [];
+  return planFiles(
+    {
+      context: run.context,
+      lease: { seconds: 30 },
+      kind: "plan-restore",
+      restoreId: restoreIdOf(options.restore ?? 1),
+      spec: {
+        projectId: "retail",
+        backupId,
+        restoreType: include.length > 0 ? "selective" : "storage-only",
+        storage: { url: pathToFileURL(path).href, mode: options.mode ?? "merge" },
+        include,
+        tables: [],
+      },
+    },
+    run,
+  );
+}
+
+export const planOf = (backupId: string, files: FilesPlan, restore = 1): RestorePlan => ({
+  restoreId: restoreIdOf(restore),
+  projectId: "retail",
+  backupId,
+  restoreType: "storage-only",
+  files,
+  blockers: [],
+  warnings: [],
+  steps: [],
+  hash: "",
+});
+
+/** Plans and restores; `target` may be a double of the folder's. */
+export async function restoreTo(
+  place: FilesPlace,
+  path: string,
+  backupId: string,
+  options: RestoreOptions & { readonly target?: FileTarget; readonly plan?: FilesPlan } = {},
+): Promise<RestoreFilesEvidence> {
+  const run = options.run ?? place.run;
+  const number = options.restore ?? 1;
+  const files = options.plan ?? (await planTo(place, path, backupId, options)).plan;
+  const task = { context: run.context, lease: { seconds: 30 }, kind: "restore-files" as const };
+  const target = options.target ?? openRestoreTarget(pathToFileURL(path).href, restoreIdOf(number));
+  const full = { ...task, restoreId: restoreIdOf(number), plan: planOf(backupId, files, number) };
+  return restoreFilesTo(target, files, full, run);
+}
+
+export function undoTo(
+  place: FilesPlace,
+  path: string,
+  options: { readonly restore?: number; readonly target?: FileTarget; readonly run?: TaskRun } = {},
+): Promise<{ readonly restored: number; readonly removed: number }> {
+  const restoreId = restoreIdOf(options.restore ?? 1);
+  const target = options.target ?? openRestoreTarget(pathToFileURL(path).href, restoreId);
+  return undoFilesOf(target, restoreId, options.run ?? place.run);
+}
+
+/** Gives everything in a folder times of whole seconds, which a restore can set exactly. */
+export function settleTimes(path: string, startSeconds = 1_700_000_000): void {
+  let seconds = startSeconds;
+  const visit = (folder: string): void => {
+    for (const name of readdirSync(Buffer.from(folder, "latin1"), { encoding: "latin1" })) {
+      const full = `${folder}/${name}`;
+      if (lstatSync(Buffer.from(full, "latin1")).isDirectory()) visit(full);
+      else lutimesSync(Buffer.from(full, "latin1"), 1, (seconds += 1));
+    }
+    lutimesSync(Buffer.from(folder, "latin1"), 1, (seconds += 1));
+  };
+  visit(Buffer.from(path).toString("latin1"));
+}
+
+/** A folder as one comparable text per object: path, kind, mode, time (µs), and content or target. */
+export function snapshot(path: string): string[] {
+  const lines: string[] = [];
+  const visit = (folder: string, prefix: string): void => {
+    for (const name of readdirSync(Buffer.from(folder, "latin1"), { encoding: "latin1" }).sort()) {
+      const full = Buffer.from(`${folder}/${name}`, "latin1");
+      const facts = lstatSync(full, { bigint: true });
+      const mode = (Number(facts.mode) & 0o7777).toString(8);
+      const time = (facts.mtimeNs + 500n) / 1000n;
+      const key = prefix + name;
+      if (facts.isDirectory()) {
+        lines.push(`${key}/ ${mode} ${time}`);
+        visit(`${folder}/${name}`, `${key}/`);
+      } else if (facts.isSymbolicLink()) lines.push(`${key} -> ${readlinkSync(full, { encoding: "latin1" })}`);
+      else lines.push(`${key} ${mode} ${time} ${createHash("sha256").update(readFileSync(full)).digest("hex")}`);
+    }
+  };
+  visit(Buffer.from(path).toString("latin1"), "");
+  return lines;
 }

@@ -40,20 +40,7 @@ class FolderSource implements FileSource {
   }
 
   open(key: FileKey): SourceContent {
-    let fd: number;
-    try {
-      fd = openSync(toPath(this.#prefix + key), readFlags);
-    } catch (error) {
-      throw sourceError(error);
-    }
-    try {
-      const facts = describe(key, fstatSync(fd, { bigint: true }));
-      if (facts.kind !== "file") throw new SourceError("gone", "it is no file any more");
-      return new OpenFile(fd, facts);
-    } catch (error) {
-      closeSync(fd);
-      throw sourceError(error);
-    }
+    return openFileContent(this.#prefix + key, key);
   }
 
   hasRoomFor(key: FileKey): boolean {
@@ -65,6 +52,24 @@ class FolderSource implements FileSource {
       if (hasCode(error, "ENOTDIR", "ELOOP")) return false;
       return true;
     }
+  }
+}
+
+/** Opens the file at a path (binary string), following no symlink at its end. Throws a `SourceError`. */
+export function openFileContent(path: string, key: FileKey): SourceContent & { readonly facts: SourceEntry } {
+  let fd: number;
+  try {
+    fd = openSync(toPath(path), readFlags);
+  } catch (error) {
+    throw sourceError(error);
+  }
+  try {
+    const facts = describe(key, fstatSync(fd, { bigint: true }));
+    if (facts.kind !== "file") throw new SourceError("gone", "it is no file any more");
+    return new OpenFile(fd, facts);
+  } catch (error) {
+    closeSync(fd);
+    throw sourceError(error);
   }
 }
 

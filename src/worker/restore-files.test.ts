@@ -1,0 +1,191 @@
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import {
+  backUpFolder,
+  openFilesPlace,
+  planTo,
+  restoreTo,
+  settleTimes,
+  snapshot,
+  undoTo,
+  type FilesPlace,
+} from "../../test/support/files-run.ts";
+
+let place: FilesPlace;
+let source: string;
+let target: string;
+let backupId: string;
+
+beforeEach(async () => {
+  place = openFilesPlace();
+  source = join(place.folder, "source");
+  target = join(place.folder, "target");
+  mkdirSync(source);
+  make(source);
+  backupId = (await backUpFolder(place, source, { number: 1 })).backupId;
+});
+afterEach(() => place.close());
+
+const large = Buffer.alloc(3_000_000, "large content, ");
+
+/** A bit of everything. */
+function make(root: string): void {
+  for (const folder of ["docs/2025", "empty", "deep/er/still"]) mkdirSync(join(root, folder), { recursive: true });
+  writeFileSync(join(root, "docs/a.txt"), "a".repeat(2000));
+  writeFileSync(join(root, "docs/2025/b.pdf"), "b");
+  writeFileSync(join(root, "docs/nothing"), "");
+  writeFileSync(join(root, "large.bin"), large);
+  writeFileSync(Buffer.concat([Buffer.from(`${root}/caf`), Buffer.from([0xe9])]), "latin");
+  writeFileSync(join(root, "n".repeat(255)), "long name");
+  symlinkSync("docs/a.txt", join(root, "link"));
+  symlinkSync("/nowhere", join(root, "docs/broken"));
+  chmodSync(join(root, "docs/a.txt"), 0o640);
+  chmodSync(join(root, "deep/er"), 0o750);
+  settleTimes(root);
+}
+
+describe("a restore of files", () => {
+  test("into a folder that does not exist makes it equal to the source", async () => {
+    const { plan, blockers } = await planTo(place, target, backupId);
+    expect(blockers).toEqual([]);
+    expect(plan).toMatchObject({ add: 14, change: 0, remove: 0, unchanged: 0 });
+    const evidence = await restoreTo(place, target, backupId, { plan });
+    expect(evidence).toMatchObject({ added: 14, replaced: 0, removed: 0, verified: 6 });
+    expect(snapshot(target)).toEqual(snapshot(source));
+  });
+
+  test("twice changes nothing the second time", async () => {
+    await restoreTo(place, target, backupId);
+    const { plan } = await planTo(place, target, backupId, { restore: 2 });
+    expect(plan).toMatchObject({ add: 0, change: 0, remove: 0, unchanged: 14, bytesToWrite: 0 });
+    const before = snapshot(target);
+    await restoreTo(place, target, backupId, { restore: 2 });
+    expect(snapshot(target)).toEqual(before);
+  });
+
+  test("over the source touches only what differs, and an undo brings all of that back", async () => {
+    const whole = snapshot(source);
+    damage(source);
+    const damaged = snapshot(source);
+    const { plan } = await planTo(place, source, backupId, { mode: "mirror" });
+    await restoreTo(place, source, backupId, { mode: "mirror", plan });
+    expect(snapshot(source)).toEqual(whole);
+    await undoTo(place, source);
+    expect(snapshot(source)).toEqual(damaged);
+    // Once more, and nothing happens.
+    expect(await undoTo(place, source)).toEqual({ restored: 0, removed: 0 });
+    expect(snapshot(source)).toEqual(damaged);
+  });
+
+  test("counts in the plan what it then does", async () => {
+    damage(source);
+    const { plan } = await planTo(place, source, backupId, { mode: "mirror" });
+    const evidence = await restoreTo(place, source, backupId, { mode: "mirror", plan });
+    expect(evidence).toMatchObject({
+      added: plan.add,
+      replaced: plan.change,
+      removed: plan.remove,
+      unchanged: plan.unchanged,
+      bytesWritten: plan.bytesToWrite,
+    });
+  });
+
+  test("that merges leaves what is not in the backup alone", async () => {
+    writeFileSync(join(source, "new"), "new");
+    rmSync(join(source, "link"));
+    await restoreTo(place, source, backupId);
+    expect(readFileSync(join(source, "new"), "utf8")).toBe("new");
+    expect(readlinkSync(join(source, "link"))).toBe("docs/a.txt");
+  });
+
+  test("finds a byte that was changed without a trace in size or time", async () => {
+    const path = join(source, "docs/a.txt");
+    const { atime, mtime } = lstatSync(path);
+    writeFileSync(path, `b${"a".repeat(1999)}`);
+    utimesSync(path, atime, mtime);
+    const damaged = snapshot(source);
+    expect((await planTo(place, source, backupId)).plan).toMatchObject({ change: 1 });
+    await restoreTo(place, source, backupId);
+    expect(readFileSync(path, "utf8")).toBe("a".repeat(2000));
+    await undoTo(place, source);
+    expect(snapshot(source)).toEqual(damaged);
+  });
+
+  test("of some paths brings these, with the folders above them, and nothing else", async () => {
+    await restoreTo(place, target, backupId, { include: ["docs/2025/**", "large.bin"] });
+    expect(existsSync(join(target, "docs/2025/b.pdf"))).toBe(true);
+    expect(existsSync(join(target, "large.bin"))).toBe(true);
+    expect(existsSync(join(target, "docs/a.txt"))).toBe(false);
+    expect(existsSync(join(target, "empty"))).toBe(false);
+    expect(lstatSync(join(target, "docs")).mtimeMs).toBe(lstatSync(join(source, "docs")).mtimeMs);
+  });
+
+  test("of paths that match nothing says so", async () => {
+    const { warnings } = await planTo(place, target, backupId, { include: ["nothing-like-it/**"] });
+    expect(warnings.join()).toContain("No file of the backup matches");
+  });
+
+  test("never follows a symlink out of the target", async () => {
+    const outside = join(place.folder, "outside");
+    mkdirSync(outside);
+    writeFileSync(join(outside, "a.txt"), "outside");
+    mkdirSync(target);
+    symlinkSync(outside, join(target, "docs"));
+    await restoreTo(place, target, backupId);
+    expect(snapshot(target)).toEqual(snapshot(source));
+    expect(readFileSync(join(outside, "a.txt"), "utf8")).toBe("outside");
+    await undoTo(place, target);
+    expect(readlinkSync(join(target, "docs"))).toBe(outside);
+  });
+
+  test("is blocked where the target is a file", async () => {
+    writeFileSync(target, "");
+    expect((await planTo(place, target, backupId)).blockers).toMatchObject([{ code: "target-not-a-folder" }]);
+    expect((await planTo(place, join(target, "below"), backupId)).blockers).toMatchObject([
+      { code: "target-not-a-folder" },
+    ]);
+  });
+
+  test("undone leaves what was changed after it, and names it", async () => {
+    await restoreTo(place, target, backupId);
+    writeFileSync(join(target, "docs/a.txt"), "changed by the application");
+    writeFileSync(join(target, "docs/new"), "new");
+    await undoTo(place, target);
+    expect(snapshot(target).map((line) => line.split(" ")[0])).toEqual(["docs/", "docs/a.txt", "docs/new"]);
+    expect(place.logs.join()).toContain("docs/a.txt");
+  });
+});
+
+/** Everything that can be wrong with a folder. */
+function damage(root: string): void {
+  rmSync(join(root, "docs/2025"), { recursive: true });
+  writeFileSync(join(root, "docs/a.txt"), "corrupt");
+  chmodSync(join(root, "docs/nothing"), 0o600);
+  writeFileSync(join(root, "docs/more"), "not in the backup");
+  cpSync(join(root, "docs"), join(root, "copy/of/docs"), { recursive: true, verbatimSymlinks: true });
+  rmSync(join(root, "link"));
+  mkdirSync(join(root, "link/with/content"), { recursive: true });
+  writeFileSync(join(root, "link/with/content/x"), "x");
+  writeFileSync(join(root, "link-like"), "between the two in order");
+  rmSync(join(root, "deep"), { recursive: true });
+  writeFileSync(join(root, "deep"), "a file where a folder was");
+  rmSync(join(root, "empty"), { recursive: true });
+  symlinkSync("docs", join(root, "empty"));
+  const bytes = readFileSync(join(root, "large.bin"));
+  bytes[1_500_000] = 0;
+  writeFileSync(join(root, "large.bin"), bytes);
+  settleTimes(root, 1_710_000_000);
+}

@@ -1,0 +1,69 @@
+import { compileFilter, compilePatterns, type FileFilter } from "../core/files/filter.ts";
+import { Failure } from "../core/failure.ts";
+import type { FileTarget } from "../core/ports/file-target.ts";
+import type { FileKey, ManifestEntry } from "../core/repository/manifest.ts";
+import type { BackupMetadata } from "../core/repository/metadata.ts";
+import { openFolderTarget } from "../stores/filesystem/folder-target.ts";
+import { openBackupKeys, type BackupKeys } from "./backup-keys.ts";
+import { manifestBatches } from "./read-manifest.ts";
+import { readMetadata } from "./read-metadata.ts";
+import { repositoryInside } from "./repository-inside.ts";
+import type { ChangeOptions } from "./target-changes.ts";
+import type { TaskRun } from "./task.ts";
+
+/** The files of a backup, opened for a restore. */
+export interface RestoreSource {
+  readonly metadata: BackupMetadata;
+  readonly keys: BackupKeys;
+  /** Everything the backup holds, in order. */
+  entries(): AsyncIterable<readonly ManifestEntry[]>;
+}
+
+export async function openRestoreSource(run: TaskRun, backupId: string): Promise<RestoreSource> {
+  const keys = await openBackupKeys(run, backupId);
+  const metadata = await readMetadata(run, backupId, keys);
+  const manifest = metadata.components.files?.manifest;
+  if (manifest === undefined) {
+    throw new Failure(
+      "nothing-to-restore",
+      `${backupId} holds no files. Restore its database with --type database-only.`,
+    );
+  }
+  return { metadata, keys, entries: () => manifestBatches(run, backupId, manifest, keys) };
+}
+
+/** The name a restore writes under before it puts a file in place. */
+export const temporaryName = (restoreId: string): string => `.lc2-${restoreId}.tmp`;
+
+export function openRestoreTarget(url: string, restoreId: string): FileTarget {
+  return openFolderTarget(url, temporaryName(restoreId));
+}
+
+/** The patterns of a selective restore; everything where there are none. */
+export function includedKeys(include: readonly string[]): (key: FileKey) => boolean {
+  return include.length === 0 ? () => true : compilePatterns(include);
+}
+
+/** What of a target a restore looks at: all but itself and a repository that lies in it. */
+export function targetFilter(targetUrl: string, restoreId: string, run: TaskRun): FileFilter {
+  const repository = repositoryInside(targetUrl, run);
+  return compileFilter({
+    excludePatterns: [temporaryName(restoreId)],
+    excludePaths: repository === undefined ? [] : [repository],
+    includePaths: [],
+  });
+}
+
+export function changeOptions(
+  run: TaskRun,
+  restoreId: string,
+  plan: { readonly url: string; readonly mode: "merge" | "mirror"; readonly include: readonly string[] },
+): ChangeOptions {
+  return {
+    mode: plan.mode,
+    isIncluded: includedKeys(plan.include),
+    signal: run.signal,
+    filter: targetFilter(plan.url, restoreId, run),
+    onNote: (message) => run.report({ type: "log", level: "info", message }),
+  };
+}
