@@ -99,8 +99,9 @@ JOIN ${poolTable} AS pool ON pool.id = pg_temp.pick(d, 7, ${n.paragraphs});
 
 const pageViewsSql = (n: RowCounts): string => `
 INSERT INTO analytics.page_view
-SELECT pg_temp.instant(i, 10), pg_temp.pick(i, 11, 5000), i, pg_temp.pick(i, 12, 600),
-       CASE pg_temp.pick(i, 13, 4) WHEN 0 THEN 'https://www.example.org/search?q=' || pg_temp.pick(i, 14, 1000) WHEN 1 THEN '' END
+SELECT timestamp '2023-12-20' + make_interval(secs => floor(i * (34000000.0 / ${n.pageViews}))),
+       pg_temp.pick(i, 11, 1 + pg_temp.pick(i, 12, 3000)), i / 7, pg_temp.pick(i, 13, 90),
+       CASE pg_temp.pick(i, 14, 4) WHEN 0 THEN 'https://www.example.org/search?q=' || pg_temp.pick(i, 15, 200) WHEN 1 THEN '' END
 FROM generate_series(1::bigint, ${n.pageViews}) AS i;
 INSERT INTO analytics.session
 SELECT md5(i::text), i, jsonb_build_object('ip', '10.0.' || i % 256 || '.' || i % 199, 'n', i)
@@ -111,7 +112,7 @@ INSERT INTO analytics.error_log SELECT timestamp '2024-05-02' + make_interval(se
 
 const eventsSql = (n: RowCounts): string => `
 INSERT INTO analytics.event (kind, subject, weight, happened_at)
-SELECT pg_temp.pick(i, 20, 12), pg_temp.pick(i, 21, 100000), pg_temp.pick(i, 22, 1000) / 7.0, timestamp '2024-01-01' + make_interval(secs => i * 3)
+SELECT pg_temp.pick(i, 20, 12), pg_temp.pick(i, 21, 5000), pg_temp.pick(i, 22, 100) / 8.0, timestamp '2024-01-01' + make_interval(secs => i * 3)
 FROM generate_series(1::bigint, ${n.events}) AS i;
 `;
 
@@ -131,7 +132,7 @@ const largeObjectsSql = (n: RowCounts): string => `
 INSERT INTO dlcontent
 SELECT i, 20097, 'document/' || i, '1.0',
        lo_from_bytea((${firstLargeObject} + i)::oid,
-         CASE WHEN i % 3 = 0 THEN pg_temp.noise(7000 + i, ${n.largeObjectKib})
+         CASE WHEN i % 5 = 0 THEN pg_temp.noise(7000 + i, ${n.largeObjectKib})
               ELSE convert_to((SELECT repeat(string_agg(body, chr(10) ORDER BY id), 3) FROM ${poolTable}
                                WHERE id BETWEEN 1 + (i * 37) % greatest(${n.paragraphs} - ${n.largeObjectKib}, 1)
                                             AND (i * 37) % greatest(${n.paragraphs} - ${n.largeObjectKib}, 1) + ${n.largeObjectKib} / 2), 'UTF8') END),

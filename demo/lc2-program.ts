@@ -19,6 +19,8 @@ export interface Lc2 {
   /** Shows the command, runs it, shows its output and time; rejects unless it exits with 0. */
   run(...words: readonly string[]): Promise<void>;
   newestBackup(project: string): Promise<string>;
+  /** Of the plan that `lc2 restore plan` makes with these words. */
+  planHash(...words: readonly string[]): Promise<string>;
   newestRestore(project: string): Promise<string>;
   /** Cancels what runs and waits for its end. */
   stop(): Promise<void>;
@@ -34,18 +36,7 @@ export async function startLc2(parts: {
   readonly transcript: Transcript;
 }): Promise<Lc2> {
   const { workspace, server, signal, transcript } = parts;
-  await mkdir(workspace.dataDirectory, { recursive: true });
-  const passwordFile = join(workspace.dataDirectory, "pgpass");
-  const lines = [...parts.roles].map(
-    ([role, password]) => `${server.host}:${server.port}:*:${role}:${password}\n`,
-  );
-  await writeFile(passwordFile, lines.join(""), { mode: 0o600 });
-  await chmod(passwordFile, 0o600);
-  const environment = {
-    LC2_DATA_DIR: workspace.dataDirectory,
-    LC2_PG_BIN: server.installation.clientDirectory ?? "",
-    PGPASSFILE: passwordFile,
-  };
+  const environment = await writeEnvironment(workspace, server, parts.roles);
   let running: ChildProcess | undefined;
   signal.addEventListener("abort", () => running?.kill("SIGINT"));
 
@@ -63,9 +54,10 @@ export async function startLc2(parts: {
   };
 
   const finish = async (child: ChildProcess, words: readonly string[]): Promise<void> => {
-    const [code, killedBy] = (await once(child, "close")) as [number | null, string | null];
+    await once(child, "close");
     running = undefined;
     signal.throwIfAborted();
+    const { exitCode: code, signalCode: killedBy } = child;
     if (code === 0) return;
     const how = code === null ? `was ended by ${killedBy ?? "a signal"}` : `ended with exit code ${code}`;
     throw new Failure("demo-failed", `lc2 ${words.slice(0, 2).join(" ")} ${how}; its own words are above.`);
@@ -95,6 +87,10 @@ export async function startLc2(parts: {
       };
       return firstOf(backups, "backup").backupId;
     },
+    planHash: async (...words) => {
+      const { hash } = (await readJson(["restore", "plan", ...words])) as { hash: string };
+      return hash;
+    },
     newestRestore: async (project) => {
       const { restores } = (await readJson(["restore", "list", "--project", project])) as {
         restores: { restoreId: string }[];
@@ -110,6 +106,24 @@ export async function startLc2(parts: {
       if (late) child.kill("SIGKILL");
       await ended;
     },
+  };
+}
+
+/** What commands of this demo need; passwords go through a password file, as libpq's clients read it. */
+async function writeEnvironment(
+  workspace: DemoWorkspace,
+  server: RunningPostgres,
+  roles: ReadonlyMap<string, string>,
+): Promise<Record<string, string>> {
+  await mkdir(workspace.dataDirectory, { recursive: true });
+  const passwordFile = join(workspace.dataDirectory, "pgpass");
+  const lines = [...roles].map(([role, password]) => `${server.host}:${server.port}:*:${role}:${password}\n`);
+  await writeFile(passwordFile, lines.join(""), { mode: 0o600 });
+  await chmod(passwordFile, 0o600);
+  return {
+    LC2_DATA_DIR: workspace.dataDirectory,
+    LC2_PG_BIN: server.installation.clientDirectory ?? "",
+    PGPASSFILE: passwordFile,
   };
 }
 

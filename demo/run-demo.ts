@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from "node:os";
 import { Failure } from "../src/core/failure.ts";
-import { createDataset } from "./dataset.ts";
+import { createDataset, type DatasetSize } from "./dataset.ts";
 import { staleView } from "./dataset-rows.ts";
 import { damageDatabase, damageFolder } from "./damage.ts";
 import { createWorkspace, type DemoWorkspace } from "./demo-workspace.ts";
@@ -25,8 +25,8 @@ import { createTranscript, showBytes, showCount, showSeconds, type Transcript } 
 export interface DemoOptions {
   /** Leave server, data and backup up, and say how to use and how to end them. */
   readonly keep: boolean;
-  /** Default: standard output. */
-  readonly out?: NodeJS.WriteStream;
+  /** Default: `demo`, a few hundred MB. */
+  readonly size?: DatasetSize;
 }
 
 /**
@@ -34,7 +34,7 @@ export interface DemoOptions {
  * after a signal. Whatever happens, nothing is left behind, unless `keep` is set and all went well.
  */
 export async function runDemo(options: DemoOptions): Promise<number> {
-  const out = options.out ?? process.stdout;
+  const out = process.stdout;
   const colour = out.isTTY && (process.env["NO_COLOR"] ?? "") === "";
   const transcript = createTranscript(out, colour);
   const stop = new AbortController();
@@ -49,7 +49,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, onSignal);
   out.on("error", () => stop.abort()); // `lc2 demo | head`
 
-  const demo = new Demo(transcript, stop.signal, options.keep);
+  const demo = new Demo(transcript, stop.signal, { size: "demo", ...options });
   try {
     await demo.run();
     if (demo.failed) code = 1;
@@ -69,16 +69,20 @@ class Demo {
   failed = false;
   private readonly transcript: Transcript;
   private readonly signal: AbortSignal;
-  private readonly keep: boolean;
+  private readonly options: DemoOptions & { readonly size: DatasetSize };
   private workspace: DemoWorkspace | undefined;
   private server: RunningPostgres | undefined;
   private lc2: Lc2 | undefined;
   private kept = false;
 
-  constructor(transcript: Transcript, signal: AbortSignal, keep: boolean) {
+  constructor(
+    transcript: Transcript,
+    signal: AbortSignal,
+    options: DemoOptions & { readonly size: DatasetSize },
+  ) {
     this.transcript = transcript;
     this.signal = signal;
-    this.keep = keep;
+    this.options = options;
     // What runs in this process waits for the server; without it, it ends at once.
     signal.addEventListener("abort", () => void this.server?.stop("immediate").catch(() => undefined));
   }
@@ -112,7 +116,7 @@ class Demo {
     transcript.step("Take a full backup, as a role that may only read");
     const project = ["--project", names.project];
     const files = ["--files", workspace.files];
-    const backup = ["--application", "liferay", "--exclude-generated", "--repository", repository];
+    const backup = ["--application", "liferay", "--repository", repository];
     await lc2.run("backup", "create", ...project, "--database", reader, ...files, ...backup);
     const backupId = await lc2.newestBackup(names.project);
 
@@ -121,9 +125,10 @@ class Demo {
     transcript.step("Plan the restore: what will happen, before anything does");
     const target = ["--from", backupId, "--database", owner, ...files, "--mode", "mirror"];
     await lc2.run("restore", "plan", ...target);
+    const hash = await lc2.planHash(...target);
 
     transcript.step("Restore, as the ordinary role that owns the database");
-    await lc2.run("restore", "create", ...target, "--yes");
+    await lc2.run("restore", "create", ...target, "--approve", hash);
     const restoreId = await lc2.newestRestore(names.project);
     transcript.step("Prove that everything is back");
     this.compare(
@@ -145,7 +150,7 @@ class Demo {
     transcript.step(
       this.failed ? "Something is not equal" : `Done in ${showSeconds(performance.now() - startedAt)}`,
     );
-    if (this.keep && !this.failed) await this.keepUp(server, workspace, lc2, backupId);
+    if (this.options.keep && !this.failed) await this.keepUp(server, workspace, lc2, backupId);
     else this.whatNext();
   }
 
@@ -177,7 +182,7 @@ class Demo {
     transcript.step("Fill a database and a folder like a CMS's");
     const startedAt = performance.now();
     const summary = await createDataset(server, names.database, workspace.files, {
-      size: "demo",
+      size: this.options.size,
       owner: { name: names.owner, password: this.passwords.get(names.owner) ?? "" },
     });
     this.signal.throwIfAborted();
@@ -321,7 +326,7 @@ function describe(part: "database" | "files", fingerprint: Fingerprint): string 
   if (part === "files") return `${count("file")} files, ${count("folder")} folders, ${count("link")} links`;
   let rows = 0;
   for (const [key, value] of fingerprint) if (key.startsWith("table ")) rows += Number.parseInt(value, 10);
-  return `${showCount(rows)} rows in ${count("table")} tables, ${count("large object")} large objects, ${count("definition")} definitions`;
+  return `${showCount(rows)} rows of every table, ${count("large object")} large objects, ${count("definition")} definitions`;
 }
 
 function serverOptions(workspace: DemoWorkspace) {

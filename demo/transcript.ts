@@ -31,9 +31,24 @@ export function createTranscript(out: Writable, colour: boolean): Transcript {
     good: (text) => line(`    ${paint(32, "✓")} ${text}`),
     bad: (text) => line(`    ${paint(31, "✗")} ${text}`),
     note: (text) => line(`    ${dim(text)}`),
-    command: (text) => line(`    ${dim("$")} ${paint(33, text)}`),
+    command: (text) => {
+      const [first = "", ...more] = foldCommand(text);
+      line(`    ${dim("$")} ${paint(33, first)}`);
+      for (const rest of more) line(`          ${paint(33, rest)}`);
+    },
     blank: () => line(""),
   };
+}
+
+/** A long command in lines that a shell takes as one: each begins with an option. */
+function foldCommand(text: string): string[] {
+  const lines: string[] = [];
+  for (const part of text.split(/ (?=--)/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + part.length < 90) lines[lines.length - 1] = `${last} ${part}`;
+    else lines.push(part);
+  }
+  return lines.map((one, index) => (index < lines.length - 1 ? `${one} \\` : one));
 }
 
 /** `1.23 GB`, in steps of a thousand. */

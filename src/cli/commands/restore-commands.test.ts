@@ -179,6 +179,12 @@ To take it back:
     expect(options).toEqual(expect.objectContaining(approve === undefined ? {} : { approve }));
   });
 
+  test("a plan that was approved by its hash is not shown again", async () => {
+    const { stdout } = await runInMemory(["restore", "create", ...both, "--approve", hash]);
+    expect(stdout).toContain(`Plan ${hash} is as approved.`);
+    expect(stdout).not.toContain("Know before you approve");
+  });
+
   test("with -o json the plan that is asked about is on standard error, the result alone on standard output", async () => {
     const { stdout, stderr } = await runInMemory(["restore", "create", ...both, "-o", "json"], {
       answers: ["y"],

@@ -49,7 +49,10 @@ export async function createRestore(
   const service = await context.service();
   const asks = !options.yes && options.approve === undefined && context.host.terminal.stdinIsTerminal;
   const onPlan = async (plan: RestorePlan): Promise<void> => {
-    if (context.format === "table") context.print(plan, () => showPlan(plan, context));
+    // Who approves a plan by its hash has read it.
+    const approved = plan.hash === options.approve && plan.blockers.length === 0;
+    const page = () => (approved ? `Plan ${plan.hash} is as approved.\n` : showPlan(plan, context));
+    if (context.format === "table") context.print(plan, page);
     // Standard output is for the program that reads the result; whoever is asked must see what is asked.
     else if (asks) context.note(showPlan(plan, context).trimEnd());
     if (plan.blockers.length > 0 || !asks) return;
