@@ -12,7 +12,7 @@ import { cacheDirectory } from "../../demo/postgres-packages.ts";
 const run = promisify(execFile);
 
 /** Wheels for Python 3.10 to 3.14, on x86-64 and ARM. */
-const packages = ["tink==1.16.1", "cryptography==50.0.2"];
+const packages = ["tink==1.16.1", "cryptography==50.0.2", "zstandard==0.25.0"];
 
 export interface PythonAnswer {
   readonly stdout: string;

@@ -1,0 +1,85 @@
+/** The real command line in child processes, on data folders of its own: what a stranger would type. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { installations } from "./servers.ts";
+
+const program = fileURLToPath(new URL("../../src/main/cli.ts", import.meta.url));
+
+export interface CommandResult {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunningCommand {
+  readonly child: ChildProcess;
+  /** Standard output and standard error so far, as they came. */
+  text(): string;
+  ended(): Promise<CommandResult>;
+}
+
+export interface CommandLine extends AsyncDisposable {
+  /** A private folder, removed at the end; `data` in it is the data folder. */
+  readonly folder: string;
+  readonly repository: string;
+  start(args: readonly string[], env?: Readonly<Record<string, string>>): RunningCommand;
+  run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<CommandResult>;
+  /** Runs it, expects exit code 0, and reads standard output as JSON. */
+  json(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Record<string, unknown>>;
+}
+
+export async function openCommandLine(): Promise<CommandLine> {
+  const folder = await mkdtemp(join(tmpdir(), "lc2-command-line-"));
+  await chmod(folder, 0o755);
+  const tools = (await installations()).filter((one) => one.hasClientTools).map((one) => one.binDirectory);
+  const base = {
+    PATH: process.env["PATH"] ?? "",
+    HOME: folder,
+    LC2_DATA_DIR: join(folder, "data"),
+    LC2_PG_BIN: tools.join(":"),
+    ...(process.env["NODE_V8_COVERAGE"] === undefined
+      ? {}
+      : { NODE_V8_COVERAGE: process.env["NODE_V8_COVERAGE"] }),
+  };
+  const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningCommand => {
+    const child = spawn(process.execPath, [program, ...args], {
+      cwd: folder,
+      env: { ...base, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const texts = { stdout: "", stderr: "", all: "" };
+    for (const name of ["stdout", "stderr"] as const) {
+      child[name].setEncoding("utf8").on("data", (chunk: string) => {
+        texts[name] += chunk;
+        texts.all += chunk;
+      });
+    }
+    const ended = new Promise<CommandResult>((resolve, reject) => {
+      child.once("error", reject);
+      child.once("close", (code, signal) =>
+        resolve({ code, signal, stdout: texts.stdout, stderr: texts.stderr }),
+      );
+    });
+    return { child, text: () => texts.all, ended: () => ended };
+  };
+  const run: CommandLine["run"] = (args, env) => start(args, env).ended();
+  return {
+    folder,
+    repository: join(folder, "repository"),
+    start,
+    run,
+    async json(args, env) {
+      const result = await run([...args, "-o", "json"], env);
+      if (result.code !== 0)
+        throw new Error(`lc2 ${args.join(" ")} ended with ${result.code}:\n${result.stderr}`);
+      return JSON.parse(result.stdout) as Record<string, unknown>;
+    },
+    async [Symbol.asyncDispose]() {
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
