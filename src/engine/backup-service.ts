@@ -119,7 +119,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
         ...forward(waiting),
       });
       const isWhole = result.damages.length === 0 && (result.restored?.differences.length ?? 0) === 0;
-      if (isWhole) await parts.catalog.markBackup(backupId, projectId, { verifiedAtMs: parts.clock.nowMs() });
+      if (isWhole) await mark(parts, place, { verifiedAtMs: parts.clock.nowMs() });
       return result;
     },
 
@@ -139,9 +139,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
         signal: waiting.signal,
         ...forward(waiting),
       });
-      if (!options.dryRun) {
-        await parts.catalog.markBackup(backupId, projectId, { deletedAtMs: parts.clock.nowMs() });
-      }
+      if (!options.dryRun) await mark(parts, place, { deletedAtMs: parts.clock.nowMs() });
       return deleted;
     },
   };
@@ -281,6 +279,16 @@ async function readSealed(
   const context = makeContext(parts, place);
   const task = { kind: "read-metadata", context, backupId: place.backupId } as const;
   return (await runTaskAlone(parts, "read-metadata", task, { signal })).metadata;
+}
+
+/** Notes a fact about a backup in this repository; the catalog may know the one in another. */
+async function mark(
+  parts: EngineParts,
+  { backupId, projectId, repository }: BackupPlace,
+  fact: { readonly verifiedAtMs?: number; readonly deletedAtMs?: number },
+): Promise<void> {
+  const indexed = await parts.catalog.getBackup(backupId, projectId);
+  if (indexed?.repository === repository) await parts.catalog.markBackup(backupId, projectId, fact);
 }
 
 async function refuseRunning(parts: EngineParts, backupId: string): Promise<void> {

@@ -62,8 +62,9 @@ export function createRepositoryService(
       const told = await beginCall(parts, waiting);
       const task = { kind: "scan-repository", ...place(repository, projectId) } as const;
       const { signal } = waiting;
+      const startedAtMs = parts.clock.nowMs();
       const found = await runTaskAlone(told, "scan-repository", task, { signal, ...forward(waiting) });
-      return await indexScan(told, task.context.repository, projectId, found);
+      return await indexScan(told, task.context.repository, projectId, found, startedAtMs);
     },
 
     sweepRepository: async (repository, { dryRun, minimumAgeSeconds }, waiting) => {
@@ -111,11 +112,13 @@ async function indexScan(
   repository: string,
   projectId: string | undefined,
   found: ScanRepositoryResult,
+  startedAtMs: number,
 ): Promise<ScanRepositoryResult> {
   for (const metadata of found.backups) await parts.catalog.putBackup(describeSealed(metadata, repository));
   const present = new Set([...found.backups, ...found.incomplete].map(({ backupId }) => backupId));
+  // What was sealed while the scan ran may not have been seen by it.
   const gone = (await listIndexed(parts, repository, projectId)).filter(
-    ({ backupId }) => !present.has(backupId),
+    ({ backupId, finishedAtMs }) => !present.has(backupId) && (finishedAtMs ?? startedAtMs) < startedAtMs,
   );
   for (const backup of gone) {
     await parts.catalog.markBackup(backup.backupId, backup.projectId, { deletedAtMs: parts.clock.nowMs() });

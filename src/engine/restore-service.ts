@@ -10,6 +10,7 @@ import { requestCancel } from "./cancel-operation.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
 import { OperationSession } from "./operation-session.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
+import { estimateTimes } from "./restore-history.ts";
 import { viewRestore } from "./restore-views.ts";
 import { makeRestoreSteps, type RestoreRequest } from "./run-restore.ts";
 import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
@@ -35,7 +36,9 @@ export function createRestoreService(bareParts: EngineParts): RestoreService {
       const restoreId = makeOperationId("restore", parts.clock.nowMs(), parts.ids.hex(6));
       const context = makeContext(parts, place);
       const task = { kind: "plan-restore", context, restoreId, spec } as const;
-      return await runTaskAlone(parts, "plan-restore", task, { signal: waiting.signal, ...forward(waiting) });
+      const { signal } = waiting;
+      const plan = await runTaskAlone(parts, "plan-restore", task, { signal, ...forward(waiting) });
+      return await estimateTimes(parts, plan);
     },
 
     createRestore: async (wish, options, waiting) => {

@@ -12,6 +12,7 @@ import {
 import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
 import type { OperationSession } from "./operation-session.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
+import { estimateTimes } from "./restore-history.ts";
 import { restoreStatusOf } from "./restore-views.ts";
 
 /** What a restore's operation row keeps as its request. */
@@ -109,10 +110,11 @@ function swapOf(tasks: Tasks): TaskResults["swap-database"] | undefined {
 async function askApproval(
   parts: EngineParts,
   operation: Operation,
-  plan: RestorePlan | undefined,
+  bare: RestorePlan | undefined,
   who: RestoreOwner,
 ): Promise<void> {
-  if (plan === undefined) throw new Failure("internal", `${operation.id} has no plan to approve.`);
+  if (bare === undefined) throw new Failure("internal", `${operation.id} has no plan to approve.`);
+  const plan = await estimateTimes(parts, bare);
   const refusal = refusePlan(plan, (operation.spec as RestoreRequest).approve) ?? (await ask(plan, who));
   const answer = refusal === undefined ? { approvedAtMs: parts.clock.nowMs() } : { refusal };
   await parts.catalog.putRestore(operation.id, { plan, ...answer });

@@ -60,8 +60,8 @@ export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
     report({ type: "failed", failure: describeFailure(error).toRecord() });
   }
   rmSync(scratchDirectory, { recursive: true, force: true });
+  // A parent that is slow to read gets its answer; one that is gone has been noticed already.
   socket.end(() => process.exit(exitCode));
-  setTimeout(endNow, hardEndMs);
 }
 
 async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scratchDirectory: string) {
