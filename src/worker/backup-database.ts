@@ -2,7 +2,7 @@ import type { TaskOf } from "../contract/worker-task.ts";
 import { Failure } from "../core/failure.ts";
 import { storeName } from "../core/database/store-name.ts";
 import { attemptName, backupPrefix } from "../core/repository/layout.ts";
-import type { DatabaseComponent } from "../core/repository/metadata.ts";
+import type { DatabaseComponent, StoredFile } from "../core/repository/metadata.ts";
 import { connectionAddress, resolveConnection } from "../databases/postgres/connection.ts";
 import { requireWantedRole, unloggedNote } from "../databases/postgres/probe-source.ts";
 import { readInventory } from "../databases/postgres/read-inventory.ts";
@@ -10,7 +10,7 @@ import { readRolesSql } from "../databases/postgres/read-roles.ts";
 import { holdSnapshot, type HeldSnapshot } from "../databases/postgres/snapshot.ts";
 import { findTools } from "../databases/postgres/tools.ts";
 import { openBackupKeys } from "./backup-keys.ts";
-import { dumpAll, lockTimeoutOf, type DumpedDatabase } from "./dump-database.ts";
+import { discard, dumpAll, lockTimeoutOf, type DumpedDatabase } from "./dump-database.ts";
 import { planArchives } from "./plan-archives.ts";
 import { withSharedLease } from "./repository-lease.ts";
 import { writeSmallFile, type StoredFilePlace } from "./stored-file.ts";
@@ -93,7 +93,7 @@ async function backUp(task: TaskOf<"backup-database">, run: TaskRun): Promise<Da
     await writeEvidence(task, run, component);
     return component;
   } catch (error) {
-    await dumped.discard();
+    await discard(place, dumped.stored);
     throw error;
   }
 }
@@ -120,9 +120,14 @@ async function writeDescriptions(
     await readRolesSql(client, facts.major),
   ];
   const [inventory, roles] = await Promise.race([describe(), snapshot.lost]);
+  const write = async (name: string, text: string): Promise<StoredFile> => {
+    const file = await writeSmallFile(place, name, Buffer.from(text));
+    dumped.stored.push(file);
+    return file;
+  };
   return {
-    inventory: await writeSmallFile(place, `${prefix}.inventory.json`, Buffer.from(inventory)),
-    roles: await writeSmallFile(place, `${folder}/roles.sql`, Buffer.from(roles)),
+    inventory: await write(`${prefix}.inventory.json`, inventory),
+    roles: await write(`${folder}/roles.sql`, roles),
   };
 }
 

@@ -34,8 +34,8 @@ export interface DumpedDatabase {
   readonly contents: ArchivedContents;
   readonly excluded: ReadonlySet<number>;
   readonly warnings: readonly string[];
-  /** Deletes what was stored; for a backup that fails afterwards. */
-  readonly discard: () => Promise<void>;
+  /** Every file that was committed, to `discard` if the backup fails afterwards. */
+  readonly stored: StoredFile[];
 }
 
 /**
@@ -64,7 +64,7 @@ export async function dumpAll(job: DumpJob): Promise<DumpedDatabase> {
   try {
     const dumped = await Promise.race([Promise.all(streams), job.snapshot.lost]);
     progress.end();
-    return { ...combine(job.archives, dumped), discard: () => discard(job.place, stored) };
+    return { ...combine(job.archives, dumped), stored };
   } catch (error) {
     failed.abort(error);
     await Promise.allSettled(streams);
@@ -140,7 +140,7 @@ function makeBuffers(streams: number): Buffer[] {
   return Array.from({ length: 3 }, () => Buffer.allocUnsafeSlow(bytes));
 }
 
-function combine(plan: ArchivesPlan, dumped: readonly StreamedArchive[]): Omit<DumpedDatabase, "discard"> {
+function combine(plan: ArchivesPlan, dumped: readonly StreamedArchive[]): Omit<DumpedDatabase, "stored"> {
   const [main, ...others] = dumped;
   if (main?.toc === undefined) throw new Error("there is no main archive");
   const tables = dumped.flatMap((archive) => archive.summary.tables);
@@ -169,7 +169,8 @@ function combine(plan: ArchivesPlan, dumped: readonly StreamedArchive[]): Omit<D
   };
 }
 
-async function discard(place: StoredFilePlace, stored: readonly StoredFile[]): Promise<void> {
+/** Deletes stored files of a backup that failed. */
+export async function discard(place: StoredFilePlace, stored: readonly StoredFile[]): Promise<void> {
   for (const file of stored) {
     // What cannot be deleted now is garbage of an unsealed attempt, which a sweep removes.
     await place.store.delete(backupPrefix(place.projectId, place.backupId) + file.name).catch(() => {});

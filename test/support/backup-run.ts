@@ -23,8 +23,11 @@ export interface BackupRun extends AsyncDisposable {
   readonly messages: readonly WorkerMessage[];
   /** Ends the run as a lost lease or a cancellation does. */
   readonly abort: (reason?: Error) => void;
-  /** Backs up a database as attempt 1. */
-  backup(source: Partial<DatabaseSourceSpec> & { readonly url: string }): Promise<DatabaseComponent>;
+  /** Backs up a database as attempt 1; `changes` replaces parts of the run. */
+  backup(
+    source: Partial<DatabaseSourceSpec> & { readonly url: string },
+    changes?: Partial<TaskRun>,
+  ): Promise<DatabaseComponent>;
   place(): Promise<StoredFilePlace>;
   inventory(component: DatabaseComponent): Promise<DatabaseInventory>;
   text(file: StoredFile): Promise<string>;
@@ -75,7 +78,7 @@ export async function startBackupRun(options: BackupRunOptions = {}): Promise<Ba
     messages,
     abort: (reason) => controller.abort(reason),
     place,
-    backup: (source) => backupDatabase(taskFor(context, source), run),
+    backup: (source, changes) => backupDatabase(taskFor(context, source), { ...run, ...changes }),
     inventory: async ({ inventory }) =>
       JSON.parse((await readSmallFile(await place(), inventory)).toString("utf8")) as DatabaseInventory,
     text: async (file) => (await readSmallFile(await place(), file)).toString("utf8"),

@@ -60,7 +60,8 @@ export function readPieces(readEnd: number, options: PieceOptions): Promise<void
 
   const handOver = (): void => {
     const mine = index;
-    const taken = take(buffer().subarray(0, filled)).then(() => {
+    const piece = buffer().subarray(0, filled);
+    const taken = Promise.try(take, piece).then(() => {
       busy[mine] = undefined;
     });
     busy[mine] = taken;
