@@ -155,7 +155,8 @@ export class FilesRestore {
         break;
       case "set-facts":
         if (change.wanted.kind !== "directory") target.setFacts(change.key, change.wanted);
-        this.#count("replaced");
+        if (change.isFolderTimeOnly) this.#counts.unchanged += 1;
+        else this.#count("replaced");
         break;
       case "place":
         await this.#place(change.wanted, change.found !== undefined);

@@ -103,7 +103,8 @@ function countChange(counts: Counts, change: FileChange): void {
       counts.unchanged += 1;
       return;
     case "set-facts":
-      counts.change += 1;
+      if (change.isFolderTimeOnly) counts.unchanged += 1;
+      else counts.change += 1;
       return;
     case "remove":
       counts.remove += 1;

@@ -12,8 +12,14 @@ export type FileChange =
   | { readonly do: "keep"; readonly key: FileKey; readonly wanted: ManifestEntry }
   /** Put the wanted object there; `found` is what it takes the place of (never a folder). */
   | { readonly do: "place"; readonly key: FileKey; readonly wanted: ManifestEntry; readonly found?: SourceEntry }
-  /** The content is right, owner, mode or time are not. */
-  | { readonly do: "set-facts"; readonly key: FileKey; readonly wanted: ManifestEntry; readonly found: SourceEntry }
+  /** The content is right, owner, mode or time are not; of a folder perhaps the time alone. */
+  | {
+      readonly do: "set-facts";
+      readonly key: FileKey;
+      readonly wanted: ManifestEntry;
+      readonly found: SourceEntry;
+      readonly isFolderTimeOnly: boolean;
+    }
   /** A folder comes after everything in it. */
   | { readonly do: "remove"; readonly key: FileKey; readonly found: SourceEntry };
 
@@ -206,7 +212,8 @@ class ChangeFinder {
       case "same":
         return { do: "keep", key, wanted };
       case "facts-differ":
-        return { do: "set-facts", key, wanted, found };
+      case "time-differs":
+        return { do: "set-facts", key, wanted, found, isFolderTimeOnly: comparison === "time-differs" };
       default:
         return { do: "place", key, wanted, found };
     }

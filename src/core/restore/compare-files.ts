@@ -7,6 +7,8 @@ export type Comparison =
   | "same"
   /** The content is the same; owner, mode or time are not. */
   | "facts-differ"
+  /** A folder's time, which changes with everything in it: set, but not worth counting. */
+  | "time-differs"
   /** The content may be the same: only its hash can say. */
   | "look-inside"
   | "different";
@@ -30,15 +32,17 @@ export function compareWithTarget(
 ): Comparison {
   if (wanted.kind !== found.kind) return "different";
   if (wanted.kind === "symlink") return wanted.target === found.target ? "same" : "different";
-  if (wanted.kind === "directory") return haveSameRights(wanted, found, options) ? "same" : "facts-differ";
+  if (wanted.kind === "directory") return compareFacts(wanted, found, options);
   if (wanted.sizeBytes !== found.sizeBytes) return "different";
   const isUntouched = wanted.version !== undefined && wanted.version === found.version && wanted.mtimeNs === found.mtimeNs;
   return isUntouched ? "same" : "look-inside";
 }
 
-/** For a file whose content turned out to be the same. */
+/** For a folder, and for a file whose content turned out to be the same. */
 export function compareFacts(wanted: ManifestEntry, found: SourceEntry, options: ComparisonOptions): Comparison {
-  return haveSameTime(wanted, found) && haveSameRights(wanted, found, options) ? "same" : "facts-differ";
+  if (!haveSameRights(wanted, found, options)) return "facts-differ";
+  if (haveSameTime(wanted, found)) return "same";
+  return wanted.kind === "directory" ? "time-differs" : "facts-differ";
 }
 
 export function haveSameTime(a: { readonly mtimeNs: string }, b: { readonly mtimeNs: string }): boolean {

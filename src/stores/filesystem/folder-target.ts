@@ -160,9 +160,15 @@ class FolderTarget implements FileTarget {
       const found = lstatSync(toPath(path));
       if (found.isSymbolicLink()) return this.#setLinkFacts(path, facts);
       const { uid, gid, mode } = facts;
-      if (this.setsOwners && uid !== undefined && gid !== undefined) lchownSync(toPath(path), uid, gid);
-      chmodSync(toPath(path), mode);
-      utimesSync(toPath(path), secondsOf(facts), secondsOf(facts));
+      const isOwned = found.uid === uid && found.gid === gid;
+      if (this.setsOwners && uid !== undefined && gid !== undefined && !isOwned) lchownSync(toPath(path), uid, gid);
+      if ((lstatSync(toPath(path)).mode & 0o7777) !== mode) chmodSync(toPath(path), mode);
+      try {
+        utimesSync(toPath(path), secondsOf(facts), secondsOf(facts));
+      } catch (error) {
+        // Somebody else's folder that we may write in: its time is not worth failing for.
+        if (!found.isDirectory() || !hasCode(error, "EPERM")) throw error;
+      }
     });
   }
 
