@@ -25,6 +25,8 @@ export interface CommandContext {
   /** Progress, warnings, questions: standard error. */
   readonly err: TextSink;
   readonly paint: Paint;
+  /** Columns of standard output where it is a terminal. */
+  readonly width: number | undefined;
   /** Opens the service on first use; closed when the command ends. */
   service(): Promise<Lc2Service>;
   /** For methods that wait: shows progress and lets Ctrl-C cancel. */
@@ -82,6 +84,7 @@ export function createContext(host: CliHost, options: ContextOptions): RunningCo
     out,
     err,
     paint: paintFor(out),
+    width: out.isTerminal ? out.columns() : undefined,
     service: () => {
       service ??= host.openService({ dataDirectory, onNotice });
       return service;

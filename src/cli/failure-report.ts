@@ -3,7 +3,7 @@ import type { Problem } from "./command.ts";
 import { exitCodeOf, exitCodes } from "./exit-codes.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import type { OutputFormat } from "./output.ts";
-import { paintFor, printable } from "./terminal.ts";
+import { paintFor, printable, wrapWords } from "./terminal.ts";
 import type { TextSink } from "./terminal.ts";
 
 interface ReportOptions {
@@ -22,9 +22,18 @@ export function reportFailure(error: unknown, sink: TextSink, options: ReportOpt
   const failure = Failure.from(error);
   const paint = paintFor(sink);
   const { remedy } = failures[failure.code];
-  const lines = failure.message.split("\n").map((line) => printable(line));
-  sink.write(`${paint.red(`lc2 ${options.commandName}`.trim())}: ${lines.join("\n  ")}\n`);
-  if (failure.code !== "cancelled") sink.write(`  ${paint.bold("What to do:")} ${remedy}\n`);
+  const name = paint.red(`lc2 ${options.commandName}`.trim());
+  const message = failure.message
+    .split("\n")
+    .map((line) => printable(line))
+    .join("\n");
+  const say = (text: string): void => {
+    const width = sink.isTerminal ? sink.columns() - 2 : Number.POSITIVE_INFINITY;
+    const lines = text.split("\n").flatMap((line) => wrapWords(line, width));
+    sink.write(`${lines.join("\n  ")}\n`);
+  };
+  say(`${name}: ${message}`);
+  if (needsRemedy(failure)) say(`  ${paint.bold("What to do:")} ${remedy}`);
   sink.write(`  ${paint.dim(`error ${failure.code}, exit code ${exitCodeOf(failure.code)}`)}\n`);
   if (options.debug) sink.write(`${stackOf(error)}\n`);
   if (options.format === "json") {
@@ -32,6 +41,14 @@ export function reportFailure(error: unknown, sink: TextSink, options: ReportOpt
   }
   return exitCodeOf(failure.code);
 }
+
+/** A message of several sentences says by itself what to do next; the registry's word would repeat it. */
+const needsRemedy = ({ code, message }: Failure): boolean =>
+  code !== "cancelled" &&
+  message
+    .trim()
+    .split(/[.!?](?:\s|$)/)
+    .filter(Boolean).length < 2;
 
 /** Every problem of a command line at once, and where to read more. */
 export function reportProblems(

@@ -53,7 +53,17 @@ test("fields line up, hang further lines below the value and leave out what is u
       ["Missing", undefined],
       ["Longer name", "first\nsecond"],
     ],
-    plain,
+    { paint: plain, width: undefined },
   );
   expect(page).toBe("  Name         x\n  Longer name  first\n               second\n");
+});
+
+test("long values are broken between words at the terminal's width, and words stay whole", () => {
+  const page = renderFields([["Name", `some words and ${"x".repeat(40)} and more`]], {
+    paint: coloured,
+    width: 42,
+  });
+  expect(page.replaceAll(/\u001b\[\d+m/g, "")).toBe(
+    ["  Name  some words and", `        ${"x".repeat(40)}`, "        and more", ""].join("\n"),
+  );
 });

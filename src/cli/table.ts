@@ -1,4 +1,4 @@
-import { displayWidth, fit, printable } from "./terminal.ts";
+import { displayWidth, fit, printable, wrapWords } from "./terminal.ts";
 import type { Paint } from "./terminal.ts";
 
 export interface Column<Row> {
@@ -51,20 +51,32 @@ export function renderTable<Row>(
   return [title, ...body].map((each) => `${each}\n`).join("");
 }
 
+/** How a page is shown. */
+export interface Page {
+  readonly paint: Paint;
+  /** Columns of the terminal, at which long lines are broken between words; undefined: they are left long. */
+  readonly width: number | undefined;
+}
+
 /** Name and value, names padded to one width; an undefined value leaves its line out. */
 export function renderFields(
   fields: readonly (readonly [name: string, value: string | undefined])[],
-  paint: Paint,
-  indent = "  ",
+  page: Page,
 ): string {
   const shown = fields.filter((field): field is readonly [string, string] => field[1] !== undefined);
   const width = Math.max(0, ...shown.map(([name]) => displayWidth(name)));
   return shown
     .map(([name, value]) => {
-      const pad = " ".repeat(width - displayWidth(name));
-      const [first = "", ...more] = value.split("\n");
-      const hanging = more.map((each) => `${indent}${" ".repeat(width + 2)}${each}\n`).join("");
-      return `${indent}${paint.dim(name)}${pad}  ${first}\n${hanging}`;
+      const pad = " ".repeat(width - displayWidth(name) + 2);
+      return renderItem(`  ${page.paint.dim(name)}${pad}`, value, page);
     })
     .join("");
+}
+
+/** One item: its mark or name, then its text, further lines below the text's beginning. */
+export function renderItem(mark: string, text: string, page: Page): string {
+  const indent = displayWidth(mark);
+  const room = page.width === undefined ? Number.POSITIVE_INFINITY : Math.max(30, page.width - indent);
+  const lines = text.split("\n").flatMap((line) => wrapWords(line, room));
+  return lines.map((line, index) => `${index === 0 ? mark : " ".repeat(indent)}${line}\n`).join("");
 }

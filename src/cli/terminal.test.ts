@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { displayWidth, fit, printable } from "./terminal.ts";
+import { displayWidth, fit, printable, wrapWords } from "./terminal.ts";
 
 test.each([
   ["abc", 3],
@@ -25,4 +25,12 @@ test("control characters and changes of direction are made visible", () => {
   expect(printable("a\tb\nc\u0000")).toBe("a\\tb\\nc\\u0000");
   expect(printable("a\u202eb")).toBe("a\\u202eb");
   expect(printable("Überschrift – 文書")).toBe("Überschrift – 文書");
+});
+
+test("lines break between words, keep their indentation and leave long words whole", () => {
+  expect(wrapWords("one two three", 7)).toEqual(["one two", "three"]);
+  expect(wrapWords("  one two", 5)).toEqual(["  one", "two"]);
+  expect(wrapWords("a /a/very/long/path b", 6)).toEqual(["a", "/a/very/long/path", "b"]);
+  expect(wrapWords("\u001b[31mone\u001b[39m two", 7)).toEqual(["\u001b[31mone\u001b[39m two"]);
+  expect(wrapWords("", 5)).toEqual([""]);
 });

@@ -74,6 +74,25 @@ export function fit(text: string, columns: number): string {
 }
 
 /**
+ * Lines of at most `columns`, broken between words; a longer word (a path, an id) stays whole, so that it can be
+ * copied. May hold colours.
+ */
+export function wrapWords(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  const [first = "", ...words] = text.split(" ");
+  let line = first;
+  for (const word of words) {
+    if (line.trim() !== "" && displayWidth(line) + 1 + displayWidth(word) > columns) {
+      lines.push(line);
+      line = word;
+    } else {
+      line += ` ${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
+/**
  * A name from somebody else's system (a file, a table, a server's message) made safe to print: control
  * characters are escaped, so that a file called "\u001b[2J" cannot drive the terminal.
  */

@@ -31,7 +31,7 @@ export async function rotateKey(context: CommandContext, options: RotateOptions)
         ["Keyrings", `${count(result.rewrapped)} ${options.dryRun ? "to wrap" : "wrapped"} anew`],
         ["Current", result.alreadyCurrent === 0 ? undefined : `${count(result.alreadyCurrent)} already`],
       ],
-      context.paint,
+      context,
     );
     return `${context.paint.bold(heading)}\n${fields}`;
   });

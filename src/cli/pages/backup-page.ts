@@ -4,6 +4,7 @@ import type { BackupMetadata, DatabaseComponent, FilesComponent } from "../../co
 import type { CommandContext } from "../context.ts";
 import { count, counted, duration, instant, ratio, shellWord, size } from "../humanise.ts";
 import { renderFields } from "../table.ts";
+import type { Page } from "../table.ts";
 import { printable } from "../terminal.ts";
 import type { Paint } from "../terminal.ts";
 import { paintStatus, secondsBetween } from "./status.ts";
@@ -24,7 +25,7 @@ export function showBackupSummary(view: BackupView, spec: BackupSpec, context: C
     `${paint.bold(view.backupId)} of project ${view.projectId}: ${paintStatus(view.status, view.status, paint)}${took}\n`,
     renderFields(
       [...(metadata === undefined ? [] : summaryFields(metadata)), ["Repository", view.repository]],
-      paint,
+      context,
     ),
     "\nNext:\n",
     `  lc2 backup verify ${flag}${view.backupId}\n`,
@@ -111,25 +112,26 @@ export function describeBackup(view: BackupView, context: CommandContext): strin
     ["Request", view.requestId],
     ["Error", view.error === undefined ? undefined : `${printable(view.error.message)} (${view.error.code})`],
   ];
-  const parts = [`${paint.bold(view.backupId)}\n`, renderFields(general, paint)];
-  if (metadata === undefined) parts.push(...unsealed(view, paint));
-  else parts.push(...sealed(metadata, paint));
+  const parts = [`${paint.bold(view.backupId)}\n`, renderFields(general, context)];
+  if (metadata === undefined) parts.push(...unsealed(view, context));
+  else parts.push(...sealed(metadata, context));
   return parts.join("");
 }
 
-function unsealed(view: BackupView, paint: Paint): string[] {
+function unsealed(view: BackupView, page: Page): string[] {
   const { database, storage } = view.components;
   const fields: Field[] = [
     ["Database", database === undefined ? undefined : database.status],
     ["Files", storage === undefined ? undefined : storage.status],
   ];
   if (fields.every(([, value]) => value === undefined)) return [];
-  return [section("Components", paint), renderFields(fields, paint)];
+  return [section("Components", page.paint), renderFields(fields, page)];
 }
 
 const section = (title: string, paint: Paint): string => `\n${paint.bold(title)}\n`;
 
-function sealed(metadata: BackupMetadata, paint: Paint): string[] {
+function sealed(metadata: BackupMetadata, page: Page): string[] {
+  const { paint } = page;
   const { database, files } = metadata.components;
   const whole = ratio(metadata.sourceBytes, metadata.storedBytes);
   const format: Field[] = [
@@ -149,10 +151,10 @@ function sealed(metadata: BackupMetadata, paint: Paint): string[] {
   return [
     ...(database === undefined
       ? []
-      : [section("Database", paint), renderFields(databaseFields(database), paint)]),
-    ...(files === undefined ? [] : [section("Files", paint), renderFields(filesFields(files), paint)]),
+      : [section("Database", paint), renderFields(databaseFields(database), page)]),
+    ...(files === undefined ? [] : [section("Files", paint), renderFields(filesFields(files), page)]),
     section("Stored", paint),
-    renderFields(format, paint),
+    renderFields(format, page),
   ];
 }
 

@@ -30,7 +30,7 @@ export function showDeletion(
           : `held until the last of these is deleted:\n${result.filesKeyHeldBy.join("\n")}`,
       ],
     ],
-    paint,
+    context,
   );
   return `${paint.bold(heading)}\n${fields}`;
 }

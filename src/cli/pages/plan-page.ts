@@ -1,37 +1,39 @@
 import type { DatabasePlan, FilesPlan, RestorePlan } from "../../core/restore/restore.ts";
-import type { CommandContext } from "../context.ts";
 import { count, counted, duration, instant, size } from "../humanise.ts";
-import { renderFields } from "../table.ts";
+import { renderFields, renderItem } from "../table.ts";
+import type { Page } from "../table.ts";
 import { printable } from "../terminal.ts";
 
 type Field = readonly [name: string, value: string | undefined];
 
 /** The restore plan as a page: where to, what happens, what breaks, what stands in the way, the hash. */
-export function showPlan(plan: RestorePlan, context: Pick<CommandContext, "paint">): string {
-  const { paint } = context;
+export function showPlan(plan: RestorePlan, page: Page): string {
+  const { paint } = page;
   const point = plan.recoveryPoint === undefined ? "" : `, as of ${instant(plan.recoveryPoint)}`;
   const parts = [
     `${paint.bold(`Plan ${plan.hash}`)}: restore (${plan.restoreType}) of ${plan.backupId}${point}\n`,
   ];
   if (plan.database !== undefined) {
-    parts.push(`\n${paint.bold("Database")}\n`, renderFields(databaseFields(plan.database), paint));
+    parts.push(`\n${paint.bold("Database")}\n`, renderFields(databaseFields(plan.database), page));
   }
   if (plan.files !== undefined) {
-    parts.push(`\n${paint.bold("Files")}\n`, renderFields(filesFields(plan.files), paint));
+    parts.push(`\n${paint.bold("Files")}\n`, renderFields(filesFields(plan.files), page));
   }
   if (plan.steps.length > 0) {
     parts.push(`\n${paint.bold("Steps")}\n`);
-    parts.push(...plan.steps.map((step, index) => `  ${index + 1}. ${printable(step)}\n`));
+    parts.push(...plan.steps.map((step, index) => renderItem(`  ${index + 1}. `, printable(step), page)));
   }
   if (plan.warnings.length > 0) {
     parts.push(`\n${paint.bold("Know before you approve")}\n`);
-    parts.push(...plan.warnings.map((warning) => `  ${paint.yellow("!")} ${printable(warning)}\n`));
+    parts.push(
+      ...plan.warnings.map((warning) => renderItem(`  ${paint.yellow("!")} `, printable(warning), page)),
+    );
   }
   if (plan.blockers.length > 0) {
     parts.push(`\n${paint.bold(paint.red("In the way: this plan cannot be run"))}\n`);
     parts.push(
-      ...plan.blockers.map(
-        ({ code, message }) => `  ${paint.red("blocked")}  ${printable(message)} ${paint.dim(`(${code})`)}\n`,
+      ...plan.blockers.map(({ code, message }) =>
+        renderItem(`  ${paint.red("blocked")}  `, `${printable(message)} ${paint.dim(`(${code})`)}`, page),
       ),
     );
   }

@@ -15,7 +15,7 @@ export function showRestoreResult(view: RestoreView, context: CommandContext): s
   const took = seconds === undefined ? "" : ` in ${duration(seconds)}`;
   return [
     `${paint.bold(view.restoreId)} of ${view.backupId}: ${paintStatus(view.status, view.status, paint)}${took}\n`,
-    renderFields(resultFields(view), paint),
+    renderFields(resultFields(view), context),
     "\nTo take it back:\n",
     `  lc2 restore undo ${dataDirectoryFlag}${view.restoreId}\n`,
   ].join("");
@@ -117,5 +117,5 @@ export function describeRestore(view: RestoreView, context: CommandContext): str
     ["Error", view.error === undefined ? undefined : `${printable(view.error.message)} (${view.error.code})`],
   ];
   const plan = view.plan === undefined ? "" : `\n${showPlan(view.plan, context)}`;
-  return `${paint.bold(view.restoreId)}\n${renderFields([...general, ...resultFields(view)], paint)}${plan}`;
+  return `${paint.bold(view.restoreId)}\n${renderFields([...general, ...resultFields(view)], context)}${plan}`;
 }
