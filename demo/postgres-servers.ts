@@ -173,10 +173,21 @@ async function initialiseData(
     join(installation.binDirectory, "initdb"),
     ["-D", data, `--username=${superuser}`, `--pwfile=${passwordFile}`, ...how],
     { ...owner, env: serverEnvironment, cwd: folder },
-  );
+  ).catch((error: unknown) => {
+    throw new Failure(
+      "postgres-unavailable",
+      `PostgreSQL ${installation.version} could not be initialised: ${firstLineOfStderr(error)}.`,
+      { cause: error },
+    );
+  });
   const configuration = join(data, "postgresql.conf");
   const text = await readFile(configuration, "utf8");
   await writeFile(configuration, `${text}\ninclude_if_exists = 'lc2.conf'\n`);
+}
+
+function firstLineOfStderr(error: unknown): string {
+  const said = error instanceof Error && "stderr" in error ? String(error.stderr) : "";
+  return said.split("\n")[0]?.trim() || (error instanceof Error ? error.message : String(error));
 }
 
 async function writeSettings(
