@@ -73,7 +73,7 @@ export function createOperationQueries(
         .where("finished_at_ms", "is", null)
         .orderBy("created_at_ms")
         .execute();
-      return rows.map((row) => ({ operation: toOperation(row), leaseLeftMs: Number(row.lease_left_ms) }));
+      return rows.map((row) => ({ operation: toOperation(row), leaseLeftMs: numberOf(row.lease_left_ms) }));
     },
 
     renewLease: async (id, owner, seconds) => {

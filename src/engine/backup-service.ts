@@ -111,7 +111,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
 
     verifyBackup: async (reference, options, waiting) => {
       const { parts, place, context } = await open(bareParts, reference, waiting);
-      const { backupId, projectId } = place;
+      const { backupId } = place;
       const scratch = options.restoreInto === undefined ? {} : { scratchDatabase: options.restoreInto };
       const task = { kind: "verify-backup", context, backupId, ...scratch } as const;
       const result = await runTaskAlone(parts, "verify-backup", task, {
@@ -132,7 +132,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
 
     deleteBackup: async (reference, options, waiting) => {
       const { parts, place, context } = await open(bareParts, reference, waiting);
-      const { backupId, projectId } = place;
+      const { backupId } = place;
       await refuseRunning(parts, backupId);
       const task = { kind: "delete-backup", context, backupId, dryRun: options.dryRun } as const;
       const deleted = await runTaskAlone(parts, "delete-backup", task, {

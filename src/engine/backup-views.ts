@@ -81,12 +81,12 @@ function viewStorage(
   return task === undefined ? {} : { storage: { status: describeState(task) } };
 }
 
-export function describeState(task: OperationTask): string {
+function describeState(task: OperationTask): string {
   return { running: "InProgress", done: "Completed", failed: "Failed", lost: "Failed" }[task.state];
 }
 
 /** 0..99 from what the workers last said; undefined before they know a total. */
-export function progressOf(tasks: Tasks): number | undefined {
+function progressOf(tasks: Tasks): number | undefined {
   let bytes = 0;
   let totalBytes = 0;
   for (const task of tasks.values()) {

@@ -175,22 +175,30 @@ function describeUndo({ operation, tasks, record }: FoundRestore): UndoRequest {
       `${restoreId} is still running. Wait for its end or cancel it, then undo it.`,
     );
   }
+  const seeIt = `\`lc2 restore get ${restoreId}\` shows what happened.`;
+  if (record?.undoneAtMs !== undefined) {
+    throw new Failure("nothing-to-undo", `${restoreId} was undone already. ${seeIt}`);
+  }
   const plan = record?.plan as RestorePlan | undefined;
-  const isDone = record?.undoneAtMs !== undefined;
-  const parts: ("database" | "files")[] = [];
-  if (tasks.has("files") && tasks.get("undo-files")?.state !== "done") parts.push("files");
-  // Nothing is kept of a whole database restored in place; when files can go back, they do.
-  const isKept =
-    plan?.database?.into !== "in-place" || plan.database.tables !== undefined || parts.length === 0;
-  if (plan?.database !== undefined && isKept && mayHaveReplaced(operation, tasks)) parts.unshift("database");
+  const parts = plan === undefined ? [] : partsToUndo(plan, operation, tasks);
   const discard = isLeftLoaded(tasks);
-  if (plan === undefined || isDone || (parts.length === 0 && !discard)) {
-    const why = isDone
-      ? `${restoreId} was undone already.`
-      : `${restoreId} changed nothing that could be put back.`;
-    throw new Failure("nothing-to-undo", `${why} \`lc2 restore get ${restoreId}\` shows what happened.`);
+  if (plan === undefined || (parts.length === 0 && !discard)) {
+    throw new Failure("nothing-to-undo", `${restoreId} changed nothing that could be put back. ${seeIt}`);
   }
   return { restoreId, plan, parts, discard };
+}
+
+function partsToUndo(
+  plan: RestorePlan,
+  operation: Operation,
+  tasks: ReadonlyMap<string, OperationTask>,
+): ("database" | "files")[] {
+  const parts: ("database" | "files")[] = [];
+  if (tasks.has("files") && tasks.get("undo-files")?.state !== "done") parts.push("files");
+  if (plan.database === undefined || !mayHaveReplaced(operation, tasks)) return parts;
+  // Nothing is kept of a whole database restored in place; when files can go back, they do.
+  const isKept = plan.database.into !== "in-place" || plan.database.tables !== undefined;
+  return isKept || parts.length === 0 ? ["database", ...parts] : parts;
 }
 
 /** What was loaded beside the live database and could not be cleared away when the restore failed. */

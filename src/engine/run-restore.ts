@@ -121,10 +121,10 @@ async function askApproval(
 }
 
 /** Why a plan is not run, or undefined when it may be. */
-export function refusePlan(plan: RestorePlan, approve: string | undefined): FailureRecord | undefined {
+function refusePlan(plan: RestorePlan, approve: string | undefined): FailureRecord | undefined {
   const [first, ...others] = plan.blockers;
   if (first !== undefined) {
-    const code: FailureCode = first.code in failures ? (first.code as FailureCode) : "plan-blocked";
+    const code: FailureCode = first.code in failures ? first.code : "plan-blocked";
     return { code, message: [first, ...others].map(({ message }) => message).join(" "), retry: "never" };
   }
   if (approve === undefined || approve === plan.hash) return undefined;

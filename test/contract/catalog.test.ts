@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -65,9 +65,8 @@ describe("the SQLite file", () => {
 
   it("is refused on a network file system", () => {
     const open = () => openSqliteCatalog(newFile(), { fileSystemType: () => 0x6969 });
-    expect(open).toThrow(
-      expect.objectContaining({ code: "catalog-on-network", message: expect.stringContaining("NFS") }),
-    );
+    expect(open).toThrow(expect.objectContaining({ code: "catalog-on-network" }));
+    expect(open).toThrow("NFS");
   });
 
   it("is refused, unchanged, when a newer version wrote it", async () => {
@@ -89,13 +88,10 @@ describe("the SQLite file", () => {
       inFolder,
       "this is not a database, but long enough to look like a file with something in it".repeat(20),
     );
-    expect(() => openSqliteCatalog(inFolder)).toThrow(
-      expect.objectContaining({
-        code: "catalog-failed",
-        message: expect.stringContaining("repository scan"),
-      }),
-    );
-    chmodSync(inFolder, 0o600);
+    const open = () => openSqliteCatalog(inFolder);
+    expect(open).toThrow(expect.objectContaining({ code: "catalog-failed" }));
+    expect(open).toThrow(inFolder);
+    expect(open).toThrow("repository scan");
   });
 
   it("can be made by several processes at the same moment", async () => {

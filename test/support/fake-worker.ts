@@ -71,7 +71,7 @@ function affect(task: WorkerTask, id: string, run: TaskRun): TaskResults[TaskKin
       return { repositoryCreated: false, keyCreated: false };
     case "backup-database":
       run.report({ type: "recovery-point", at: "2026-01-01T00:00:00.000Z" });
-      return {} as TaskResults["backup-database"];
+      return emptyResult();
     case "seal-backup": {
       const metadata = makeMetadata(task);
       writeFileSync(at(`sealed-${id}`), JSON.stringify(metadata), { flag: "wx" });
@@ -99,9 +99,12 @@ function affect(task: WorkerTask, id: string, run: TaskRun): TaskResults[TaskKin
         ...(task.parts.includes("files") ? { files: { restored: 1, removed: 0 } } : {}),
       };
     default:
-      return {} as TaskResults[TaskKind];
+      return emptyResult();
   }
 }
+
+/** Nothing reads what is in it. */
+const emptyResult = (): TaskResults[TaskKind] => JSON.parse("{}") as TaskResults[TaskKind];
 
 function makeMetadata(task: TaskOf<"seal-backup">): BackupMetadata {
   return {

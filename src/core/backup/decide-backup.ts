@@ -57,12 +57,12 @@ function decideProgress(seen: BackupObservation): Decision<BackupAction> {
   }
   if (prepare.state !== "done") return { type: "wait" };
   if (seen.wantsDatabase && database === undefined) return start("database");
+  const isDatabaseDone = !seen.wantsDatabase || database?.state === "done";
   // The file listing starts after the database's instant, so that no file the database names is missed.
-  const mayList = !seen.wantsDatabase || seen.recoveryPointKnown || database?.state === "done";
-  if (seen.wantsFiles && files === undefined && mayList) return start("files");
-  const databaseDone = !seen.wantsDatabase || database?.state === "done";
-  const filesDone = !seen.wantsFiles || files?.state === "done";
-  return databaseDone && filesDone ? start("seal") : { type: "wait" };
+  const mayList = isDatabaseDone || seen.recoveryPointKnown;
+  if (seen.wantsFiles && files === undefined) return mayList ? start("files") : { type: "wait" };
+  const areFilesDone = !seen.wantsFiles || files?.state === "done";
+  return isDatabaseDone && areFilesDone ? start("seal") : { type: "wait" };
 }
 
 /** Something ended the attempt: first everything stops, then the reason decides how it ends. */

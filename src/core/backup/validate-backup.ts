@@ -10,7 +10,7 @@ export interface Problem {
   readonly message: string;
 }
 
-export const applications: readonly string[] = ["liferay", "drupal", "bloomreach"];
+const applications: readonly string[] = ["liferay", "drupal", "bloomreach"];
 
 /** Everything that is wrong with a request for a backup, at once; empty when it may be tried. */
 export function validateBackup(spec: BackupSpec): readonly Problem[] {

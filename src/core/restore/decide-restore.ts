@@ -127,37 +127,39 @@ function isWhole(seen: RestoreObservation): boolean {
 }
 
 function describeLeft(seen: RestoreObservation): string[] {
-  const { database, files, discard } = seen.tasks;
-  const undo = seen.tasks["undo-files"];
-  const target = seen.plan?.database?.target ?? "";
-  const sentences: string[] = [];
-  if (database !== undefined && !mayDiscard(seen)) {
-    sentences.push(`The database "${target}" had already been restored in place.`);
-  } else if (discard?.state === "done") {
-    sentences.push(`The database "${target}" is as it was; nothing that had been loaded is left.`);
-  } else if (discard !== undefined) {
-    sentences.push(
-      `The database "${target}" is as it was, but what had been loaded could not be removed: ` +
-        `${failureOf("discard", discard).message} \`lc2 restore undo ${seen.restoreId}\` tries again.`,
-    );
+  return [...describeDatabaseLeft(seen), ...describeFilesLeft(seen)];
+}
+
+function describeDatabaseLeft(seen: RestoreObservation): string[] {
+  const { database, discard } = seen.tasks;
+  const target = `The database "${seen.plan?.database?.target ?? ""}"`;
+  if (database !== undefined && !mayDiscard(seen)) return [`${target} had already been restored in place.`];
+  if (discard === undefined) return [];
+  if (discard.state === "done") return [`${target} is as it was; nothing that had been loaded is left.`];
+  return [
+    `${target} is as it was, but what had been loaded could not be removed: ` +
+      `${failureOf("discard", discard).message} \`lc2 restore undo ${seen.restoreId}\` tries again.`,
+  ];
+}
+
+function describeFilesLeft({ restoreId, tasks, filesTouched }: RestoreObservation): string[] {
+  const { files } = tasks;
+  const undo = tasks["undo-files"];
+  const advice = `\`lc2 restore undo ${restoreId}\``;
+  if (undo?.state === "done") return ["The files that had been replaced were put back."];
+  if (undo !== undefined) {
+    const why = failureOf("undo", undo).message;
+    return [`The files had been replaced and could not be put back: ${why} Run ${advice}.`];
   }
-  if (undo?.state === "done") {
-    sentences.push("The files that had been replaced were put back.");
-  } else if (undo !== undefined) {
-    sentences.push(
-      `The files had been replaced and could not be put back: ${failureOf("undo", undo).message} ` +
-        `Run \`lc2 restore undo ${seen.restoreId}\`.`,
-    );
-  } else if (files !== undefined) {
-    const count = seen.filesTouched === undefined ? "Some" : `About ${seen.filesTouched}`;
-    sentences.push(
-      files.state !== "done" && seen.filesTouched === 0
-        ? `No file is known to have been replaced; \`lc2 restore undo ${seen.restoreId}\` puts back any that was.`
-        : `${files.state === "done" ? "All" : count} files of the plan had already been replaced; ` +
-            `\`lc2 restore undo ${seen.restoreId}\` puts the former ones back.`,
-    );
+  if (files === undefined) return [];
+  if (files.state === "done") {
+    return [`All files of the plan had already been replaced; ${advice} puts the former ones back.`];
   }
-  return sentences;
+  if (filesTouched === 0) {
+    return [`No file is known to have been replaced; ${advice} puts back any that was.`];
+  }
+  const count = filesTouched === undefined ? "Some" : `About ${filesTouched}`;
+  return [`${count} files of the plan had already been replaced; ${advice} puts the former ones back.`];
 }
 
 const start = (task: RestoreTaskName): Decision<RestoreAction> => ({
