@@ -1,7 +1,7 @@
 import { Failure } from "../core/failure.ts";
 import type { ObjectWriter } from "../core/ports/object-store.ts";
 import { associatedData, attemptName, backupPrefix } from "../core/repository/layout.ts";
-import type { ManifestEntry, StoredAt } from "../core/repository/manifest.ts";
+import { isPackName, type ManifestEntry, type StoredAt } from "../core/repository/manifest.ts";
 import type { BackupKeys } from "./backup-keys.ts";
 import { choosesCompression, compressMember } from "./compress-member.ts";
 import { journalPartName, writeJournalPart } from "./files-journal.ts";
@@ -87,7 +87,9 @@ export class StoredBytesWriter {
   /** Notes an entry whose bytes were just stored, for the journal. In order of keys. */
   async record(entry: ManifestEntry): Promise<void> {
     this.#pending.push(entry);
-    this.#pendingBytes += entry.stored?.length ?? 0;
+    // A large file is read at the source's size, however small it is stored.
+    const isInPack = entry.stored !== undefined && isPackName(entry.stored.file);
+    this.#pendingBytes += isInPack ? (entry.stored?.length ?? 0) : entry.sizeBytes;
     const packIsFull = this.#pack !== undefined && (this.#pack.sizeBytes >= packBytes || this.#pack.members >= packMembers);
     if (packIsFull || this.#pendingBytes >= unjournalledBytes) await this.flush();
   }
