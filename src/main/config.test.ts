@@ -1,0 +1,50 @@
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { readConfig } from "./config.ts";
+
+describe("the data directory", () => {
+  const env = { HOME: "/home/ada" };
+  it.each<[string, { dataDirectory?: string }, Record<string, string>, string]>([
+    ["is in the user's data by default", {}, env, "/home/ada/.local/share/lc2"],
+    ["follows XDG_DATA_HOME", {}, { ...env, XDG_DATA_HOME: "/data" }, "/data/lc2"],
+    ["ignores a relative XDG_DATA_HOME", {}, { ...env, XDG_DATA_HOME: "data" }, "/home/ada/.local/share/lc2"],
+    [
+      "is LC2_DATA_DIR before that",
+      {},
+      { ...env, XDG_DATA_HOME: "/data", LC2_DATA_DIR: "/srv/lc2" },
+      "/srv/lc2",
+    ],
+    [
+      "is what was asked for before all",
+      { dataDirectory: "/tmp/x/" },
+      { LC2_DATA_DIR: "/srv/lc2" },
+      "/tmp/x",
+    ],
+    ["is made absolute", { dataDirectory: "x" }, env, join(process.cwd(), "x")],
+    ["needs no HOME", {}, {}, join(homedir(), ".local/share/lc2")],
+  ])("%s", (_name, options, environment, directory) => {
+    expect(readConfig(options, environment).dataDirectory).toBe(directory);
+  });
+
+  it("holds catalog, keys and the default repository", () => {
+    expect(readConfig({ dataDirectory: "/d" }, env)).toMatchObject({
+      catalogFile: "/d/catalog.db",
+      keysDirectory: "/d/keys",
+      defaultRepository: "/d/repository",
+    });
+  });
+});
+
+describe("the lease", () => {
+  it.each([
+    [undefined, 30],
+    ["5", 5],
+    ["0", 30],
+    ["soon", 30],
+    ["99999", 30],
+  ])("of LC2_LEASE_SECONDS=%s is %i s", (given, seconds) => {
+    const env = given === undefined ? {} : { LC2_LEASE_SECONDS: given };
+    expect(readConfig({}, env).leaseSeconds).toBe(seconds);
+  });
+});

@@ -1,0 +1,141 @@
+import { describe, expect, it, vi } from "vitest";
+import { runs } from "../../test/support/fake-engine.ts";
+import { createWorkerLauncher } from "./launch-worker.ts";
+import { createProcesses } from "./process-identity.ts";
+
+interface Message {
+  readonly [name: string]: unknown;
+}
+
+/** A worker that runs `program`, which has `say` for messages and `lines` for what it reads. */
+const launcher = (program: string, stopGraceMs = 200) =>
+  createWorkerLauncher<unknown, Message>({
+    command: [process.execPath, "--input-type=module", "-e", `${prelude}${program}`],
+    env: process.env,
+    stopGraceMs,
+  });
+const prelude = `
+  import { writeSync } from "node:fs";
+  import { createInterface } from "node:readline";
+  const say = (message) => writeSync(3, JSON.stringify(message) + "\\n");
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+`;
+
+async function run(program: string, task: unknown = {}) {
+  const messages: Message[] = [];
+  const worker = await launcher(program).launch(task, { onMessage: (message) => messages.push(message) });
+  return { messages, end: await worker.ended };
+}
+
+describe("a launched worker", () => {
+  it("gets its task as the first line and answers in messages", async () => {
+    const echo = "say({ got: JSON.parse((await lines.next()).value) }); process.exit(0);";
+    const { messages, end } = await run(echo, { text: "a\nb", n: 1 });
+    expect(messages).toEqual([{ got: { text: "a\nb", n: 1 } }]);
+    expect(end).toEqual({ exitCode: 0, errorOutput: "" });
+  });
+
+  it("has all its messages delivered, in order, before its end", async () => {
+    const many = "for (let n = 0; n < 5000; n += 1) say({ n, text: 'ü'.repeat(50) }); process.exit(3);";
+    const { messages, end } = await run(many);
+    expect(messages.map(({ n }) => n)).toEqual(Array.from({ length: 5000 }, (_, n) => n));
+    expect(new Set(messages.map(({ text }) => text))).toEqual(new Set(["ü".repeat(50)]));
+    expect(end.exitCode).toBe(3);
+  });
+
+  it("leaves the end of what it wrote to standard error", async () => {
+    const { end } = await run("console.error('x'.repeat(100_000) + ' the end'); process.exit(1);");
+    expect(end.errorOutput).toMatch(/x the end\n$/);
+    expect(end.errorOutput.length).toBeLessThanOrEqual(8_192);
+  });
+
+  it("learns of a renewed lease by a line, and of its parent's end by the end of input", async () => {
+    const messages: Message[] = [];
+    const program =
+      "await lines.next(); say({}); say({ line: (await lines.next()).value }); process.exit(0);";
+    const worker = await launcher(program).launch({}, { onMessage: (message) => messages.push(message) });
+    worker.renewLease();
+    await worker.ended;
+    expect(messages.at(-1)).toEqual({ line: '{"lease":true}' });
+  });
+
+  it("may end by itself when asked to stop", async () => {
+    const polite =
+      "process.on('SIGTERM', () => process.exit(7)); say({}); await lines.next(); await lines.next();";
+    const { promise: isReady, resolve: ready } = Promise.withResolvers<void>();
+    const worker = await launcher(polite, 60_000).launch({}, { onMessage: () => ready() });
+    await isReady;
+    worker.stop();
+    expect((await worker.ended).exitCode).toBe(7);
+  });
+
+  it("is killed with everything it started when it does not stop", async () => {
+    let grandchild = 0;
+    const deaf = `
+      const { spawn } = await import("node:child_process");
+      process.on("SIGTERM", () => undefined);
+      const child = spawn("sleep", ["600"]);
+      say({ grandchild: child.pid });
+      await new Promise(() => setInterval(() => undefined, 1000));
+    `;
+    const { promise: isReady, resolve: ready } = Promise.withResolvers<void>();
+    const worker = await launcher(deaf).launch(
+      {},
+      {
+        onMessage: (message) => {
+          grandchild = Number(message["grandchild"]);
+          ready();
+        },
+      },
+    );
+    await isReady;
+    const processes = createProcesses();
+    expect(processes.observe(worker.identity)).toBe("alive");
+    worker.stop();
+    expect((await worker.ended).signal).toBe("SIGKILL");
+    expect(processes.observe(worker.identity)).toBe("dead");
+    await vi.waitFor(() => expect(runs(grandchild)).toBe(false), 5_000);
+  });
+
+  it("that says what cannot be read is ended", async () => {
+    const garbage =
+      "writeSync(3, 'no message\\n'); await new Promise(() => setInterval(() => undefined, 1000));";
+    const { messages, end } = await run(garbage);
+    expect(messages).toEqual([]);
+    expect(end.signal).toBe("SIGKILL");
+  });
+
+  it("that cannot be started is a failure that says so", async () => {
+    const launch = createWorkerLauncher({ command: ["/no/such/program"], env: {} }).launch(
+      {},
+      { onMessage: () => undefined },
+    );
+    await expect(launch).rejects.toMatchObject({ code: "worker-died" });
+  });
+});
+
+describe("the identity of a process", () => {
+  const processes = createProcesses();
+  const mine = processes.identifyThisProcess("n");
+
+  it("tells this process, however many owners it has, from others", () => {
+    expect(processes.observe(mine)).toBe("alive");
+    expect(processes.identifyThisProcess("m")).not.toBe(mine);
+  });
+
+  it("is not that of a later process with the same number, nor of one before a restart", () => {
+    const parsed = JSON.parse(mine) as Record<string, unknown>;
+    expect(processes.observe(JSON.stringify({ ...parsed, startTicks: "1" }))).toBe("dead");
+    expect(processes.observe(JSON.stringify({ ...parsed, boot: "another" }))).toBe("dead");
+  });
+
+  it("says nothing about other machines and what it cannot read, and kills nobody there", () => {
+    const parsed = JSON.parse(mine) as Record<string, unknown>;
+    const elsewhere = JSON.stringify({ ...parsed, space: "another host" });
+    expect(processes.observe(elsewhere)).toBe("unknown");
+    expect(processes.observe("me")).toBe("unknown");
+    expect(processes.observe("{}")).toBe("unknown");
+    processes.killWorker(elsewhere);
+    processes.killWorker("me");
+  });
+});
