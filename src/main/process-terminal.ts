@@ -35,9 +35,13 @@ function sinkOf(stream: NodeJS.WriteStream, env: Environment): TextSink {
   const isTerminal = stream.isTTY === true;
   let closed = false;
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    // `| head` has read enough: not our failure, and nothing to say about it. The same for a terminal that went away.
-    if (error.code === "EPIPE" || error.code === "EIO") closed = true;
-    else throw error;
+    closed = true;
+    // `| head` has read enough, or the terminal went away: not our failure, and nothing to say about it. The
+    // same for standard error, where there is nobody left to tell.
+    if (stream === process.stderr || error.code === "EPIPE" || error.code === "EIO") return;
+    // A result that could not be written (a full disk) was not delivered.
+    process.stderr.write(`lc2: standard output cannot be written: ${error.message}\n`);
+    process.exit(1);
   });
   // https://no-color.org: present and not empty.
   const colour = isTerminal && (env["NO_COLOR"] ?? "") === "" && env["TERM"] !== "dumb";

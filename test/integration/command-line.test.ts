@@ -10,6 +10,7 @@ import { until } from "../support/until.ts";
 const program = fileURLToPath(new URL("../../src/main/cli.ts", import.meta.url));
 let folder = "";
 let source = "";
+let first: Ended = { code: null, stdout: "", stderr: "" };
 let environment: NodeJS.ProcessEnv = {};
 
 beforeAll(async () => {
@@ -20,6 +21,8 @@ beforeAll(async () => {
     await writeFile(join(source, "below", `file-${index}`), Buffer.alloc(50_000, index));
   }
   environment = { PATH: process.env["PATH"] ?? "", HOME: folder, LC2_DATA_DIR: join(folder, "data") };
+  // The first backup, which makes repository and key; each test may rely on it and on no other test.
+  first = await lc2(["backup", "create", "--files", "source", "-o", "json"]);
 });
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
@@ -81,11 +84,10 @@ async function listBackups(): Promise<BackupList["backups"]> {
 
 describe("a backup made, listed, verified and fetched", () => {
   test("from a relative folder into the default repository", async () => {
-    const made = await lc2(["backup", "create", "--files", "source", "-o", "json"]);
-    expect(made.code).toBe(0);
-    const view = JSON.parse(made.stdout) as { backupId: string; status: string; repository: string };
+    expect(first.code).toBe(0);
+    const view = JSON.parse(first.stdout) as { backupId: string; status: string; repository: string };
     expect(view).toMatchObject({ status: "Completed", repository: `file://${folder}/data/repository` });
-    expect(made.stderr).toContain("A key for project default was made at");
+    expect(first.stderr).toContain("A key for project default was made at");
     expect((await listBackups()).map(({ backupId }) => backupId)).toContain(view.backupId);
 
     const verified = await lc2(["backup", "verify", view.backupId]);
@@ -166,6 +168,34 @@ describe("pipes and terminals", () => {
     const plain = await shell(`NO_COLOR=1 script -qec "stty cols 100; ${words}" /dev/null < /dev/null`);
     expect(plain).toContain("\u001b[J");
     expect(plain).not.toMatch(/\u001b\[\d+m/);
+  });
+
+  test("a result that could not be written is a failure in one sentence", async () => {
+    const output = await shell("$LC2 version > /dev/full 2> errors; echo $?; cat errors");
+    expect(output).toMatch(/^1\nlc2: standard output cannot be written: ENOSPC.*\n$/);
+  });
+
+  test("a question on a terminal is answered there, and anything but yes changes nothing", async () => {
+    const made = await lc2(["backup", "create", "--files", "source", "-o", "name"]);
+    const id = made.stdout.trim();
+    const ask = (answer: string) =>
+      shell(`printf '${answer}' | script -qec "$LC2 backup delete ${id}" /dev/null; echo "=$?"`);
+    const refused = await ask("n\\n");
+    expect(refused).toContain(`Delete ${id} of project default for good? [y/N]`);
+    expect(refused).toContain("Nothing was deleted");
+    expect(refused).toContain("=1");
+    expect(await listBackups()).toContainEqual(expect.objectContaining({ backupId: id }));
+    expect(await ask("y\\n")).toContain("=0");
+    expect(await listBackups()).not.toContainEqual(
+      expect.objectContaining({ backupId: id, status: "Completed" }),
+    );
+  });
+
+  test("an exported key reaches another data directory through a pipe", async () => {
+    const script = "$LC2 key export | $LC2 --data-dir other key import; $LC2 --data-dir other key export";
+    const [said, ...text] = (await shell(script)).split("\n");
+    expect(said).toMatch(/^Project default: \d+ keys? added$/);
+    expect(text.join("\n")).toBe((await lc2(["key", "export"])).stdout);
   });
 
   test("in a pipe there is neither", async () => {

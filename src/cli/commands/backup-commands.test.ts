@@ -422,6 +422,14 @@ describe("backup download", () => {
     expect((await runInMemory(words("-o", "-", "--force"), { terminal: true })).exitCode).toBe(0);
   });
 
+  test("a reader that stopped reading is no message, but not success either", async () => {
+    const world = createMemoryWorld();
+    world.failNext = new Failure("cancelled", "Whoever read the download stopped reading.");
+    const { exitCode, stderr } = await runInMemory(words("-o", "-"), { world });
+    expect(exitCode).toBe(1);
+    expect(stderr).toBe("");
+  });
+
   test("the downloaded file is for its owner alone", async () => {
     const target = join(folder, "a.pdf");
     await runInMemory(words("-o", target));

@@ -166,7 +166,7 @@ const downloadCommand = defineCommand({
   run: async (context, { arguments: { backupId, path }, options }) => {
     const { download } = await import("./download-run.ts");
     const wish = { out: options.out, force: options.force };
-    await download(context, referenceOf(backupId, options), path, wish);
+    return await download(context, referenceOf(backupId, options), path, wish);
   },
 });
 

@@ -3,6 +3,8 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { BackupReference } from "../../contract/service.ts";
 import { Failure } from "../../core/failure.ts";
 import type { CommandContext } from "../context.ts";
+import { exitCodes } from "../exit-codes.ts";
+import type { ExitCode } from "../exit-codes.ts";
 import { size } from "../humanise.ts";
 import { printable } from "../terminal.ts";
 
@@ -23,7 +25,7 @@ export async function download(
   reference: BackupReference,
   path: string,
   wish: DownloadWish,
-): Promise<void> {
+): Promise<ExitCode> {
   if (wish.out === "-") {
     if (context.out.isTerminal && !wish.force) {
       throw new Failure(
@@ -31,14 +33,31 @@ export async function download(
         "Not written: standard output is a terminal, and these bytes could garble it. Use -o FILE, a pipe, or --force.",
       );
     }
-    const service = await context.service();
-    await service.downloadBackup(reference, path, standardOutput, context.waiting());
-    return;
+    return await downloadToStandardOutput(context, reference, path);
   }
   const target = resolve(wish.out ?? basename(path));
   await refuseOccupied(target, wish.force);
   const { bytes, sha256 } = await downloadToFile(context, reference, path, target, wish.force);
   context.note(`${printable(target)}: ${size(bytes)}, SHA-256 ${sha256}`);
+  return exitCodes.done;
+}
+
+async function downloadToStandardOutput(
+  context: CommandContext,
+  reference: BackupReference,
+  path: string,
+): Promise<ExitCode> {
+  const service = await context.service();
+  const waiting = context.waiting();
+  try {
+    await service.downloadBackup(reference, path, standardOutput, waiting);
+    return exitCodes.done;
+  } catch (error) {
+    // The reader (`| head`, `| pg_restore -l`) went away with what it wanted: nothing to say, but not all was written.
+    const cut = error instanceof Failure && error.code === "cancelled" && !waiting.signal.aborted;
+    if (cut) return exitCodes.failed;
+    throw error;
+  }
 }
 
 async function refuseOccupied(target: string, force: boolean): Promise<void> {
