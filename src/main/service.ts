@@ -11,6 +11,7 @@ import { createRepositoryService } from "../engine/repository-service.ts";
 import { createRestoreService } from "../engine/restore-service.ts";
 import { createWorkerLauncher } from "../processes/launch-worker.ts";
 import { createProcesses } from "../processes/process-identity.ts";
+import { compileCacheVariables } from "./compile-cache.ts";
 import type { Config } from "./config.ts";
 
 export interface ServiceOptions {
@@ -41,7 +42,14 @@ export function openService(config: Config, options: ServiceOptions = {}): Lc2Se
         process.execPath,
         fileURLToPath(new URL("./worker.ts", import.meta.url)),
       ],
-      env: { ...config.env, UV_THREADPOOL_SIZE: config.env["UV_THREADPOOL_SIZE"] ?? workerThreads },
+      // Asked for at every launch: the first one may come before the data directory is there.
+      get env() {
+        return {
+          ...compileCacheVariables(config.dataDirectory),
+          ...config.env,
+          UV_THREADPOOL_SIZE: config.env["UV_THREADPOOL_SIZE"] ?? workerThreads,
+        };
+      },
     }),
     processes: createProcesses(),
     clock: { nowMs: () => Date.now() },

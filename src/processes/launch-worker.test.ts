@@ -11,7 +11,7 @@ interface Message {
 const launcher = (program: string, stopGraceMs = 200) =>
   createWorkerLauncher<unknown, Message>({
     command: [process.execPath, "--input-type=module", "-e", `${prelude}${program}`],
-    env: process.env,
+    env: { PATH: "/usr/bin:/bin" },
     stopGraceMs,
   });
 const prelude = `

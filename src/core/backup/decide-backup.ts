@@ -48,14 +48,18 @@ export function decideBackup(seen: BackupObservation): Decision<BackupAction> {
 }
 
 function decideProgress(seen: BackupObservation): Decision<BackupAction> {
-  const { prepare, database, files } = seen.tasks;
+  const { prepare } = seen.tasks;
   if (prepare === undefined) {
     if (seen.notBeforeMs !== undefined && seen.nowMs < seen.notBeforeMs) {
       return { type: "wait", untilMs: seen.notBeforeMs };
     }
     return start("prepare");
   }
-  if (prepare.state !== "done") return { type: "wait" };
+  return prepare.state === "done" ? decideComponents(seen) : { type: "wait" };
+}
+
+function decideComponents(seen: BackupObservation): Decision<BackupAction> {
+  const { database, files } = seen.tasks;
   if (seen.wantsDatabase && database === undefined) return start("database");
   const isDatabaseDone = !seen.wantsDatabase || database?.state === "done";
   // The file listing starts after the database's instant, so that no file the database names is missed.
