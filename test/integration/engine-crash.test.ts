@@ -149,7 +149,7 @@ describe("a worker that is killed", () => {
 
 describe("a process that stops and comes back", () => {
   beforeEach(() => {
-    engine = new FakeEngine(2);
+    engine = new FakeEngine(4);
   });
 
   it("a worker that no longer answers is given up, and its successor finishes", async () => {
