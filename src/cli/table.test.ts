@@ -67,3 +67,10 @@ test("long values are broken between words at the terminal's width, and words st
     ["  Name  some words and", `        ${"x".repeat(40)}`, "        and more", ""].join("\n"),
   );
 });
+
+test("a hundred thousand rows are a table like any other", () => {
+  const rows = Array.from({ length: 100_000 }, (_, index) => ({ name: `n${index}`, size: "1" }));
+  const lines = renderTable(columns, rows, plain).trimEnd().split("\n");
+  expect(lines).toHaveLength(100_001);
+  expect(lines.at(-1)).toBe("n99999     1  x");
+});

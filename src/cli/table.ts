@@ -21,7 +21,10 @@ export function renderTable<Row>(
 ): string {
   const cells = rows.map((row) => columns.map((column) => printable(column.value(row))));
   const widths = columns.map((column, index) =>
-    Math.max(displayWidth(column.title), ...cells.map((line) => displayWidth(line[index] ?? ""))),
+    cells.reduce(
+      (widest, line) => Math.max(widest, displayWidth(line[index] ?? "")),
+      displayWidth(column.title),
+    ),
   );
   const last = columns.length - 1;
   const before = widths.slice(0, last).reduce((sum, each) => sum + each + 2, 0);

@@ -50,8 +50,11 @@ const wide =
   /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{1f300}-\u{1faff}]/u;
 const zeroWidth = /\p{Mn}|\p{Me}|\u200b|\u200d|\ufe0f/u;
 
+const plainText = /^[ -~]*$/;
+
 /** Columns a text takes on a terminal: colours count nothing, East Asian wide characters two. */
 export function displayWidth(text: string): number {
+  if (plainText.test(text)) return text.length;
   let width = 0;
   for (const character of text.replaceAll(escapes, "")) {
     if (zeroWidth.test(character)) continue;

@@ -239,6 +239,7 @@ test("backup describe of one that failed names the error and its parts", async (
   });
   const { stdout } = await runInMemory(["backup", "describe", backupId], { world });
   expect(stdout).toContain("  State        Failed\n");
+  expect(stdout).toContain("  Ended        2026-11-24 14:00:12 UTC, took 13 s\n");
   expect(stdout).toContain("  Error        No space. (disk-full)\n");
   expect(stdout).toContain("Components\n  Database  Completed\n  Files     Failed\n");
 });

@@ -102,7 +102,7 @@ export function describeBackup(view: BackupView, context: CommandContext): strin
     ],
     ["Created", instant(view.createdAt)],
     [
-      "Completed",
+      view.status === "Completed" ? "Completed" : "Ended",
       view.completedAt === undefined
         ? undefined
         : instant(view.completedAt) + (seconds === undefined ? "" : `, took ${duration(seconds)}`),

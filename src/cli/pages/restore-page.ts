@@ -108,7 +108,7 @@ export function describeRestore(view: RestoreView, context: CommandContext): str
     ["State", `${paintStatus(view.status, view.status, paint)}, ${Math.floor(view.progress)} %`],
     ["Created", instant(view.createdAt)],
     [
-      "Completed",
+      view.status === "Completed" ? "Completed" : "Ended",
       view.completedAt === undefined
         ? undefined
         : instant(view.completedAt) + (seconds === undefined ? "" : `, took ${duration(seconds)}`),
