@@ -1,21 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { Failure } from "../../src/core/failure.ts";
+import type { Failure } from "../../src/core/failure.ts";
 import { probeDatabase } from "../../src/worker/probe-database.ts";
-import { startBackupRun } from "../support/backup-run.ts";
+import { failureOf, startBackupRun } from "../support/backup-run.ts";
 import { freshDatabase, installations, useServer, type TestDatabase } from "../support/servers.ts";
 import type { PostgresServer } from "../../demo/postgres-servers.ts";
 
 const installed = (await installations()).filter((one) => one.hasClientTools);
 const toolFolders = { LC2_PG_BIN: installed.map((one) => one.binDirectory).join(":") };
-
-async function failureOf(work: Promise<unknown>): Promise<Failure> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof Failure) return error;
-  throw error ?? new Error("it succeeded");
-}
 
 describe.each(installed.map((one) => one.major))("PostgreSQL %i", (major) => {
   let server: PostgresServer;

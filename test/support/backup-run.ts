@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import type { DatabaseSourceSpec } from "../../src/contract/operations.ts";
 import type { TaskOf, WorkerMessage } from "../../src/contract/worker-task.ts";
 import type { DatabaseComponent, DatabaseInventory, StoredFile } from "../../src/core/repository/metadata.ts";
+import { Failure } from "../../src/core/failure.ts";
 import { KeyfileService } from "../../src/keys/keyfile/keyfile-service.ts";
 import { MemoryStore } from "../../src/stores/memory/memory-store.ts";
 import { backupDatabase } from "../../src/worker/backup-database.ts";
@@ -114,6 +115,17 @@ function taskFor(
     attempt: 1,
     spec: { projectId, provider: "local", database: { excludeTables: [], ...source } },
   };
+}
+
+/** The failure that work ends with; any other end is the test's. */
+export async function failureOf(work: Promise<unknown>): Promise<Failure> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof Failure) return error;
+    throw error;
+  }
+  throw new Error("it succeeded");
 }
 
 const execute = promisify(execFile);

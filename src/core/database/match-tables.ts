@@ -46,12 +46,9 @@ function ancestry<T extends NamedTable>(table: T, byOid: ReadonlyMap<number, T>)
 }
 
 function globExpression(pattern: string): RegExp {
-  const source = [...pattern]
-    .map((character) => {
-      if (character === "*") return ".*";
-      if (character === "?") return ".";
-      return character.replace(/[\\^$.|+()[\]{}/-]/, "\\$&");
-    })
-    .join("");
+  const source = pattern
+    .replaceAll(/[\\^$.|+()[\]{}/-]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${source}$`, "su");
 }

@@ -20,7 +20,7 @@ export const isNothingMissing = (missing: MissingRights): boolean =>
 const grantedOneByOne = 5;
 
 /** The statements, each ending with `;`, that give the role what it lacks. Pure. */
-export function grantStatements(missing: MissingRights): string[] {
+function grantStatements(missing: MissingRights): string[] {
   const role = quoteIdentifier(missing.role);
   const statements = missing.schemas.map(
     (schema) => `GRANT USAGE ON SCHEMA ${quoteIdentifier(schema)} TO ${role};`,

@@ -53,7 +53,8 @@ const largestRead = 64 * 1024;
 export function readPieces(readEnd: number, options: PieceOptions): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const { buffers, take, pace, signal } = options;
-  const busy = buffers.map((): Promise<void> | undefined => undefined);
+  /** By buffer; the pieces that are being taken. */
+  const busy = new Map<number, Promise<void>>();
   let index = 0;
   let filled = 0;
   const buffer = (): Buffer => buffers[index] ?? Buffer.alloc(0);
@@ -62,9 +63,9 @@ export function readPieces(readEnd: number, options: PieceOptions): Promise<void
     const mine = index;
     const piece = buffer().subarray(0, filled);
     const taken = Promise.try(take, piece).then(() => {
-      busy[mine] = undefined;
+      busy.delete(mine);
     });
-    busy[mine] = taken;
+    busy.set(mine, taken);
     taken.catch((error: unknown) =>
       socket.destroy(error instanceof Error ? error : new Error(String(error))),
     );
@@ -74,7 +75,7 @@ export function readPieces(readEnd: number, options: PieceOptions): Promise<void
 
   /** True when nothing has to be waited for; otherwise reading goes on when it is there. */
   const mayGoOn = (paced: Promise<void> | undefined): boolean => {
-    const next = busy[index];
+    const next = busy.get(index);
     if (next === undefined && paced === undefined) return true;
     Promise.all([next, paced]).then(
       () => socket.resume(),
@@ -104,11 +105,11 @@ export function readPieces(readEnd: number, options: PieceOptions): Promise<void
   socket.on("end", () => {
     ended = true;
     if (filled > 0) handOver();
-    Promise.all(busy).then(() => resolve(), reject);
+    Promise.all(busy.values()).then(() => resolve(), reject);
   });
   socket.on("error", (error) => {
     // Nobody may use the buffers again before those who have them are done.
-    void Promise.allSettled(busy).then(() => reject(error));
+    void Promise.allSettled(busy.values()).then(() => reject(error));
   });
   socket.on("close", () => {
     signal.removeEventListener("abort", abort);

@@ -187,7 +187,7 @@ function lockFailure(error: unknown): Failure {
   return queryFailure(error, "Locking the tables for reading");
 }
 
-export function queryFailure(error: unknown, what: string): Failure {
+function queryFailure(error: unknown, what: string): Failure {
   const message = error instanceof Error ? error.message : String(error);
   return new Failure("database-query-failed", `${what} failed: ${message}.`, { cause: error });
 }
