@@ -2,9 +2,9 @@ import { compilePatterns } from "../core/files/filter.ts";
 import { showKey, type ManifestEntry } from "../core/repository/manifest.ts";
 import type { BackupMetadata, DatabaseInventory } from "../core/repository/metadata.ts";
 import type { BrowseBackupResult, BrowseItem, TaskOf } from "../contract/worker-task.ts";
-import { openBackupKeys, type BackupKeys } from "./backup-keys.ts";
+import type { BackupKeys } from "./backup-keys.ts";
 import { manifestEntries } from "./read-files.ts";
-import { readMetadata } from "./read-metadata.ts";
+import { openBackup } from "./read-metadata.ts";
 import { readSmallFile } from "./stored-file.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -13,8 +13,7 @@ import type { TaskRun } from "./task.ts";
  * paths; with a pattern only those that match it. Reads inventory and manifest, no content.
  */
 export async function browseBackup(task: TaskOf<"browse-backup">, run: TaskRun): Promise<BrowseBackupResult> {
-  const keys = await openBackupKeys(run, task.backupId);
-  const metadata = await readMetadata(run, task.backupId, keys);
+  const { metadata, keys } = await openBackup(run, task.backupId);
   const matches = task.pattern === undefined ? () => true : compilePatterns([task.pattern]);
   const result = { tables: 0, files: 0, bytes: 0 };
   for (const table of await readTables(run, metadata, keys)) {

@@ -5,9 +5,9 @@ import { encodeKey, showKey } from "../core/repository/manifest.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { namedStoredFiles } from "../core/repository/stored-files.ts";
 import type { TaskOf, TaskResults } from "../contract/worker-task.ts";
-import { openBackupKeys, type BackupKeys } from "./backup-keys.ts";
+import type { BackupKeys } from "./backup-keys.ts";
 import { manifestEntries, readEntry } from "./read-files.ts";
-import { readMetadata } from "./read-metadata.ts";
+import { openBackup } from "./read-metadata.ts";
 import { ProgressReporter } from "./report-progress.ts";
 import { readStoredFile } from "./stored-file.ts";
 import type { TaskRun } from "./task.ts";
@@ -19,8 +19,7 @@ import type { TaskRun } from "./task.ts";
  * damaged at the end, the task fails and the caller must throw away what came.
  */
 export async function download(task: TaskOf<"download">, run: TaskRun): Promise<TaskResults["download"]> {
-  const keys = await openBackupKeys(run, task.backupId);
-  const metadata = await readMetadata(run, task.backupId, keys);
+  const { metadata, keys } = await openBackup(run, task.backupId);
   const content = findStoredFile(task, run, metadata, keys) ?? (await findEntry(task, run, metadata, keys));
   const progress = new ProgressReporter(run, { component: "download", phase: "reading", bytes: 0 });
   const sha256 = createHash("sha256");

@@ -38,7 +38,20 @@ export async function readMetadata(
   return metadata;
 }
 
-/** The same without a key: form, version and owner only. For lists, and where the key is not at hand. */
+/**
+ * A sealed backup's metadata, checked, and its keys. Says that a backup was never completed rather than that
+ * its keyring is missing. Rejects as `readMetadata` does.
+ */
+export async function openBackup(
+  run: TaskRun,
+  backupId: string,
+): Promise<{ metadata: BackupMetadata; keys: BackupKeys }> {
+  await readMetadataUnchecked(run, backupId);
+  const keys = await openBackupKeys(run, backupId);
+  return { metadata: await readMetadata(run, backupId, keys), keys };
+}
+
+/** The metadata without a key: form, version and owner only. For lists, and where the key is not at hand. */
 export async function readMetadataUnchecked(run: TaskRun, backupId: string): Promise<BackupMetadata> {
   const { projectId } = run.context;
   const name = metadataName(projectId, backupId);

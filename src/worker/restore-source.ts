@@ -6,8 +6,7 @@ import { backupPrefix } from "../core/repository/layout.ts";
 import type { BackupMetadata, DatabaseComponent, DatabaseInventory } from "../core/repository/metadata.ts";
 import type { RestoreEntry } from "../core/restore/restore-entry.ts";
 import { parseToc, type ArchiveToc } from "../databases/postgres/archive.ts";
-import { openBackupKeys } from "./backup-keys.ts";
-import { readMetadata } from "./read-metadata.ts";
+import { openBackup } from "./read-metadata.ts";
 import { readSmallFile, readStoredFile, type StoredFilePlace } from "./stored-file.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -30,8 +29,7 @@ export async function openPlace(
   run: TaskRun,
   backupId: string,
 ): Promise<{ metadata: BackupMetadata; place: StoredFilePlace }> {
-  const keys = await openBackupKeys(run, backupId);
-  const metadata = await readMetadata(run, backupId, keys);
+  const { metadata, keys } = await openBackup(run, backupId);
   return {
     metadata,
     place: { store: run.store, projectId: run.context.projectId, backupId, key: keys.data },

@@ -4,9 +4,9 @@ import type { FileTarget } from "../core/ports/file-target.ts";
 import type { FileKey, ManifestEntry } from "../core/repository/manifest.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { openFolderTarget } from "../stores/filesystem/folder-target.ts";
-import { openBackupKeys, type BackupKeys } from "./backup-keys.ts";
+import type { BackupKeys } from "./backup-keys.ts";
 import { manifestBatches } from "./read-manifest.ts";
-import { readMetadata } from "./read-metadata.ts";
+import { openBackup } from "./read-metadata.ts";
 import { repositoryInside } from "./repository-inside.ts";
 import type { ChangeOptions } from "./target-changes.ts";
 import type { TaskRun } from "./task.ts";
@@ -20,8 +20,7 @@ export interface RestoreSource {
 }
 
 export async function openRestoreSource(run: TaskRun, backupId: string): Promise<RestoreSource> {
-  const keys = await openBackupKeys(run, backupId);
-  const metadata = await readMetadata(run, backupId, keys);
+  const { metadata, keys } = await openBackup(run, backupId);
   const manifest = metadata.components.files?.manifest;
   if (manifest === undefined) {
     throw new Failure(

@@ -358,6 +358,21 @@ describe("sealing", () => {
   });
 });
 
+describe("the clock set back", () => {
+  it("neither hides nor spoils a backup", async () => {
+    await backUpFolder(place, source, { number: 20 });
+    writeFileSync(join(source, "new.txt"), "after the clock went back\n");
+    const nowMs = () => Date.now() - 30 * 24 * 3_600_000;
+    const later = { ...place.run, clock: { nowMs } };
+    const second = await backUpFolder(place, source, { number: 10, run: later });
+    expect(second.components.files?.objects).toBe(3);
+    expect((await verify(20)).damages).toEqual([]);
+    expect((await verify(10)).damages).toEqual([]);
+    await remove(20);
+    expect((await verify(10)).damages).toEqual([]);
+  });
+});
+
 describe("browsing", () => {
   it("streams files in order and by pattern", async () => {
     const times = new Date("2026-01-02T03:04:05Z");

@@ -292,12 +292,26 @@ export async function* listUnfinishedWrites(
 /** Opens a new file, its folders made; a folder that a delete just found empty and removed is made again. */
 async function openNew(path: string): Promise<FileHandle> {
   for (let attempt = 1; ; attempt += 1) {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeFolders(dirname(path));
     try {
       return await open(path, "wx", 0o600);
     } catch (error) {
       if (attempt === 5 || !hasCode(error, "ENOENT")) throw error;
     }
+  }
+}
+
+/** Node's own recursive mkdir says ENOENT where a file system is read-only. */
+async function makeFolders(path: string): Promise<void> {
+  try {
+    await mkdir(path, { mode: 0o700 });
+  } catch (error) {
+    if (hasCode(error, "EEXIST")) return;
+    if (!hasCode(error, "ENOENT") || dirname(path) === path) throw error;
+    await makeFolders(dirname(path));
+    await mkdir(path, { mode: 0o700 }).catch((again: unknown) => {
+      if (!hasCode(again, "EEXIST")) throw again;
+    });
   }
 }
 
