@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openClient, startPostgres, type RunningPostgres } from "../../demo/postgres-servers.ts";
 import { runProgram, startBackupRun } from "../support/backup-run.ts";
+import { until } from "../support/until.ts";
 import { freshDatabase, installations, useServer } from "../support/servers.ts";
 
 const installed = (await installations()).filter((one) => one.hasClientTools);
@@ -124,6 +125,41 @@ test("rows of a partition are left out with its parent, and the definitions stay
     { schema: "public", name: "part_a", kind: "table", excluded: true, parent: root },
     { schema: "public", name: "part_b1", kind: "table", excluded: true, parent: root },
   ]);
+});
+
+test("an empty database is an archive like any other, and its head is all of it", async () => {
+  const server = await useServer(newest.major);
+  await using database = await freshDatabase(server);
+  await using backup = await startBackupRun({ env: { ...toolFolders, ...database.superuser.environment } });
+  const component = await backup.backup({ url: database.superuser.url, streams: 4 });
+  expect([component.tables, component.rows, component.archives.length]).toEqual([0, 0, 1]);
+  expect(component.toc.plainBytes).toBe(component.archives[0]?.plainBytes);
+});
+
+test("tables that come and go while the backup begins are all accounted for", async () => {
+  const server = await useServer(newest.major);
+  await using database = await freshDatabase(server);
+  await server.psql(
+    "CREATE TABLE a (id int); CREATE TABLE b (id int); CREATE TABLE c (id int);",
+    database.name,
+  );
+  const other = await openClient(server.urlOf(database.name), server.password);
+  try {
+    await other.query("BEGIN; LOCK TABLE a IN ACCESS EXCLUSIVE MODE");
+    await using backup = await startBackupRun({ env: { ...toolFolders, ...database.superuser.environment } });
+    const work = backup.backup({ url: database.superuser.url });
+    await until("the backup to wait for a", () => backup.messages.some((message) => message.type === "log"));
+    await server.psql("DROP TABLE c; CREATE TABLE d (id int); INSERT INTO d VALUES (1);", database.name);
+    await other.query("COMMIT");
+    const inventory = await backup.inventory(await work);
+    expect(inventory.tables.map((table) => [table.name, table.rows])).toEqual([
+      ["a", 0],
+      ["b", 0],
+      ["d", 1],
+    ]);
+  } finally {
+    await other.end();
+  }
 });
 
 test("a standby is backed up where that is asked for, without rows of unlogged tables", async () => {

@@ -43,6 +43,13 @@ export function dumpFailure(
       },
     );
   }
+  if (/SSL support is not compiled in/.test(text)) {
+    return new Failure(
+      "database-tls-failed",
+      "The pg_dump that was chosen was built without TLS, which sslmode asks for. Choose other client tools with --tools.",
+      { cause },
+    );
+  }
   const last = lastWords(said);
   if (/permission denied|row-level security|must be owner/.test(text)) {
     return new Failure(
@@ -61,7 +68,12 @@ export function dumpFailure(
       { cause, retry: "backoff" },
     );
   }
-  return new Failure("dump-failed", `pg_dump ended with exit code ${exit.code}: ${last}`, { cause });
+  const passing =
+    /server closed the connection|terminating connection|shutting down|connection to server/.test(text);
+  return new Failure("dump-failed", `pg_dump ended with exit code ${exit.code}: ${last}`, {
+    cause,
+    retry: passing ? "backoff" : "never",
+  });
 }
 
 /** Its error and what belongs to it, in one line. */
