@@ -188,27 +188,43 @@ describe("damage", () => {
     await expect(read(place, file)).rejects.toMatchObject({ code: "data-damaged" });
   });
 
-  test.each(["a cut anywhere", "a changed byte anywhere"])("%s in the zstd frames is found", async (kind) => {
-    const place = makePlace();
+  describe("in the zstd frames inside", () => {
     const plain = [
       randomBytes(400),
       Buffer.alloc(90_000, "words and words "),
       Buffer.alloc(0),
       randomBytes(50),
     ];
+    const plainBytes = 90_450;
     const whole = Buffer.concat(plain.map(frame));
-    expect((await read(place, await plant(place, whole, 90_450))).equals(Buffer.concat(plain))).toBe(true);
-    for (let at = 0; at < whole.length; at += 1) {
-      const changed = Buffer.from(whole);
-      changed.writeUInt8(changed.readUInt8(at) ^ 0x41, at);
-      const file = await plant(place, kind === "a cut anywhere" ? whole.subarray(0, at) : changed, 90_450);
-      const outcome = await read(place, file).catch((error: unknown) => error);
-      if (outcome instanceof Failure) expect(outcome.code).toBe("data-damaged");
-      // A change that zstd does not mind must not change what it stands for.
-      else if (kind === "a changed byte anywhere")
-        expect((outcome as Buffer).equals(Buffer.concat(plain))).toBe(true);
-      else expect.fail(`a cut at ${at} of ${whole.length} was not found`);
-    }
+    const positions = Array.from({ length: whole.length }, (_, at) => at);
+    /** The failure's code, or "same" or "other" for what came out. */
+    const outcomeOf = async (compressed: Buffer): Promise<string> => {
+      const place = makePlace();
+      const file = await plant(place, compressed, plainBytes);
+      return read(place, file).then(
+        (bytes) => (bytes.equals(Buffer.concat(plain)) ? "same" : "other"),
+        (error: unknown) => (error instanceof Failure ? error.code : "no failure of ours"),
+      );
+    };
+
+    test("a cut anywhere is found", async () => {
+      expect(await outcomeOf(whole)).toBe("same");
+      const outcomes = await Promise.all(positions.map((at) => outcomeOf(whole.subarray(0, at))));
+      expect(new Set(outcomes)).toEqual(new Set(["data-damaged"]));
+    });
+
+    test("a changed byte anywhere is found, or means the same to zstd", async () => {
+      const outcomes: string[] = [];
+      for (const at of positions) {
+        const changed = Buffer.from(whole);
+        changed.writeUInt8(changed.readUInt8(at) ^ 0x41, at);
+        outcomes.push(await outcomeOf(changed));
+      }
+      const harmless = outcomes.filter((outcome) => outcome !== "data-damaged");
+      expect(harmless.filter((outcome) => outcome !== "same")).toEqual([]);
+      expect(harmless.length).toBeLessThan(10);
+    });
   });
 
   test.each([

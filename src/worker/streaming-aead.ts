@@ -14,9 +14,9 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomFillSync } from "node
 
 import { Failure } from "../core/failure.ts";
 
-export const segmentBytes = 1 << 20;
-export const headerBytes = 40;
-export const tagBytes = 16;
+const segmentBytes = 1 << 20;
+const headerBytes = 40;
+const tagBytes = 16;
 const saltBytes = 32;
 const prefixBytes = 7;
 
@@ -119,7 +119,7 @@ export class StreamEncryptor {
 }
 
 /** Decrypts a stream; releases no byte that is not authenticated. Use one per stream. */
-export class StreamDecryptor {
+class StreamDecryptor {
   readonly #mainKey: Uint8Array;
   readonly #associatedData: string | Uint8Array;
   readonly #what: string;

@@ -22,7 +22,8 @@ export function describeKeyService(name: string, make: () => Promise<KeyService>
       const second = await service.recipients("retail", { create: true });
       expect(first.created).toBe(true);
       expect(second).toEqual({ recipients: first.recipients, created: false });
-      expect(first.recipients).toEqual([{ kind: "project", id: expect.stringMatching(/^[0-9a-f]{16}$/) }]);
+      expect(first.recipients.map(({ kind }) => kind)).toEqual(["project"]);
+      expect(first.recipients[0]?.id).toMatch(/^[0-9a-f]{16}$/);
     });
 
     test("does not make a key unless it is asked to", async () => {
