@@ -13,6 +13,7 @@ import { createWorkerLauncher } from "../processes/launch-worker.ts";
 import { createProcesses } from "../processes/process-identity.ts";
 import { compileCacheVariables } from "./compile-cache.ts";
 import type { Config } from "./config.ts";
+import { workerMemoryVariables, workerNodeOptions } from "./worker-memory.ts";
 
 export interface ServiceOptions {
   /**
@@ -40,12 +41,14 @@ export function openService(config: Config, options: ServiceOptions = {}): Lc2Se
     launcher: createWorkerLauncher<WorkerTask, WorkerMessage>({
       command: options.workerCommand ?? [
         process.execPath,
+        ...workerNodeOptions,
         fileURLToPath(new URL("./worker.ts", import.meta.url)),
       ],
       // Asked for at every launch: the first one may come before the data directory is there.
       get env() {
         return {
           ...compileCacheVariables(config.dataDirectory),
+          ...workerMemoryVariables,
           ...config.env,
           UV_THREADPOOL_SIZE: config.env["UV_THREADPOOL_SIZE"] ?? workerThreads,
         };

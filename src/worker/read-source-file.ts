@@ -7,7 +7,7 @@ import type { RateLimiter } from "./rate-limiter.ts";
 
 /** Files below this size are read whole. */
 export const smallFileBytes = 1 << 20;
-const pieceBytes = 4 << 20;
+const pieceBytes = 2 << 20;
 /** A piece's buffer is used again when the third one after it is asked for. */
 const piecesInUse = 4;
 const attempts = 4;
@@ -64,11 +64,13 @@ export class SourceReader {
     return this.#retry(key, async (content) => {
       if (content.facts.sizeBytes >= smallFileBytes) return undefined;
       await this.#rate.take(content.facts.sizeBytes);
+      // One byte more than there should be, to see that there is no more; asking for a MiB costs time.
+      const wanted = content.facts.sizeBytes + 1;
       let length = 0;
-      for (;;) {
-        const read = await content.read(this.#small.subarray(length));
+      while (length < wanted - 1) {
+        const read = await content.read(this.#small.subarray(length, wanted));
+        if (read === 0) break;
         length += read;
-        if (read === 0 || length === this.#small.length) break;
       }
       await assertSame(content, length);
       const bytes = this.#small.subarray(0, length);
@@ -77,7 +79,7 @@ export class SourceReader {
   }
 
   /**
-   * Gives a file's content to `take` in pieces of up to 4 MiB. When the content turns out to have changed,
+   * Gives a file's content to `take` in pieces of up to 2 MiB. When the content turns out to have changed,
    * the iteration throws inside `take`, which must undo what it did and rethrow; it is then called again.
    */
   readLarge<T>(

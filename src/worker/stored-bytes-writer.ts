@@ -11,7 +11,7 @@ import type { TaskRun } from "./task.ts";
 
 /** A pack is closed when it has so many bytes, or so many members. */
 const packBytes = 32 << 20;
-const packMembers = 20_000;
+const packMembers = 10_000;
 /** At most so much, stored but in no journal part yet, is read again after a kill. */
 const unjournalledBytes = 64 << 20;
 const writeBytes = 1 << 20;
