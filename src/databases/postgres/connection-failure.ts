@@ -1,6 +1,15 @@
 import { Failure } from "../../core/failure.ts";
-import { connectionAddress, type Connection } from "./connection.ts";
 import { quoteIdentifier } from "./quote.ts";
+
+/** The connection that was tried. */
+interface TriedConnection {
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  readonly sslmode: string;
+  readonly connectTimeoutSeconds: number;
+}
 
 type ConnectionFailureCode =
   | "database-unreachable"
@@ -18,7 +27,7 @@ interface Cause {
 
 /** What the sentences are made of. */
 interface Told {
-  readonly connection: Connection;
+  readonly connection: TriedConnection;
   /** The address, as a person would write it. */
   readonly where: string;
   /** The server's or the system's own words, one line without a full stop. */
@@ -163,14 +172,14 @@ const otherCause: Cause = {
 
 /**
  * What went wrong while connecting, as a Failure with the next step. Told apart by the system's and
- * PostgreSQL's own codes; by message only where there is no code.
+ * PostgreSQL's own codes; by message only where there is no code. `address` is `host:port`.
  */
-export function connectionFailure(error: unknown, connection: Connection): Failure {
+export function connectionFailure(error: unknown, connection: TriedConnection, address: string): Failure {
   if (error instanceof Failure) return error;
   const message = error instanceof Error ? error.message : String(error);
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   const { host, port } = connection;
-  const where = host.startsWith("/") ? `the socket ${host}/.s.PGSQL.${port}` : connectionAddress(connection);
+  const where = host.startsWith("/") ? `the socket ${host}/.s.PGSQL.${port}` : address;
   const words = (message.split("\n")[0] ?? "").replace(/\.$/, "");
   const cause = findCause(code, message);
   return new Failure(cause.code, cause.say({ connection, where, words }), {

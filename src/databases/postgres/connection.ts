@@ -192,7 +192,8 @@ export async function connect(connection: Connection, options: ConnectOptions): 
       return await connectOnce(connection, options, ssl);
     } catch (error) {
       const last = index === attempts.length - 1;
-      if (last || !mayRetryOtherWay(error)) throw connectionFailure(error, connection);
+      if (last || !mayRetryOtherWay(error))
+        throw connectionFailure(error, connection, connectionAddress(connection));
     }
   }
   throw new Failure("internal", "No way to connect was tried.");
