@@ -60,7 +60,6 @@ async function backUp(task: TaskOf<"backup-database">, run: TaskRun): Promise<Da
   const tools = await findTools(snapshot.facts.major, source.tools, run.env);
   const archives = await planArchives(snapshot, source);
   const notes = notesFor(snapshot, tools.note, archives.hits);
-  for (const message of notes) run.report({ type: "log", level: "info", message });
 
   const folder = `${attemptName(task.attempt)}/database`;
   const prefix = `${folder}/${storeName(snapshot.facts.database)}`;
