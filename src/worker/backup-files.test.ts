@@ -43,7 +43,9 @@ function make(path: string, content: string | Buffer): void {
 }
 
 /** The folder, with some of its reads done by the test. */
-function sourceWith(open: (key: FileKey, inner: FileSource) => SourceContent | Promise<SourceContent>): FileSource {
+function sourceWith(
+  open: (key: FileKey, inner: FileSource) => SourceContent | Promise<SourceContent>,
+): FileSource {
   const inner = openFolderSource(pathToFileURL(source).href);
   return {
     url: inner.url,
@@ -110,7 +112,11 @@ describe("a backup of files", () => {
     for (const number of [1, 2, 3, 4]) await backUpFolder(place, source, { number });
     const metadata = await backUpFolder(place, source, { number: 5 });
     expect(metadata.components.files?.references).toEqual([backupIdOf(1)]);
-    expect((await entriesOf(place, metadata)).every(({ stored }) => (stored?.backup ?? backupIdOf(1)) === backupIdOf(1))).toBe(true);
+    expect(
+      (await entriesOf(place, metadata)).every(
+        ({ stored }) => (stored?.backup ?? backupIdOf(1)) === backupIdOf(1),
+      ),
+    ).toBe(true);
   });
 
   test("reads what was touched, but does not store the same content again", async () => {
@@ -161,7 +167,10 @@ describe("a backup of files", () => {
 
   test("does not take for vanished what a new filter leaves out", async () => {
     await backUpFolder(place, source, { number: 1 });
-    const second = await backUpFolder(place, source, { number: 2, spec: { excludePatterns: ["[0-4].txt", "0.txt", "1.txt"] } });
+    const second = await backUpFolder(place, source, {
+      number: 2,
+      spec: { excludePatterns: ["[0-4].txt", "0.txt", "1.txt"] },
+    });
     expect(second.components.files).toMatchObject({ vanishedObjects: 0, objects: 8, excludedObjects: 2 });
   });
 
@@ -172,7 +181,9 @@ describe("a backup of files", () => {
     const spec = { excludeGeneratedFiles: true };
     const without = await storeFiles(place, source, { number: 2, application: "liferay", spec });
     expect(without).toMatchObject({ objects: 10, excludedObjects: 1 });
-    await expect(storeFiles(place, source, { number: 3, spec })).rejects.toMatchObject({ code: "request-invalid" });
+    await expect(storeFiles(place, source, { number: 3, spec })).rejects.toMatchObject({
+      code: "request-invalid",
+    });
   });
 });
 
@@ -195,7 +206,9 @@ describe("a source that is not as it should be", () => {
 
   test("is not there", async () => {
     rmSync(source, { recursive: true });
-    await expect(storeFiles(place, source, { number: 1 })).rejects.toMatchObject({ code: "source-not-found" });
+    await expect(storeFiles(place, source, { number: 1 })).rejects.toMatchObject({
+      code: "source-not-found",
+    });
   });
 
   test("with files that cannot be read fails, naming them, unless that is allowed", async () => {
@@ -203,7 +216,8 @@ describe("a source that is not as it should be", () => {
     make("folder/3.txt", "changed since");
     make("folder/secret.txt", "new");
     const unreadable = sourceWith((key, inner) => {
-      if (key === "folder/3.txt" || key === "folder/secret.txt") throw new SourceError("unreadable", "EACCES: permission denied");
+      if (key === "folder/3.txt" || key === "folder/secret.txt")
+        throw new SourceError("unreadable", "EACCES: permission denied");
       return inner.open(key);
     });
     await expect(storeFiles(place, source, { number: 2, source: unreadable })).rejects.toMatchObject({
@@ -246,7 +260,9 @@ describe("a source that is not as it should be", () => {
       return content;
     });
     const metadata = await backUpFolder(place, source, { number: 1, source: changing });
-    expect((await entriesOf(place, metadata)).find(({ key }) => key === "folder/3.txt")).toMatchObject({ sizeBytes: 9 });
+    expect((await entriesOf(place, metadata)).find(({ key }) => key === "folder/3.txt")).toMatchObject({
+      sizeBytes: 9,
+    });
   });
 
   test("with a file that vanishes while it is read goes on without it", async () => {
@@ -331,7 +347,9 @@ describe("what is wrong with earlier backups", () => {
     await backUpFolder(place, source, { number: 1 });
     await storeFiles(place, source, { number: 2 });
     await place.run.store.delete(`${backupPrefix("retail", backupIdOf(1))}a1/files/pack-000001`);
-    await expect(sealFiles(place, source, { number: 2 })).rejects.toMatchObject({ code: "backup-incomplete" });
+    await expect(sealFiles(place, source, { number: 2 })).rejects.toMatchObject({
+      code: "backup-incomplete",
+    });
   });
 
   test("a backup of another folder is no predecessor", async () => {

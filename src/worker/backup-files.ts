@@ -30,7 +30,8 @@ import type { TaskRun } from "./task.ts";
  */
 export async function backupFiles(task: TaskOf<"backup-files">, run: TaskRun): Promise<FilesComponent> {
   const { storage } = task.spec;
-  if (storage === undefined) throw new Failure("nothing-to-back-up", "The request names no files. Give --files.");
+  if (storage === undefined)
+    throw new Failure("nothing-to-back-up", "The request names no files. Give --files.");
   return backupFilesFrom(openFolderSource(storage.url), storage, task, run);
 }
 
@@ -56,7 +57,16 @@ async function backUp(
   const keys = await openBackupKeys(run, backupId);
   const known = await findPreviousFiles(run, source.url, { backupId, attempt, keys });
   const filter = compileFilter(filterSpec(source, spec, task, run));
-  const collector = await FilesCollector.create({ source, spec, backupId, attempt, keys, filter, known, run });
+  const collector = await FilesCollector.create({
+    source,
+    spec,
+    backupId,
+    attempt,
+    keys,
+    filter,
+    known,
+    run,
+  });
   const startedAt = nowText(run);
   try {
     const breather = new Breather(run.signal);
@@ -87,7 +97,8 @@ async function backUp(
         excludeGenerated: spec.excludeGeneratedFiles,
       },
     };
-    if (spec.verifySource) await compareSourceAgain(run, source, filter, { backupId, keys, manifest: component.manifest });
+    if (spec.verifySource)
+      await compareSourceAgain(run, source, filter, { backupId, keys, manifest: component.manifest });
     await leaveEvidence(run, backupId, attempt, component);
     return component;
   } catch (error) {

@@ -26,7 +26,8 @@ export async function compareSourceAgain(
         if (left?.vanished !== true) moved.removed += 1;
       } else if (right.kind === "directory" || right.kind === "special") continue;
       else if (left === undefined) moved.created += 1;
-      else if (!isUnchanged({ ...left, version: left.version ?? right.version ?? "" }, right)) moved.changed += 1;
+      else if (!isUnchanged({ ...left, version: left.version ?? right.version ?? "" }, right))
+        moved.changed += 1;
     }
     if (breather.isDue()) await breather.breathe();
   }

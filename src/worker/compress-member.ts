@@ -25,7 +25,7 @@ const compressedFormats: readonly (readonly [offset: number, signature: string])
 ];
 
 /** Whether a content that begins so is worth trying to compress. */
-export function isWorthCompressing(beginning: Uint8Array): boolean {
+function isWorthCompressing(beginning: Uint8Array): boolean {
   if (beginning.length < smallestBytes) return false;
   const head = Buffer.from(beginning.buffer, beginning.byteOffset, 16).toString("latin1");
   return !compressedFormats.some(([offset, signature]) => head.startsWith(signature, offset));
@@ -39,7 +39,9 @@ export function compressMember(plain: Uint8Array): { codec: "zstd" | "none"; byt
     pledgedSrcSize: plain.length,
     chunkSize: plain.length + 512,
   });
-  return bytes.length <= plain.length * worthwhileRatio ? { codec: "zstd", bytes } : { codec: "none", bytes: plain };
+  return bytes.length <= plain.length * worthwhileRatio
+    ? { codec: "zstd", bytes }
+    : { codec: "none", bytes: plain };
 }
 
 /** For a file too large to try whole: whether its first piece becomes smaller. */

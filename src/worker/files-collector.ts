@@ -6,7 +6,13 @@ import { sourceProblem, type SourceTotals } from "../core/files/source-totals.ts
 import type { FileFilter } from "../core/files/filter.ts";
 import { SourceError, type FileSource, type SourceEntry } from "../core/ports/file-source.ts";
 import { attemptName } from "../core/repository/layout.ts";
-import { encodeEntry, showKey, type FileKey, type ManifestEntry, type StoredAt } from "../core/repository/manifest.ts";
+import {
+  encodeEntry,
+  showKey,
+  type FileKey,
+  type ManifestEntry,
+  type StoredAt,
+} from "../core/repository/manifest.ts";
 import type { FilesComponent } from "../core/repository/metadata.ts";
 import { Failure } from "../core/failure.ts";
 import type { BackupKeys } from "./backup-keys.ts";
@@ -183,7 +189,9 @@ export class FilesCollector {
       if (stored !== undefined) return this.#writeFile(entry, { sha256, stored }, "unchanged");
     }
     try {
-      await (entry.sizeBytes < smallFileBytes ? this.#readSmall(entry, candidates) : this.#readLarge(entry, candidates));
+      await (entry.sizeBytes < smallFileBytes
+        ? this.#readSmall(entry, candidates)
+        : this.#readLarge(entry, candidates));
     } catch (error) {
       await this.#takeReadError(known, entry, error);
     }
@@ -195,14 +203,17 @@ export class FilesCollector {
     if (read === undefined) return this.#readLarge(entry, candidates);
     if (read.content.length === 0) return this.#writeFile(this.#settle(read), { sha256: emptySha256 }, "new");
     const same = await this.#findSameContent(read, candidates);
-    if (same !== undefined) return this.#writeFile(this.#settle(read), { sha256: read.sha256, stored: same }, "unchanged");
+    if (same !== undefined)
+      return this.#writeFile(this.#settle(read), { sha256: read.sha256, stored: same }, "unchanged");
     const stored = await this.#bytes.storeSmall(read.content);
     await this.#writeStored(read, stored);
   }
 
   async #readLarge(entry: SourceEntry, candidates: readonly Candidate[]): Promise<void> {
     // Only its owner, mode or place changed, it seems: reading it is cheaper than storing it again.
-    const likely = candidates.filter(({ entry: { mtimeNs, sizeBytes } }) => mtimeNs === entry.mtimeNs && sizeBytes === entry.sizeBytes);
+    const likely = candidates.filter(
+      ({ entry: { mtimeNs, sizeBytes } }) => mtimeNs === entry.mtimeNs && sizeBytes === entry.sizeBytes,
+    );
     if (likely.length > 0) {
       const looked = await this.#reader.readLarge(entry.key, async (pieces) => {
         for await (const piece of pieces) this.#progress.add(piece.length);
@@ -215,7 +226,8 @@ export class FilesCollector {
     const read = await this.#reader.readLarge(entry.key, (pieces, facts) =>
       this.#bytes.storeLarge(this.#countPieces(pieces), facts.sizeBytes),
     );
-    if (read.facts.sizeBytes === 0) return this.#writeFile(this.#settle(read), { sha256: emptySha256 }, "new");
+    if (read.facts.sizeBytes === 0)
+      return this.#writeFile(this.#settle(read), { sha256: emptySha256 }, "new");
     await this.#writeStored(read, read.content, 0);
   }
 
@@ -301,7 +313,10 @@ export class FilesCollector {
   }
 
   /** Keeps the version of the last backup by reference, with a mark. False when there is none. */
-  async #keepEarlier(known: KnownFile | undefined, mark: { vanished: true } | { stale: true }): Promise<boolean> {
+  async #keepEarlier(
+    known: KnownFile | undefined,
+    mark: { vanished: true } | { stale: true },
+  ): Promise<boolean> {
     const { previous: from } = this.#in.known;
     const earlier = known?.previous;
     if (earlier === undefined || from === undefined) return false;
@@ -351,7 +366,8 @@ export class FilesCollector {
     this.#skippedObjects += 1;
     if (skipped.reason === "unreadable") {
       this.#unreadableObjects += 1;
-      if (this.#unreadable.length < namesShown) this.#unreadable.push(`${showKey(skipped.key)} (${skipped.message})`);
+      if (this.#unreadable.length < namesShown)
+        this.#unreadable.push(`${showKey(skipped.key)} (${skipped.message})`);
     } else if (this.#skippedObjects <= namesShown) {
       this.#warn(`${showKey(skipped.key)} is not in this backup as it is now: ${skipped.message}.`);
     }
@@ -393,7 +409,9 @@ export class FilesCollector {
       );
     }
     if (this.#changingObjects > 0) {
-      this.#warn(`${this.#changingObjects} files changed at every attempt to read them; their names are in the list of skipped files.`);
+      this.#warn(
+        `${this.#changingObjects} files changed at every attempt to read them; their names are in the list of skipped files.`,
+      );
     }
     if (this.#references.lost > 0) {
       this.#warn(

@@ -1,6 +1,12 @@
 import { Failure } from "../core/failure.ts";
 import { associatedData, backupPrefix } from "../core/repository/layout.ts";
-import { assertOrder, decodeEntry, encodeEntry, type FileKey, type ManifestEntry } from "../core/repository/manifest.ts";
+import {
+  assertOrder,
+  decodeEntry,
+  encodeEntry,
+  type FileKey,
+  type ManifestEntry,
+} from "../core/repository/manifest.ts";
 import { splitLines } from "./read-manifest.ts";
 import { decryptStream } from "./streaming-aead.ts";
 import { createStoredFile, type StoredFilePlace } from "./stored-file.ts";
@@ -89,14 +95,20 @@ function parseHeader(line: string | undefined, name: string): JournalHeader {
 }
 
 /** Lines of a stored file whose length and hash nobody wrote down: its last segment says that it is whole. */
-export async function* readUnlistedLines(place: StoredFilePlace, name: string): AsyncGenerator<string[], void, undefined> {
+export async function* readUnlistedLines(
+  place: StoredFilePlace,
+  name: string,
+): AsyncGenerator<string[], void, undefined> {
   const what = `${name} of ${place.backupId}`;
   const stored = place.store.read(backupPrefix(place.projectId, place.backupId) + name);
   const data = associatedData(place.projectId, place.backupId, name);
   yield* splitLines(decompress(decryptStream(place.key, data, stored, what), what), what);
 }
 
-async function* decompress(source: AsyncIterable<Buffer>, what: string): AsyncGenerator<Buffer, void, undefined> {
+async function* decompress(
+  source: AsyncIterable<Buffer>,
+  what: string,
+): AsyncGenerator<Buffer, void, undefined> {
   const splitter = new FrameSplitter(what);
   for await (const bytes of source) {
     for (const frame of splitter.push(bytes)) yield await decompressFrame(frame, what);

@@ -112,7 +112,9 @@ export class FilesRestore {
 
   async #keepOld(found: SourceEntry): Promise<ManifestEntry | undefined> {
     if (found.kind === "special") {
-      this.#warn(`${showKey(found.key)} is a ${found.problem?.message ?? "special file"}; an undo cannot bring it back.`);
+      this.#warn(
+        `${showKey(found.key)} is a ${found.problem?.message ?? "special file"}; an undo cannot bring it back.`,
+      );
       return undefined;
     }
     if (found.kind !== "file" || found.sizeBytes === 0) return toEntry(found);
@@ -121,7 +123,10 @@ export class FilesRestore {
         ? await this.#oldReader.readSmall(found.key, (content) => this.#old.storeSmall(content))
         : undefined;
     const kept =
-      read ?? (await this.#oldReader.readLarge(found.key, (pieces, { sizeBytes }) => this.#old.storeLarge(pieces, sizeBytes)));
+      read ??
+      (await this.#oldReader.readLarge(found.key, (pieces, { sizeBytes }) =>
+        this.#old.storeLarge(pieces, sizeBytes),
+      ));
     this.#batchBytes += kept.content.length;
     return { ...toEntry(kept.facts), sha256: kept.sha256, stored: kept.content };
   }

@@ -68,7 +68,12 @@ async function countChanges(
   const impossible: string[] = [];
   const notes: string[] = [];
   if (isBlocked) return { counts, impossible, notes };
-  const progress = new ProgressReporter(run, { component: "files", phase: "comparing", bytes: 0, objects: 0 });
+  const progress = new ProgressReporter(run, {
+    component: "files",
+    phase: "comparing",
+    bytes: 0,
+    objects: 0,
+  });
   const options = {
     ...changeOptions(run, restoreId, wishes),
     onNote: (message: string) => notes.push(message),
@@ -119,7 +124,12 @@ function countChange(counts: Counts, change: FileChange): void {
 function blockersOf(target: FileTarget): PlanNote[] {
   const found = target.inspect();
   if (found.state === "other") {
-    return [{ code: "target-not-a-folder", message: `${target.url} is not a folder, or a part of its path is not.` }];
+    return [
+      {
+        code: "target-not-a-folder",
+        message: `${target.url} is not a folder, or a part of its path is not.`,
+      },
+    ];
   }
   if (found.isWritable) return [];
   const message = `This user may not write to ${target.url}. Give write and search rights, or run as its owner.`;
@@ -128,7 +138,8 @@ function blockersOf(target: FileTarget): PlanNote[] {
 
 function spaceBlocker(target: FileTarget, bytesToWrite: number): PlanNote[] {
   const found = target.inspect();
-  if (found.state === "other" || bytesToWrite === 0 || bytesToWrite + spareBytes <= found.freeBytes) return [];
+  if (found.state === "other" || bytesToWrite === 0 || bytesToWrite + spareBytes <= found.freeBytes)
+    return [];
   const message = `${bytesToWrite} bytes would be written to ${target.url}, where ${found.freeBytes} are free.`;
   return [{ code: "disk-full", message }];
 }
@@ -153,7 +164,9 @@ function stepsOf(plan: FilesPlan, target: FileTarget): string[] {
   const replaced = plan.change + plan.remove > 0;
   return [
     ...(isMissing ? [`Make the folder ${plan.url}.`] : []),
-    ...(replaced ? ["Keep what will be overwritten or removed in the repository, so that it can be put back."] : []),
+    ...(replaced
+      ? ["Keep what will be overwritten or removed in the repository, so that it can be put back."]
+      : []),
     `In ${plan.url}: ${what}; ${plan.bytesToWrite} bytes are written, each file beside its place and then moved into it.`,
     "List the folder again and compare it with the backup.",
   ];

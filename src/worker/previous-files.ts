@@ -68,7 +68,11 @@ interface Attempt {
   entries(): AsyncIterable<readonly ManifestEntry[]>;
 }
 
-async function openSealed(run: TaskRun, source: string, backupId: string): Promise<PreviousFiles["previous"]> {
+async function openSealed(
+  run: TaskRun,
+  source: string,
+  backupId: string,
+): Promise<PreviousFiles["previous"]> {
   return passOver(run, backupId, async () => {
     const keys = await openBackupKeys(run, backupId);
     const metadata = await readMetadata(run, backupId, keys);
@@ -85,7 +89,12 @@ async function openUnsealed(run: TaskRun, source: string, backupId: string): Pro
     }
     if (attempts.length === 0) return [];
     const from = { backupId, keys: await openBackupKeys(run, backupId) };
-    return openAttempts(run, source, from, attempts.sort((a, b) => b - a));
+    return openAttempts(
+      run,
+      source,
+      from,
+      attempts.sort((a, b) => b - a),
+    );
   });
   return found ?? [];
 }
@@ -185,14 +194,18 @@ class Known implements PreviousFiles {
     const entries = this.#untilDamage(backupId, manifestBatches(this.#run, backupId, manifest, keys), () => {
       this.#damaged = true;
     });
-    for await (const batch of entries) yield batch.map((entry) => ({ key: entry.key, previous: entry, attempts: [] }));
+    for await (const batch of entries)
+      yield batch.map((entry) => ({ key: entry.key, previous: entry, attempts: [] }));
   }
 
   async *#merge(
     known: AsyncIterable<readonly KnownFile[]>,
     { from, entries }: Attempt,
   ): AsyncGenerator<readonly KnownFile[], void, undefined> {
-    for await (const batch of mergeJoin(known, this.#untilDamage(from.backupId, entries(), () => undefined))) {
+    for await (const batch of mergeJoin(
+      known,
+      this.#untilDamage(from.backupId, entries(), () => undefined),
+    )) {
       yield batch.map(({ key, left, right }) => {
         if (right === undefined && left !== undefined) return left;
         const attempts = left?.attempts ?? [];

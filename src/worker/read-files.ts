@@ -8,7 +8,7 @@ import { readStoredFile } from "./stored-file.ts";
 import { decryptBytes } from "./streaming-aead.ts";
 import type { TaskRun } from "./task.ts";
 
-export { manifestBatches, manifestEntries } from "./read-manifest.ts";
+export { manifestEntries } from "./read-manifest.ts";
 
 /** Members are files below 1 MiB; more than this is a damaged length. */
 const longestMemberBytes = 8 << 20;

@@ -93,7 +93,10 @@ export class SourceReader {
     });
   }
 
-  async *#readPieces(content: SourceContent, sha256: { update(bytes: Buffer): unknown }): AsyncGenerator<Buffer> {
+  async *#readPieces(
+    content: SourceContent,
+    sha256: { update(bytes: Buffer): unknown },
+  ): AsyncGenerator<Buffer> {
     let total = 0;
     for (let index = 0; ; index += 1) {
       this.#signal.throwIfAborted();
@@ -142,4 +145,3 @@ async function readFull(content: SourceContent, buffer: Buffer): Promise<number>
   }
   return length;
 }
-

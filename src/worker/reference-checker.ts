@@ -35,7 +35,12 @@ export class ReferenceChecker {
     return this.#ask(name, stored, owner, from);
   }
 
-  async #ask(name: string, stored: StoredAt, owner: string, from: KnownBackup): Promise<StoredAt | undefined> {
+  async #ask(
+    name: string,
+    stored: StoredAt,
+    owner: string,
+    from: KnownBackup,
+  ): Promise<StoredAt | undefined> {
     const size = (await this.#run.store.head(name))?.sizeBytes ?? -1;
     if (isPackName(stored.file)) this.#packSizes.set(name, size);
     const isThere = isPackName(stored.file) ? stored.offset + stored.length <= size : stored.length === size;
@@ -45,7 +50,9 @@ export class ReferenceChecker {
   #accept(stored: StoredAt, owner: string, from: KnownBackup, isThere: boolean): StoredAt | undefined {
     if (isThere && this.#hasKey(owner, from)) {
       const { file, offset, length, codec } = stored;
-      return owner === this.#backupId ? { file, offset, length, codec } : { backup: owner, file, offset, length, codec };
+      return owner === this.#backupId
+        ? { file, offset, length, codec }
+        : { backup: owner, file, offset, length, codec };
     }
     this.lost += 1;
     return undefined;

@@ -43,7 +43,8 @@ const large = Buffer.alloc(3_000_000, "large content, ");
 
 /** A bit of everything. */
 function make(root: string): void {
-  for (const folder of ["docs/2025", "empty", "deep/er/still"]) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ["docs/2025", "empty", "deep/er/still"])
+    mkdirSync(join(root, folder), { recursive: true });
   writeFileSync(join(root, "docs/a.txt"), "a".repeat(2000));
   writeFileSync(join(root, "docs/2025/b.pdf"), "b");
   writeFileSync(join(root, "docs/nothing"), "");

@@ -19,7 +19,10 @@ import { verifyTarget } from "./verify-target.ts";
  * object that may have been touched how it was. Rejects with `restore-target-failed`, `disk-full`,
  * `restored-files-differ`, and with the integrity failures of what it reads.
  */
-export async function restoreFiles(task: TaskOf<"restore-files">, run: TaskRun): Promise<RestoreFilesEvidence> {
+export async function restoreFiles(
+  task: TaskOf<"restore-files">,
+  run: TaskRun,
+): Promise<RestoreFilesEvidence> {
   const plan = task.plan.files;
   if (plan === undefined) throw new Failure("nothing-to-restore", "The plan of this restore has no files.");
   const target = openRestoreTarget(plan.url, task.restoreId);

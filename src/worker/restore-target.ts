@@ -32,19 +32,19 @@ export async function openRestoreSource(run: TaskRun, backupId: string): Promise
 }
 
 /** The name a restore writes under before it puts a file in place. */
-export const temporaryName = (restoreId: string): string => `.lc2-${restoreId}.tmp`;
+const temporaryName = (restoreId: string): string => `.lc2-${restoreId}.tmp`;
 
 export function openRestoreTarget(url: string, restoreId: string): FileTarget {
   return openFolderTarget(url, temporaryName(restoreId));
 }
 
 /** The patterns of a selective restore; everything where there are none. */
-export function includedKeys(include: readonly string[]): (key: FileKey) => boolean {
+function includedKeys(include: readonly string[]): (key: FileKey) => boolean {
   return include.length === 0 ? () => true : compilePatterns(include);
 }
 
 /** What of a target a restore looks at: all but itself and a repository that lies in it. */
-export function targetFilter(targetUrl: string, restoreId: string, run: TaskRun): FileFilter {
+function targetFilter(targetUrl: string, restoreId: string, run: TaskRun): FileFilter {
   const repository = repositoryInside(targetUrl, run);
   return compileFilter({
     excludePatterns: [temporaryName(restoreId)],

@@ -65,7 +65,11 @@ export class StoredBytesWriter {
     const iterator = pieces[Symbol.asyncIterator]();
     const first = await iterator.next();
     const level = first.done !== true && choosesCompression(first.value) ? {} : { level: 0 };
-    const place = { store: this.#run.store, projectId: this.#run.context.projectId, backupId: this.#backupId };
+    const place = {
+      store: this.#run.store,
+      projectId: this.#run.context.projectId,
+      backupId: this.#backupId,
+    };
     const writer = await createStoredFile({ ...place, key: this.#keys.files }, name, level);
     try {
       const outstanding: Promise<void>[] = [];
@@ -90,7 +94,8 @@ export class StoredBytesWriter {
     // A large file is read at the source's size, however small it is stored.
     const isInPack = entry.stored !== undefined && isPackName(entry.stored.file);
     this.#pendingBytes += isInPack ? (entry.stored?.length ?? 0) : entry.sizeBytes;
-    const packIsFull = this.#pack !== undefined && (this.#pack.sizeBytes >= packBytes || this.#pack.members >= packMembers);
+    const packIsFull =
+      this.#pack !== undefined && (this.#pack.sizeBytes >= packBytes || this.#pack.members >= packMembers);
     if (packIsFull || this.#pendingBytes >= unjournalledBytes) await this.flush();
   }
 
@@ -98,7 +103,11 @@ export class StoredBytesWriter {
   async flush(): Promise<void> {
     await this.#closePack();
     if (this.#pending.length === 0) return;
-    const place = { store: this.#run.store, projectId: this.#run.context.projectId, backupId: this.#backupId };
+    const place = {
+      store: this.#run.store,
+      projectId: this.#run.context.projectId,
+      backupId: this.#backupId,
+    };
     const name = journalPartName(this.#folder, this.#nextPart);
     await writeJournalPart({ ...place, key: this.#keys.data }, name, this.#source, this.#pending);
     this.#nextPart += 1;
@@ -169,7 +178,7 @@ class Pack {
     const member = encryptBytes(this.#key, data, bytes);
     this.sizeBytes += member.length;
     this.members += 1;
-    for (let from = 0; from < member.length; ) {
+    for (let from = 0; from < member.length;) {
       if (this.#filled === writeBytes) await this.#write();
       const copied = member.copy(this.#filling, this.#filled, from);
       this.#filled += copied;

@@ -11,7 +11,12 @@ import { Breather } from "./breather.ts";
 export type FileChange =
   | { readonly do: "keep"; readonly key: FileKey; readonly wanted: ManifestEntry }
   /** Put the wanted object there; `found` is what it takes the place of (never a folder). */
-  | { readonly do: "place"; readonly key: FileKey; readonly wanted: ManifestEntry; readonly found?: SourceEntry }
+  | {
+      readonly do: "place";
+      readonly key: FileKey;
+      readonly wanted: ManifestEntry;
+      readonly found?: SourceEntry;
+    }
   /** The content is right, owner, mode or time are not; of a folder perhaps the time alone. */
   | {
       readonly do: "set-facts";
@@ -46,7 +51,10 @@ export async function* findChanges(
   options: ChangeOptions,
 ): AsyncGenerator<FileChange[], void, undefined> {
   const finder = new ChangeFinder(target, options);
-  const listed = target.list({ filter: options.filter, ...(options.onNote === undefined ? {} : { onNote: options.onNote }) });
+  const listed = target.list({
+    filter: options.filter,
+    ...(options.onNote === undefined ? {} : { onNote: options.onNote }),
+  });
   for await (const batch of mergeJoin(wanted, listed)) {
     const changes: FileChange[] = [];
     for (const { key, left, right } of batch) await finder.take(key, left, right, changes);
@@ -108,14 +116,19 @@ class ChangeFinder {
   /** Folders that `key` is not in any more: with undefined, all. */
   #leaveFolders(key: FileKey | undefined, changes: FileChange[]): void {
     const isOver = (folder: FileKey) => key === undefined || !key.startsWith(folder);
-    while (this.#folders.length > 0 && isOver((this.#folders.at(-1) as WantedFolder).entry.key)) this.#folders.pop();
+    while (this.#folders.length > 0 && isOver((this.#folders.at(-1) as WantedFolder).entry.key))
+      this.#folders.pop();
     while (this.#doomed.length > 0 && isOver((this.#doomed.at(-1) as SourceEntry).key)) {
       const found = this.#doomed.pop() as SourceEntry;
       changes.push({ do: "remove", key: found.key, found });
     }
   }
 
-  async #takeWanted(wanted: ManifestEntry, listed: SourceEntry | undefined, changes: FileChange[]): Promise<void> {
+  async #takeWanted(
+    wanted: ManifestEntry,
+    listed: SourceEntry | undefined,
+    changes: FileChange[],
+  ): Promise<void> {
     const { key } = wanted;
     const found = listed ?? this.#lookAgain(key);
     if (found === undefined || found.kind !== wanted.kind || found.problem?.reason === "special") {
@@ -134,7 +147,11 @@ class ChangeFinder {
   }
 
   /** Something of another kind, or nothing, is where the object is wanted. */
-  async #makeRoom(wanted: ManifestEntry, found: SourceEntry | undefined, changes: FileChange[]): Promise<void> {
+  async #makeRoom(
+    wanted: ManifestEntry,
+    found: SourceEntry | undefined,
+    changes: FileChange[],
+  ): Promise<void> {
     const { key } = wanted;
     if (found?.kind === "directory") {
       for await (const removal of this.#removeTree(found)) changes.push(removal);
@@ -169,7 +186,8 @@ class ChangeFinder {
     for await (const batch of this.#target.list({ filter: inside })) {
       for (const entry of batch) {
         if (!entry.key.startsWith(prefix)) continue;
-        while (open.length > 0 && !entry.key.startsWith((open.at(-1) as SourceEntry).key)) yield removal(open.pop());
+        while (open.length > 0 && !entry.key.startsWith((open.at(-1) as SourceEntry).key))
+          yield removal(open.pop());
         if (entry.kind === "directory") open.push(entry);
         else yield removal(entry);
       }
@@ -221,7 +239,7 @@ class ChangeFinder {
 
   async #hasContent(wanted: ManifestEntry): Promise<boolean> {
     try {
-      const content = await this.#target.open(wanted.key);
+      const content = this.#target.open(wanted.key);
       try {
         const sha256 = createHash("sha256");
         for (let length = await content.read(buffer); length > 0; length = await content.read(buffer)) {
@@ -245,7 +263,9 @@ class ChangeFinder {
     if (this.#options.mode === "merge" || !this.#options.isIncluded(listed.key)) return;
     if (this.#cleared.some((folder) => listed.key.startsWith(folder))) return;
     if (listed.problem?.reason === "special") {
-      this.#options.onNote?.(`${listed.key} is a ${listed.problem.message}, which could not be put back: it stays.`);
+      this.#options.onNote?.(
+        `${listed.key} is a ${listed.problem.message}, which could not be put back: it stays.`,
+      );
     } else if (listed.kind === "directory") this.#doomed.push(listed);
     else changes.push({ do: "remove", key: listed.key, found: listed });
   }

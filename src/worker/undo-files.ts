@@ -10,7 +10,13 @@ import { Breather } from "./breather.ts";
 import { ContentReader } from "./read-files.ts";
 import { openRestoreTarget } from "./restore-target.ts";
 import type { TaskRun } from "./task.ts";
-import { listUndoParts, openUndoPlace, readUndoPart, type UndoPlace, type UndoRecord } from "./undo-journal.ts";
+import {
+  listUndoParts,
+  openUndoPlace,
+  readUndoPart,
+  type UndoPlace,
+  type UndoRecord,
+} from "./undo-journal.ts";
 
 const namesShown = 10;
 
@@ -78,7 +84,8 @@ class FilesUndo {
       else await this.#takeBackOne(record);
     }
     for (const { key, before } of folders) {
-      if (before !== undefined && this.#target.look(key)?.kind === "directory") this.#target.setFacts(key, before);
+      if (before !== undefined && this.#target.look(key)?.kind === "directory")
+        this.#target.setFacts(key, before);
     }
   }
 
@@ -138,7 +145,12 @@ class FilesUndo {
     if (entry.kind === "symlink") return found.target === entry.target;
     if (entry.kind === "directory") return true;
     const hasOwner = !this.#target.setsOwners || entry.uid === undefined || entry.uid === found.uid;
-    return hasOwner && found.sizeBytes === entry.sizeBytes && haveSameTime(found, entry) && found.mode === entry.mode;
+    return (
+      hasOwner &&
+      found.sizeBytes === entry.sizeBytes &&
+      haveSameTime(found, entry) &&
+      found.mode === entry.mode
+    );
   }
 
   async #putBack(before: ManifestEntry, found: SourceEntry | undefined): Promise<void> {

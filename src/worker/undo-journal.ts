@@ -34,7 +34,11 @@ export interface UndoPlace {
 
 function undoRun(run: TaskRun, restoreId: string): TaskRun {
   const { projectId } = run.context;
-  const store = relocateStore(run.store, backupPrefix(projectId, restoreId), undoPrefix(projectId, restoreId));
+  const store = relocateStore(
+    run.store,
+    backupPrefix(projectId, restoreId),
+    undoPrefix(projectId, restoreId),
+  );
   return { ...run, store };
 }
 
@@ -111,7 +115,8 @@ export async function readUndoPart(place: UndoPlace, name: string): Promise<Undo
 const nowhere = { file: "a0/files/none", offset: 0, length: 0, codec: "none" as const };
 
 function encodeRecord({ before, after, factsOnly }: UndoRecord): string {
-  const side = (entry: ManifestEntry | undefined) => (entry === undefined ? "null" : encodeEntry(withPlace(entry)));
+  const side = (entry: ManifestEntry | undefined) =>
+    entry === undefined ? "null" : encodeEntry(withPlace(entry));
   return `{"before":${side(before)},"after":${side(after)},"factsOnly":${factsOnly}}`;
 }
 
@@ -131,6 +136,7 @@ function decodeRecord(line: string): UndoRecord {
   const before = side(value.before);
   const after = side(value.after);
   const key = before?.key ?? after?.key;
-  if (key === undefined) throw new Failure("manifest-damaged", "A record of what a restore did says nothing.");
+  if (key === undefined)
+    throw new Failure("manifest-damaged", "A record of what a restore did says nothing.");
   return { key, before, after, factsOnly: value.factsOnly };
 }

@@ -42,12 +42,17 @@ export async function verifyTarget(
 }
 
 function surplus(found: SourceEntry | undefined, options: ChangeOptions): string | undefined {
-  if (options.mode === "merge" || found === undefined || found.problem?.reason === "special") return undefined;
+  if (options.mode === "merge" || found === undefined || found.problem?.reason === "special")
+    return undefined;
   // A folder that holds something which could not be put back stays for its sake.
   return found.kind === "directory" ? undefined : "should not be there";
 }
 
-function differenceOf(wanted: ManifestEntry, found: SourceEntry | undefined, target: FileTarget): string | undefined {
+function differenceOf(
+  wanted: ManifestEntry,
+  found: SourceEntry | undefined,
+  target: FileTarget,
+): string | undefined {
   if (found === undefined) return "is missing";
   if (found.kind !== wanted.kind) return `is a ${found.kind}`;
   if (wanted.kind === "symlink") return found.target === wanted.target ? undefined : "points elsewhere";

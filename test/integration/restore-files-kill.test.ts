@@ -83,7 +83,6 @@ test("a restore killed between any two steps is undone exactly", async () => {
   for (let calls = 1; !isDone; calls += 1) {
     const path = copyDamaged(`undo-${calls}`);
     isDone = await restoreWithLife(path, calls, new Life(calls));
-    if (isDone) expect(snapshot(path)).toEqual(wanted);
     await undoTo(place, path, { restore: calls });
     expect({ calls, state: snapshot(path) }).toEqual({ calls, state: before });
     rmSync(path, { recursive: true });
@@ -107,17 +106,23 @@ test("a restore killed between any two steps goes on when it is run again, and i
 });
 
 test("an undo killed between any two steps goes on when it is run again", async () => {
+  const undoWithLife = async (path: string, restore: number, life: Life): Promise<boolean> => {
+    const target = dyingTarget(openRestoreTarget(pathToFileURL(path).href, restoreIdOf(restore)), life);
+    try {
+      await undoTo(place, path, { restore, target });
+      return true;
+    } catch (error) {
+      if (!life.isOver) throw error;
+      return false;
+    }
+  };
   let isDone = false;
   for (let calls = 1; !isDone; calls += 1) {
     const restore = 2000 + calls;
     const path = copyDamaged(`undo-again-${calls}`);
     await restoreTo(place, path, backupId, { restore, mode: "mirror", plan });
-    const life = new Life(calls);
-    const target = dyingTarget(openRestoreTarget(pathToFileURL(path).href, restoreIdOf(restore)), life);
-    await undoTo(place, path, { restore, target }).then(
-      () => (isDone = true),
-      () => expect(life.isOver).toBe(true),
-    );
+    expect({ calls, state: snapshot(path) }).toEqual({ calls, state: wanted });
+    isDone = await undoWithLife(path, restore, new Life(calls));
     await undoTo(place, path, { restore });
     expect({ calls, state: snapshot(path) }).toEqual({ calls, state: before });
     rmSync(path, { recursive: true });
@@ -130,7 +135,8 @@ test("a restoring process killed with SIGKILL at any moment is undone exactly, o
   const many = join(real.folder, "many");
   for (let i = 0; i < 40; i += 1) {
     mkdirSync(join(many, `folder-${i}`), { recursive: true });
-    for (let j = 0; j < 25; j += 1) writeFileSync(join(many, `folder-${i}`, `${j}.txt`), `content ${i} ${j}`.repeat(50));
+    for (let j = 0; j < 25; j += 1)
+      writeFileSync(join(many, `folder-${i}`, `${j}.txt`), `content ${i} ${j}`.repeat(50));
   }
   settleTimes(many);
   const id = (await backUpFolder(real, many, { number: 1 })).backupId;
@@ -144,17 +150,18 @@ test("a restoring process killed with SIGKILL at any moment is undone exactly, o
     settleTimes(broken, 1_710_000_000);
     const state = snapshot(broken);
     const restore = 1 + round;
-    const child = fork(program, [repository, join(real.folder, "keys"), broken, id, String(restore)], { execArgv: [] });
+    const child = fork(program, [repository, join(real.folder, "keys"), broken, id, String(restore)], {
+      execArgv: [],
+    });
     await once(child, "message");
     // From here on it changes the folder; the moment differs from round to round.
     const until = performance.now() + round * 12;
     while (performance.now() < until) await new Promise((resolve) => setImmediate(resolve));
     child.kill("SIGKILL");
     await once(child, "exit");
-    if (round % 2 === 0) {
-      await restoreTo(real, broken, id, { restore });
-      expect(snapshot(broken)).toEqual(whole);
-    }
+    const goesOn = round % 2 === 0;
+    if (goesOn) await restoreTo(real, broken, id, { restore });
+    expect(!goesOn || snapshot(broken).join() === whole.join()).toBe(true);
     await undoTo(real, broken, { restore });
     expect(snapshot(broken)).toEqual(state);
     expect(existsSync(join(broken, "folder-7"))).toBe(false);

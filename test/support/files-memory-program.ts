@@ -22,7 +22,8 @@ const entryOf = (key: string, sizeBytes: number): SourceEntry => ({
   version: `1700000000000000001:${key.length}`,
 });
 
-const keyOf = (index: number): string => `folder-${String(Math.floor(index / 500)).padStart(6, "0")}/file-${String(index).padStart(8, "0")}.html`;
+const keyOf = (index: number): string =>
+  `folder-${String(Math.floor(index / 500)).padStart(6, "0")}/file-${String(index).padStart(8, "0")}.html`;
 
 class MadeUpContent implements SourceContent {
   readonly facts: SourceEntry;
@@ -48,7 +49,9 @@ const source: FileSource = {
   url: "file:///made/up",
   async *list() {
     for (let index = 0; index < count; index += 500) {
-      const batch = Array.from({ length: Math.min(500, count - index) }, (_, i) => entryOf(keyOf(index + i), 200));
+      const batch = Array.from({ length: Math.min(500, count - index) }, (_, i) =>
+        entryOf(keyOf(index + i), 200),
+      );
       yield await Promise.resolve(batch);
     }
     yield [entryOf("large", Number(largeBytes))];

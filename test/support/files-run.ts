@@ -1,5 +1,13 @@
 import { createHash } from "node:crypto";
-import { lstatSync, lutimesSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import {
+  lstatSync,
+  lutimesSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -57,7 +65,8 @@ export function openFilesPlace(store: TaskRun["store"] = new MemoryStore()): Fil
 }
 
 /** `backup-20261124-0000NN-000000` */
-export const backupIdOf = (number: number): string => `backup-20261124-${String(number).padStart(6, "0")}-000000`;
+export const backupIdOf = (number: number): string =>
+  `backup-20261124-${String(number).padStart(6, "0")}-000000`;
 
 export interface BackUpOptions {
   readonly number: number;
@@ -84,7 +93,11 @@ const specOf = (path: string, options: BackUpOptions): BackupSpec => ({
 });
 
 /** The backup-files task, not sealed. */
-export async function storeFiles(place: FilesPlace, path: string, options: BackUpOptions): Promise<FilesComponent> {
+export async function storeFiles(
+  place: FilesPlace,
+  path: string,
+  options: BackUpOptions,
+): Promise<FilesComponent> {
   const run = options.run ?? place.run;
   const backupId = backupIdOf(options.number);
   await ensureRepository(run);
@@ -103,7 +116,11 @@ export async function storeFiles(place: FilesPlace, path: string, options: BackU
 }
 
 /** A whole backup of files, sealed. */
-export async function backUpFolder(place: FilesPlace, path: string, options: BackUpOptions): Promise<BackupMetadata> {
+export async function backUpFolder(
+  place: FilesPlace,
+  path: string,
+  options: BackUpOptions,
+): Promise<BackupMetadata> {
   await storeFiles(place, path, options);
   return sealFiles(place, path, options);
 }
@@ -139,10 +156,16 @@ export interface RestoreOptions {
   readonly run?: TaskRun;
 }
 
-export const restoreIdOf = (number: number): string => `restore-20261124-${String(number).padStart(6, "0")}-000000`;
+export const restoreIdOf = (number: number): string =>
+  `restore-20261124-${String(number).padStart(6, "0")}-000000`;
 
 /** The plan of the files part. */
-export function planTo(place: FilesPlace, path: string, backupId: string, options: RestoreOptions = {}): Promise<PlannedFiles> {
+export function planTo(
+  place: FilesPlace,
+  path: string,
+  backupId: string,
+  options: RestoreOptions = {},
+): Promise<PlannedFiles> {
   const run = options.run ?? place.run;
   const include = options.include ?? [];
   return planFiles(
@@ -164,7 +187,7 @@ export function planTo(place: FilesPlace, path: string, backupId: string, option
   );
 }
 
-export const planOf = (backupId: string, files: FilesPlan, restore = 1): RestorePlan => ({
+const planOf = (backupId: string, files: FilesPlan, restore = 1): RestorePlan => ({
   restoreId: restoreIdOf(restore),
   projectId: "retail",
   backupId,
@@ -229,8 +252,10 @@ export function snapshot(path: string): string[] {
       if (facts.isDirectory()) {
         lines.push(`${key}/ ${mode} ${time}`);
         visit(`${folder}/${name}`, `${key}/`);
-      } else if (facts.isSymbolicLink()) lines.push(`${key} -> ${readlinkSync(full, { encoding: "latin1" })}`);
-      else lines.push(`${key} ${mode} ${time} ${createHash("sha256").update(readFileSync(full)).digest("hex")}`);
+      } else if (facts.isSymbolicLink())
+        lines.push(`${key} -> ${readlinkSync(full, { encoding: "latin1" })}`);
+      else
+        lines.push(`${key} ${mode} ${time} ${createHash("sha256").update(readFileSync(full)).digest("hex")}`);
     }
   };
   visit(Buffer.from(path).toString("latin1"), "");

@@ -5,7 +5,11 @@ import { openFilesPlace, planTo, restoreTo } from "./files-run.ts";
 
 const [repository = "", keys = "", target = "", backupId = "", restore = "1"] = process.argv.slice(2);
 const place = openFilesPlace(openFilesystemStore(repository));
-const run = { ...place.run, keys: new KeyfileService(keys), ids: { hex: (length: number) => "f".repeat(length) } };
+const run = {
+  ...place.run,
+  keys: new KeyfileService(keys),
+  ids: { hex: (length: number) => "f".repeat(length) },
+};
 const { plan } = await planTo(place, target, backupId, { restore: Number(restore), run });
 process.send?.("begins");
 await restoreTo(place, target, backupId, { restore: Number(restore), plan, run });

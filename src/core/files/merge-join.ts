@@ -81,9 +81,9 @@ class BatchReader<T> {
   /** Makes sure that there is a current element; false at the end. */
   async fill(): Promise<boolean> {
     while (this.#index >= this.#batch.length && !this.ended) {
-      const { value, done } = await this.#iterator.next();
-      this.ended = done === true;
-      this.#batch = done === true ? [] : value;
+      const next = await this.#iterator.next();
+      this.ended = next.done === true;
+      this.#batch = next.done === true ? [] : next.value;
       this.#index = 0;
     }
     return !this.ended;

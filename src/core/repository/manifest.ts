@@ -180,17 +180,26 @@ const sha256Form = /^[0-9a-f]{64}$/;
 const storedFileForm = /^a\d{1,6}\/files\/[A-Za-z0-9][A-Za-z0-9._-]{0,254}$/;
 
 function problemOf(value: EncodedEntry, key: FileKey, target: FileKey | undefined): string | undefined {
-  const { kind, stored } = value;
-  if (kind !== "file" && kind !== "directory" && kind !== "symlink") return "it has an unknown kind";
-  if ((kind === "directory") !== key.endsWith("/"))
-    return "a directory's key, and only that, ends with a slash";
+  return problemOfFacts(value) ?? problemOfKind(value, key, target);
+}
+
+function problemOfFacts(value: EncodedEntry): string | undefined {
   if (!isCount(value.sizeBytes)) return "its size is not a whole number";
   if (typeof value.mtimeNs !== "string" || !digits.test(value.mtimeNs))
     return "its modification time is not digits";
   if (!isCount(value.mode) || value.mode > 0o7777) return "its mode is not permission bits";
   if (value.uid !== undefined && !isCount(value.uid)) return "its uid is not a whole number";
   if (value.gid !== undefined && !isCount(value.gid)) return "its gid is not a whole number";
-  if (value.version !== undefined && typeof value.version !== "string") return "its version is not text";
+  return value.version === undefined || typeof value.version === "string"
+    ? undefined
+    : "its version is not text";
+}
+
+function problemOfKind(value: EncodedEntry, key: FileKey, target: FileKey | undefined): string | undefined {
+  const { kind, stored } = value;
+  if (kind !== "file" && kind !== "directory" && kind !== "symlink") return "it has an unknown kind";
+  if ((kind === "directory") !== key.endsWith("/"))
+    return "a directory's key, and only that, ends with a slash";
   if ((kind === "symlink") !== (target !== undefined)) return "a symlink, and only that, has a target";
   if (kind !== "file")
     return value.sizeBytes === 0 && stored === undefined ? undefined : "only files have content";

@@ -34,12 +34,17 @@ export function compareWithTarget(
   if (wanted.kind === "symlink") return wanted.target === found.target ? "same" : "different";
   if (wanted.kind === "directory") return compareFacts(wanted, found, options);
   if (wanted.sizeBytes !== found.sizeBytes) return "different";
-  const isUntouched = wanted.version !== undefined && wanted.version === found.version && wanted.mtimeNs === found.mtimeNs;
+  const isUntouched =
+    wanted.version !== undefined && wanted.version === found.version && wanted.mtimeNs === found.mtimeNs;
   return isUntouched ? "same" : "look-inside";
 }
 
 /** For a folder, and for a file whose content turned out to be the same. */
-export function compareFacts(wanted: ManifestEntry, found: SourceEntry, options: ComparisonOptions): Comparison {
+export function compareFacts(
+  wanted: ManifestEntry,
+  found: SourceEntry,
+  options: ComparisonOptions,
+): Comparison {
   if (!haveSameRights(wanted, found, options)) return "facts-differ";
   if (haveSameTime(wanted, found)) return "same";
   return wanted.kind === "directory" ? "time-differs" : "facts-differ";

@@ -29,7 +29,12 @@ import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { Failure } from "../../core/failure.ts";
-import { SourceError, type ListOptions, type SourceContent, type SourceEntry } from "../../core/ports/file-source.ts";
+import {
+  SourceError,
+  type ListOptions,
+  type SourceContent,
+  type SourceEntry,
+} from "../../core/ports/file-source.ts";
 import type { FileTarget, TargetFacts, TargetState } from "../../core/ports/file-target.ts";
 import { showKey, type FileKey } from "../../core/repository/manifest.ts";
 import { assertRestorable } from "../../core/restore/restorable-key.ts";
@@ -82,11 +87,14 @@ class FolderTarget implements FileTarget {
 
   look(key: FileKey): SourceEntry | undefined {
     const path = this.#find(key);
-    const facts = path === undefined ? undefined : lstatSync(toPath(path), { bigint: true, throwIfNoEntry: false });
+    const facts =
+      path === undefined ? undefined : lstatSync(toPath(path), { bigint: true, throwIfNoEntry: false });
     if (path === undefined || facts === undefined) return undefined;
     const bare = key.endsWith("/") ? key.slice(0, -1) : key;
     const entry = describe(facts.isDirectory() ? `${bare}/` : bare, facts);
-    return entry.kind === "symlink" ? { ...entry, target: readlinkSync(toPath(path), { encoding: "latin1" }) } : entry;
+    return entry.kind === "symlink"
+      ? { ...entry, target: readlinkSync(toPath(path), { encoding: "latin1" }) }
+      : entry;
   }
 
   open(key: FileKey): SourceContent {
@@ -110,8 +118,10 @@ class FolderTarget implements FileTarget {
     try {
       let position = 0;
       for await (const piece of pieces) {
-        for (let from = 0; from < piece.length; ) {
-          const written = this.#try("write", key, () => writeSync(fd, piece, from, piece.length - from, position));
+        for (let from = 0; from < piece.length;) {
+          const written = this.#try("write", key, () =>
+            writeSync(fd, piece, from, piece.length - from, position),
+          );
           from += written;
           position += written;
         }
@@ -161,7 +171,8 @@ class FolderTarget implements FileTarget {
       if (found.isSymbolicLink()) return this.#setLinkFacts(path, facts);
       const { uid, gid, mode } = facts;
       const isOwned = found.uid === uid && found.gid === gid;
-      if (this.setsOwners && uid !== undefined && gid !== undefined && !isOwned) lchownSync(toPath(path), uid, gid);
+      if (this.setsOwners && uid !== undefined && gid !== undefined && !isOwned)
+        lchownSync(toPath(path), uid, gid);
       if ((lstatSync(toPath(path)).mode & 0o7777) !== mode) chmodSync(toPath(path), mode);
       try {
         utimesSync(toPath(path), secondsOf(facts), secondsOf(facts));
@@ -244,7 +255,9 @@ class FolderTarget implements FileTarget {
     const hash = createHash("sha256");
     let position = 0;
     for (;;) {
-      const length = this.#try("read back", key, () => readSync(fd, this.#buffer, 0, this.#buffer.length, position));
+      const length = this.#try("read back", key, () =>
+        readSync(fd, this.#buffer, 0, this.#buffer.length, position),
+      );
       if (length === 0) break;
       hash.update(this.#buffer.subarray(0, length));
       position += length;

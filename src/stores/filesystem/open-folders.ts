@@ -48,7 +48,8 @@ export class OpenFolders {
   }
 
   #open(folderKey: FileKey): OpenFolder | undefined {
-    while (this.#stack.length > 0 && !folderKey.startsWith((this.#stack.at(-1) as OpenFolder).key)) this.#pop();
+    while (this.#stack.length > 0 && !folderKey.startsWith((this.#stack.at(-1) as OpenFolder).key))
+      this.#pop();
     for (;;) {
       const top = this.#stack.at(-1);
       if (top === undefined) {
@@ -57,7 +58,9 @@ export class OpenFolders {
       }
       if (top.key === folderKey) return top;
       const next = folderKey.indexOf("/", top.key.length) + 1;
-      if (!this.#push(folderKey.slice(0, next), top.prefix + folderKey.slice(top.key.length, next - 1), false)) {
+      if (
+        !this.#push(folderKey.slice(0, next), top.prefix + folderKey.slice(top.key.length, next - 1), false)
+      ) {
         return undefined;
       }
     }

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { compileFilter } from "../../core/files/filter.ts";
-import { SourceError, type SourceEntry } from "../../core/ports/file-source.ts";
+import type { SourceError, SourceEntry } from "../../core/ports/file-source.ts";
 import { assertOrder, encodeKey } from "../../core/repository/manifest.ts";
 import { canonicalFolderUrl, openFolderSource } from "./folder-source.ts";
 import { walkFolder } from "./walk-folder.ts";
@@ -185,7 +185,7 @@ describe("a folder as a source", () => {
   test("knows where there is room for what vanished", () => {
     make("file");
     make("folder/x");
-    const room = (key: string) => source().hasRoomFor(key);
+    const room = (key: string) => source().hasRoomFor(key) === true;
     expect(["none", "file", "folder/", "folder/y", "none/x", "none/"].filter((key) => !room(key))).toEqual(
       [],
     );
