@@ -104,7 +104,9 @@ function affect(task: WorkerTask, id: string, run: TaskRun): TaskResults[TaskKin
 }
 
 /** Nothing reads what is in it. */
-const emptyResult = (): TaskResults[TaskKind] => JSON.parse("{}") as TaskResults[TaskKind];
+function emptyResult(): TaskResults[TaskKind] {
+  return JSON.parse("{}") as TaskResults[TaskKind];
+}
 
 function makeMetadata(task: TaskOf<"seal-backup">): BackupMetadata {
   return {
