@@ -19,6 +19,8 @@ export interface PlannedDatabase {
   readonly blockers: readonly PlanNote[];
   readonly warnings: readonly string[];
   readonly steps: readonly string[];
+  /** What is done last, after the files. */
+  readonly lastSteps?: readonly string[];
 }
 
 /** Plans the restore of a whole database. Only reads. Rejects when the target's server cannot be asked. */
@@ -74,7 +76,7 @@ export async function planDatabase(
     estimatedSeconds: estimateSeconds(bytes),
     breaks: into === "swap" ? target.breaks : [],
   };
-  return { plan, blockers, warnings, steps: describeSteps(plan, spec.dropAfterSeconds) };
+  return { plan, blockers, warnings, ...describeSteps(plan, spec.dropAfterSeconds) };
 }
 
 export const defaultJobs = (): number => Math.max(1, Math.min(availableParallelism(), 8));
@@ -206,34 +208,41 @@ export const inPlaceWarning = (database: string): string =>
 /** A rough figure from what restores took on small machines; replaced by history once there is some. */
 export const estimateSeconds = (bytes: number): number => 2 + Math.ceil(bytes / 25_000_000);
 
-function describeSteps(plan: DatabasePlan, dropAfterSeconds: number | undefined): string[] {
+function describeSteps(
+  plan: DatabasePlan,
+  dropAfterSeconds: number | undefined,
+): Pick<PlannedDatabase, "steps" | "lastSteps"> {
   const { target, loadInto } = plan;
   const load = `load ${plan.rows} rows, then indexes, constraints and grants`;
   const compare = "Compare rows, sequences, large objects and indexes with the backup's inventory; ANALYZE.";
   switch (plan.into) {
     case "swap":
-      return [
-        `Create database "${loadInto}" and ${load}; "${target}" stays in use.`,
-        compare,
-        plan.endSessions
-          ? `Refuse new connections to "${target}", end its sessions, and swap the names in one transaction.`
-          : `Swap the names in one transaction; refused while "${target}" has sessions.`,
-        `Keep the old database as "${plan.retireAs}"${dropAfterSeconds === undefined ? " until told to drop it" : ""}; ` +
-          "`lc2 restore undo` swaps back.",
-      ];
+      return {
+        steps: [`Create database "${loadInto}" and ${load}; "${target}" stays in use.`, compare],
+        lastSteps: [
+          plan.endSessions
+            ? `Refuse new connections to "${target}", end its sessions, and swap the names in one transaction.`
+            : `Swap the names in one transaction; refused while "${target}" has sessions.`,
+          `Keep the old database as "${plan.retireAs}"${dropAfterSeconds === undefined ? " until told to drop it" : ""}; ` +
+            "`lc2 restore undo` swaps back.",
+        ],
+      };
     case "new":
-      return [
-        `Create database "${loadInto}" and ${load}.`,
-        compare,
-        `Name it "${plan.finalName}".${plan.finalName === target ? "" : ` "${target}" is not touched: point the application to the new one.`}`,
-      ];
+      return {
+        steps: [`Create database "${loadInto}" and ${load}.`, compare],
+        lastSteps: [
+          `Name it "${plan.finalName}".${plan.finalName === target ? "" : ` "${target}" is not touched: point the application to the new one.`}`,
+        ],
+      };
     case "empty":
-      return [`Into the empty database "${target}", ${load}.`, compare];
+      return { steps: [`Into the empty database "${target}", ${load}.`, compare] };
     case "in-place":
-      return [
-        `In one transaction, replace the objects of the backup in "${target}": ${load}.`,
-        "Any error rolls everything back.",
-        compare,
-      ];
+      return {
+        steps: [
+          `In one transaction, replace the objects of the backup in "${target}": ${load}.`,
+          "Any error rolls everything back.",
+          compare,
+        ],
+      };
   }
 }

@@ -31,7 +31,7 @@ export async function planRestore(task: TaskOf<"plan-restore">, run: TaskRun): P
     ...(files === undefined ? {} : { files: files.plan }),
     blockers: [...(database?.blockers ?? []), ...(files?.blockers ?? [])],
     warnings: [...(database?.warnings ?? []), ...(files?.warnings ?? [])],
-    steps: [...(database?.steps ?? []), ...(files?.steps ?? [])],
+    steps: [...(database?.steps ?? []), ...(files?.steps ?? []), ...(database?.lastSteps ?? [])],
   };
   const hash = createHash("sha256").update(planHashInput(plan)).digest("hex").slice(0, 16);
   return { ...plan, hash };

@@ -1,3 +1,4 @@
+import type { FailureCode } from "../failure.ts";
 import { canonicalJson } from "../repository/metadata.ts";
 import type { DatabasePlan, PlanNote, RestorePlan } from "./restore.ts";
 
@@ -26,7 +27,7 @@ export interface IntoDecision {
  */
 export function chooseInto(wanted: RestoreInto | undefined, target: TargetObservation): IntoDecision {
   const into = wanted ?? defaultInto(target);
-  const refuse = (code: string, message: string): IntoDecision => ({ into, blockers: [{ code, message }] });
+  const refuse = (code: FailureCode, message: string): IntoDecision => ({ into, blockers: [{ code, message }] });
   const fine: IntoDecision = { into, blockers: [] };
   const { database, user } = target;
   switch (into) {
