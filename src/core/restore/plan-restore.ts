@@ -27,7 +27,10 @@ export interface IntoDecision {
  */
 export function chooseInto(wanted: RestoreInto | undefined, target: TargetObservation): IntoDecision {
   const into = wanted ?? defaultInto(target);
-  const refuse = (code: FailureCode, message: string): IntoDecision => ({ into, blockers: [{ code, message }] });
+  const refuse = (code: FailureCode, message: string): IntoDecision => ({
+    into,
+    blockers: [{ code, message }],
+  });
   const fine: IntoDecision = { into, blockers: [] };
   const { database, user } = target;
   switch (into) {
@@ -35,14 +38,20 @@ export function chooseInto(wanted: RestoreInto | undefined, target: TargetObserv
       return target.createDatabase ? fine : refuse("rights-missing-to-restore", noCreateDatabase(target));
     case "swap":
       if (target.state === "missing") {
-        return refuse("database-not-found", `There is no database "${database}" to swap out. Use --into new.`);
+        return refuse(
+          "database-not-found",
+          `There is no database "${database}" to swap out. Use --into new.`,
+        );
       }
       return target.owns && target.createDatabase
         ? fine
         : refuse("rights-missing-to-restore", swapNeeds(target));
     case "empty":
       if (target.state === "missing") {
-        return refuse("database-not-found", `There is no database "${database}". Create it empty, or use --into new.`);
+        return refuse(
+          "database-not-found",
+          `There is no database "${database}". Create it empty, or use --into new.`,
+        );
       }
       if (target.state === "occupied") {
         return refuse(
@@ -69,7 +78,11 @@ export function chooseInto(wanted: RestoreInto | undefined, target: TargetObserv
 }
 
 function defaultInto(target: TargetObservation): RestoreInto {
-  return target.state === "missing" ? "new" : target.state === "empty" && target.mayCreateInside ? "empty" : "swap";
+  return target.state === "missing"
+    ? "new"
+    : target.state === "empty" && target.mayCreateInside
+      ? "empty"
+      : "swap";
 }
 
 function swapNeeds(target: TargetObservation): string {
@@ -79,7 +92,9 @@ function swapNeeds(target: TargetObservation): string {
     ...(target.createDatabase ? [] : ["may not create databases"]),
   ].join(" and ");
   const ways = [
-    ...(target.createDatabase ? ["--into new (a new database beside it, which you point the application to)"] : []),
+    ...(target.createDatabase
+      ? ["--into new (a new database beside it, which you point the application to)"]
+      : []),
     "--into empty with the URL of an empty database",
     "--into in-place (in one transaction; cannot be undone by a swap)",
   ];
@@ -115,10 +130,28 @@ export function planHashInput(plan: Omit<RestorePlan, "hash">): string {
 }
 
 function hashedDatabase(plan: DatabasePlan, restoreId: string): unknown {
-  const { target, into, url, serverVersion, createDatabase, noOwner, noTablespaces, createRoles, endSessions } = plan;
+  const {
+    target,
+    into,
+    url,
+    serverVersion,
+    createDatabase,
+    noOwner,
+    noTablespaces,
+    createRoles,
+    endSessions,
+  } = plan;
   const own = restoreId.replace(/^[a-z]+-/, "").replaceAll("-", "_");
   return {
-    target, into, url, serverVersion, createDatabase, noOwner, noTablespaces, createRoles, endSessions,
+    target,
+    into,
+    url,
+    serverVersion,
+    createDatabase,
+    noOwner,
+    noTablespaces,
+    createRoles,
+    endSessions,
     rows: plan.rows,
     bytes: plan.bytes,
     form: plan.form,
@@ -156,7 +189,11 @@ export function selectTables(asked: readonly string[], tables: readonly Selectab
 }
 
 const spellings = ({ schema, name }: SelectableTable): string[] => [
-  `${schema}.${name}`, `${quoted(schema)}.${quoted(name)}`, `${schema}.${quoted(name)}`, `${quoted(schema)}.${name}`, name,
+  `${schema}.${name}`,
+  `${quoted(schema)}.${quoted(name)}`,
+  `${schema}.${quoted(name)}`,
+  `${quoted(schema)}.${name}`,
+  name,
 ];
 
 /** `1.2 GB`: for sentences. */
