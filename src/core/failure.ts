@@ -91,7 +91,7 @@ export const failures = define({
   "source-empty": {
     kind: "refused",
     meaning: "The source of files holds no file, or the filters leave none.",
-    remedy: "Check that it is mounted; allow it with --max-shrink 1 if it is really empty.",
+    remedy: "Check that it is mounted; allow it with --max-shrink 100% if it is really empty.",
   },
   "source-shrank": {
     kind: "refused",

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import {
   appendFileSync,
   chmodSync,
+  lstatSync,
   mkdirSync,
   renameSync,
   rmSync,
@@ -137,8 +138,9 @@ describe("a backup of files", () => {
   });
 
   test("reads again what changed just before it was read: its clock may not have ticked", async () => {
-    const now = { ...place.run, clock: { nowMs: () => Date.now() } };
     make("folder/fresh.txt", "fresh");
+    const changedAtMs = lstatSync(join(source, "folder/fresh.txt")).ctimeMs;
+    const now = { ...place.run, clock: { nowMs: () => changedAtMs + 1 } };
     await storeFiles(place, source, { number: 1, run: now });
     const entries = await entriesOf(place, await sealFiles(place, source, { number: 1, run: now }));
     expect(entries.find(({ key }) => key === "folder/fresh.txt")?.version).toBeUndefined();

@@ -1,6 +1,6 @@
 import { Failure } from "../core/failure.ts";
 import { backupPrefix } from "../core/repository/layout.ts";
-import { isPackName, type StoredAt } from "../core/repository/manifest.ts";
+import { isPackName, type FileKey, type StoredAt } from "../core/repository/manifest.ts";
 import type { FilesComponent } from "../core/repository/metadata.ts";
 import type { BackupKeys } from "./backup-keys.ts";
 import { manifestBatches } from "./read-manifest.ts";
@@ -19,27 +19,45 @@ export async function checkReferences(
   backupId: string,
   files: FilesComponent,
   keys: BackupKeys,
+  needs: ReferenceNeeds = sealing,
 ): Promise<void> {
   /** Bytes that each pack must have at least. */
   const packs = new Map<string, number>();
   const referred = new Set(files.references);
   for await (const batch of manifestBatches(run, backupId, files.manifest, keys)) {
-    for (const { stored } of batch) {
-      if (stored === undefined) continue;
+    for (const { key, stored } of batch) {
+      if (stored === undefined || !needs.isNeeded(key)) continue;
       const owner = stored.backup ?? backupId;
       if (owner !== backupId && !referred.has(owner)) throw unlisted(backupId, owner);
       const name = backupPrefix(run.context.projectId, owner) + stored.file;
       const end = stored.offset + stored.length;
-      if (!isPackName(stored.file)) await assertStored(run, name, end, stored);
+      if (!isPackName(stored.file)) await assertStored(run, name, end, needs, stored);
       else if (end > (packs.get(name) ?? 0)) packs.set(name, end);
     }
   }
-  for (const [name, end] of packs) await assertStored(run, name, end);
+  for (const [name, end] of packs) await assertStored(run, name, end, needs);
   for (const owner of referred) if (keys.filesOf(owner) === undefined) throw missingKey(backupId, owner);
 }
 
+/** Which entries must be there, and what to do where they are not. */
+export interface ReferenceNeeds {
+  readonly isNeeded: (key: FileKey) => boolean;
+  readonly advice: string;
+}
+
+const sealing: ReferenceNeeds = {
+  isNeeded: () => true,
+  advice: "Nothing was sealed. Run the backup again: what is missing will be read from the source.",
+};
+
 /** A pack has at least `sizeBytes` bytes, a file of its own exactly. */
-async function assertStored(run: TaskRun, name: string, sizeBytes: number, single?: StoredAt): Promise<void> {
+async function assertStored(
+  run: TaskRun,
+  name: string,
+  sizeBytes: number,
+  { advice }: ReferenceNeeds,
+  single?: StoredAt,
+): Promise<void> {
   const found = await run.store.head(name);
   if (
     found !== undefined &&
@@ -50,8 +68,7 @@ async function assertStored(run: TaskRun, name: string, sizeBytes: number, singl
     found === undefined ? "is not there" : `has ${found.sizeBytes} bytes where ${sizeBytes} are needed`;
   throw new Failure(
     "backup-incomplete",
-    `${name}, which this backup refers to, ${what} in ${run.store.url}. It was deleted meanwhile or the store lost ` +
-      "it; nothing was sealed. Run the backup again: what is missing will be read from the source.",
+    `${name}, which this backup refers to, ${what} in ${run.store.url}: it was deleted or the store lost it. ${advice}`,
   );
 }
 

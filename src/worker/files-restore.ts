@@ -1,12 +1,13 @@
 import type { RestoreFilesEvidence } from "../contract/operations.ts";
-import type { SourceEntry } from "../core/ports/file-source.ts";
+import { SourceError, type SourceEntry } from "../core/ports/file-source.ts";
+import { Failure } from "../core/failure.ts";
 import type { FileTarget } from "../core/ports/file-target.ts";
 import { showKey, type FileKey, type ManifestEntry } from "../core/repository/manifest.ts";
 import type { FilesPlan } from "../core/restore/restore.ts";
 import type { BackupKeys } from "./backup-keys.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import { ContentReader } from "./read-files.ts";
-import { smallFileBytes, SourceReader } from "./read-source-file.ts";
+import { ChangingError, smallFileBytes, SourceReader } from "./read-source-file.ts";
 import { ProgressReporter } from "./report-progress.ts";
 import { StoredBytesWriter } from "./stored-bytes-writer.ts";
 import type { FileChange } from "./target-changes.ts";
@@ -111,6 +112,20 @@ export class FilesRestore {
   }
 
   async #keepOld(found: SourceEntry): Promise<ManifestEntry | undefined> {
+    try {
+      return await this.#storeOld(found);
+    } catch (cause) {
+      if (!(cause instanceof ChangingError || cause instanceof SourceError)) throw cause;
+      throw new Failure(
+        "restore-target-changed",
+        `${showKey(found.key)} in ${this.#in.target.url} would be replaced, but its present content cannot be kept: ` +
+          `${cause.message}. Nothing of it was changed. Stop what writes there and run the restore again, or undo it.`,
+        { cause },
+      );
+    }
+  }
+
+  async #storeOld(found: SourceEntry): Promise<ManifestEntry | undefined> {
     if (found.kind === "special") {
       this.#warn(
         `${showKey(found.key)} is a ${found.problem?.message ?? "special file"}; an undo cannot bring it back.`,

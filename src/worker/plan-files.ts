@@ -4,8 +4,15 @@ import type { FileTarget } from "../core/ports/file-target.ts";
 import { showKey, type FileKey, type ManifestEntry } from "../core/repository/manifest.ts";
 import { whyNotRestorable } from "../core/restore/restorable-key.ts";
 import type { FilesPlan, PlanNote } from "../core/restore/restore.ts";
+import { checkReferences } from "./check-references.ts";
 import { ProgressReporter } from "./report-progress.ts";
-import { changeOptions, openRestoreSource, openRestoreTarget } from "./restore-target.ts";
+import {
+  changeOptions,
+  includedKeys,
+  openRestoreSource,
+  openRestoreTarget,
+  type RestoreSource,
+} from "./restore-target.ts";
 import { findChanges, type FileChange } from "./target-changes.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -33,8 +40,8 @@ export async function planFiles(task: TaskOf<"plan-restore">, run: TaskRun): Pro
   const source = await openRestoreSource(run, spec.backupId);
   const target = openRestoreTarget(spec.storage.url, restoreId);
   try {
-    const blockers = blockersOf(target);
     const wishes = { url: target.url, mode: spec.storage.mode, include };
+    const blockers = [...blockersOf(target), ...(await missingBlocker(run, source, include))];
     const counted = await countChanges(run, target, source.entries(), restoreId, wishes, blockers.length > 0);
     const plan: FilesPlan = { ...wishes, ...counted.counts };
     return {
@@ -134,6 +141,25 @@ function blockersOf(target: FileTarget): PlanNote[] {
   if (found.isWritable) return [];
   const message = `This user may not write to ${target.url}. Give write and search rights, or run as its owner.`;
   return [{ code: "target-not-writable", message }];
+}
+
+/** Every stored file that the restore will read is there; its content is verified as it is read. */
+async function missingBlocker(
+  run: TaskRun,
+  { metadata, keys }: RestoreSource,
+  include: readonly string[],
+): Promise<PlanNote[]> {
+  const { files } = metadata.components;
+  if (files === undefined) return [];
+  const isNeeded = includedKeys(include);
+  const advice = "Restore from another backup or copy, or only what is whole with --include.";
+  try {
+    await checkReferences(run, metadata.backupId, files, keys, { isNeeded, advice });
+    return [];
+  } catch (error) {
+    if (!(error instanceof Failure) || error.kind !== "integrity") throw error;
+    return [{ code: error.code, message: error.message }];
+  }
 }
 
 function spaceBlocker(target: FileTarget, bytesToWrite: number): PlanNote[] {

@@ -12,17 +12,21 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   backUpFolder,
   openFilesPlace,
   planTo,
+  restoreIdOf,
   restoreTo,
   settleTimes,
   snapshot,
   undoTo,
   type FilesPlace,
 } from "../../test/support/files-run.ts";
+import { Failure } from "../core/failure.ts";
+import { openRestoreTarget } from "./restore-target.ts";
 
 let place: FilesPlace;
 let source: string;
@@ -158,6 +162,71 @@ describe("a restore of files", () => {
     expect((await planTo(place, join(target, "below"), backupId)).blockers).toMatchObject([
       { code: "target-not-a-folder" },
     ]);
+  });
+
+  test("is blocked where stored bytes are missing, unless they are not needed", async () => {
+    await place.run.store.delete(`backups/retail/${backupId}/a1/files/pack-000001`);
+    const { blockers } = await planTo(place, target, backupId);
+    expect(blockers).toMatchObject([{ code: "backup-incomplete" }]);
+    expect((await planTo(place, target, backupId, { include: ["large.bin", "empty/"] })).blockers).toEqual(
+      [],
+    );
+  });
+
+  test("from damaged bytes fails, puts nothing damaged in place, and comes undone", async () => {
+    const name = `backups/retail/${backupId}/a1/files/pack-000001`;
+    const pieces: Buffer[] = [];
+    for await (const piece of place.run.store.read(name)) pieces.push(Buffer.from(piece));
+    const pack = Buffer.concat(pieces);
+    pack[pack.length - 5] = (pack[pack.length - 5] ?? 0) ^ 1;
+    await place.run.store.replace(name, pack);
+    writeFileSync(join(source, "docs/a.txt"), "changed");
+    const before = snapshot(source);
+    rmSync(join(source, "n".repeat(255)));
+    const broken = snapshot(source);
+    await expect(restoreTo(place, source, backupId)).rejects.toMatchObject({ code: "data-damaged" });
+    await undoTo(place, source);
+    expect(snapshot(source)).toEqual(broken);
+    expect(before.length).toBe(broken.length + 1);
+  });
+
+  test("that meets a full disk says so and comes undone", async () => {
+    writeFileSync(join(source, "docs/a.txt"), "changed");
+    const before = snapshot(source);
+    const inner = openRestoreTarget(pathToFileURL(source).href, restoreIdOf(1));
+    const full = new Proxy(inner, {
+      get(object, member) {
+        if (member === "writeFile") {
+          return () => Promise.reject(new Failure("disk-full", "There is no space left."));
+        }
+        const value: unknown = Reflect.get(object, member);
+        return typeof value === "function" ? (value.bind(object) as unknown) : value;
+      },
+    });
+    await expect(restoreTo(place, source, backupId, { target: full })).rejects.toMatchObject({
+      code: "disk-full",
+    });
+    await undoTo(place, source);
+    expect(snapshot(source)).toEqual(before);
+  });
+
+  test("never takes a key that leads out of the target", () => {
+    for (const key of [
+      "../x",
+      "a/../../x",
+      "/etc/passwd",
+      "a//b",
+      "./x",
+      "a/.",
+      "zero\0",
+      `${"n".repeat(256)}/x`,
+    ]) {
+      const inside = openRestoreTarget(pathToFileURL(source).href, restoreIdOf(1));
+      expect(() => inside.look(key)).toThrowError(
+        expect.objectContaining({ code: "path-not-restorable" }) as Failure,
+      );
+      expect(() => inside.makeFolder(`${key}/`)).toThrowError("cannot be restored to a folder");
+    }
   });
 
   test("undone leaves what was changed after it, and names it", async () => {

@@ -39,7 +39,7 @@ export function openRestoreTarget(url: string, restoreId: string): FileTarget {
 }
 
 /** The patterns of a selective restore; everything where there are none. */
-function includedKeys(include: readonly string[]): (key: FileKey) => boolean {
+export function includedKeys(include: readonly string[]): (key: FileKey) => boolean {
   return include.length === 0 ? () => true : compilePatterns(include);
 }
 

@@ -3,7 +3,7 @@ import type { FileFilter } from "../core/files/filter.ts";
 import { mergeJoin } from "../core/files/merge-join.ts";
 import { SourceError, type SourceEntry } from "../core/ports/file-source.ts";
 import type { FileTarget } from "../core/ports/file-target.ts";
-import type { FileKey, ManifestEntry } from "../core/repository/manifest.ts";
+import { showKey, type FileKey, type ManifestEntry } from "../core/repository/manifest.ts";
 import { compareFacts, compareWithTarget } from "../core/restore/compare-files.ts";
 import { Breather } from "./breather.ts";
 
@@ -264,7 +264,7 @@ class ChangeFinder {
     if (this.#cleared.some((folder) => listed.key.startsWith(folder))) return;
     if (listed.problem?.reason === "special") {
       this.#options.onNote?.(
-        `${listed.key} is a ${listed.problem.message}, which could not be put back: it stays.`,
+        `${showKey(listed.key)} is a ${listed.problem.message}, which could not be put back: it stays.`,
       );
     } else if (listed.kind === "directory") this.#doomed.push(listed);
     else changes.push({ do: "remove", key: listed.key, found: listed });

@@ -25,7 +25,7 @@ export function sourceProblem(facts: {
     return new Failure(
       "source-empty",
       `There is no file in ${url}. Is it mounted, and do the filters leave something? To back up an empty source ` +
-        "all the same, give --max-shrink 1.",
+        "all the same, give --max-shrink 100%.",
     );
   }
   if (before === undefined) return undefined;
@@ -35,6 +35,6 @@ export function sourceProblem(facts: {
     "source-shrank",
     `${url} holds ${now.files} files with ${now.bytes} bytes; at ${before.backupId} it held ${before.files} with ` +
       `${before.bytes}. That is less than the allowed ${Math.round(least * 100)} %. Look whether something is ` +
-      "missing; if not, allow it with --max-shrink 1.",
+      "missing; if not, allow it with --max-shrink 100%.",
   );
 }

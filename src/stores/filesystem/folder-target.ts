@@ -87,14 +87,15 @@ class FolderTarget implements FileTarget {
 
   look(key: FileKey): SourceEntry | undefined {
     const path = this.#find(key);
-    const facts =
-      path === undefined ? undefined : lstatSync(toPath(path), { bigint: true, throwIfNoEntry: false });
-    if (path === undefined || facts === undefined) return undefined;
-    const bare = key.endsWith("/") ? key.slice(0, -1) : key;
-    const entry = describe(facts.isDirectory() ? `${bare}/` : bare, facts);
-    return entry.kind === "symlink"
-      ? { ...entry, target: readlinkSync(toPath(path), { encoding: "latin1" }) }
-      : entry;
+    if (path === undefined) return undefined;
+    return this.#try("look at", key, () => {
+      const facts = lstatSync(toPath(path), { bigint: true, throwIfNoEntry: false });
+      if (facts === undefined) return undefined;
+      const bare = key.endsWith("/") ? key.slice(0, -1) : key;
+      const entry = describe(facts.isDirectory() ? `${bare}/` : bare, facts);
+      if (entry.kind !== "symlink") return entry;
+      return { ...entry, target: readlinkSync(toPath(path), { encoding: "latin1" }) };
+    });
   }
 
   open(key: FileKey): SourceContent {
@@ -219,7 +220,7 @@ class FolderTarget implements FileTarget {
 
   #find(key: FileKey): string | undefined {
     assertRestorable(key);
-    return this.#folders.find(key);
+    return this.#try("look at", key, () => this.#folders.find(key));
   }
 
   /** A path to write at: its folder must be there. */
