@@ -7,7 +7,7 @@ import type {
   Lc2Service,
   Waiting,
 } from "../contract/service.ts";
-import type { BrowseItem, PrepareBackupResult } from "../contract/worker-task.ts";
+import type { BrowseItem, DeleteBackupResult, PrepareBackupResult } from "../contract/worker-task.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
 import { Failure } from "../core/failure.ts";
@@ -138,7 +138,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       const deleted = await runTaskAlone(parts, "delete-backup", task, {
         signal: waiting.signal,
         ...forward(waiting),
-      });
+      }).catch((error: unknown) => acceptNothingStored(parts, backupId, error));
       if (!options.dryRun) await mark(parts, place, { deletedAtMs: parts.clock.nowMs() });
       return deleted;
     },
@@ -298,6 +298,26 @@ async function refuseRunning(parts: EngineParts, backupId: string): Promise<void
     "still-running",
     `${backupId} is still being made. Wait for its end or cancel it, then delete it.`,
   );
+}
+
+/** A backup that failed may have stored nothing, not even a repository: then it only leaves the list. */
+async function acceptNothingStored(
+  parts: EngineParts,
+  backupId: string,
+  error: unknown,
+): Promise<DeleteBackupResult> {
+  const outcome = (await parts.catalog.getOperation(backupId))?.end?.outcome;
+  const { code } = Failure.from(error);
+  const isNothing = code === "backup-not-found" || code === "repository-not-found";
+  if (!isNothing || outcome === undefined || outcome === "Completed") throw error;
+  return {
+    keyringDestroyed: false,
+    deletedFiles: 0,
+    deletedBytes: 0,
+    keptFiles: 0,
+    keptBytes: 0,
+    filesKeyHeldBy: [],
+  };
 }
 
 /** A worker's progress and words, as events of the call. */

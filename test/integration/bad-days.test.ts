@@ -363,7 +363,7 @@ describe("a disk that ends, or is read-only", () => {
       expect(JSON.stringify(listed)).not.toContain(repository);
       await rm(join(large, "random.bin"));
       await writeFile(join(large, "small.txt"), "fits\n");
-      await line.run(["repository", "sweep", repository, "--older-than", "0s"]);
+      await line.run(["repository", "sweep", repository, "--min-age", "0s"]);
       const again = await backup(["--files", large, "--repository", repository]);
       expect(again.code, again.stderr).toBe(0);
     } finally {
@@ -441,6 +441,20 @@ describe("restore targets", () => {
   });
 });
 
+describe("a backup that failed", () => {
+  it("can be taken off the list, though it stored nothing", async () => {
+    await backup(["--files", join(files, "no"), "--repository", join(line.folder, "never-made")]);
+    const failed = await line.json(["backup", "list", "--status", "Failed"]);
+    const [newest] = failed["backups"] as { backupId: string }[];
+    const id = newest?.backupId ?? "";
+    const read = await line.run(["backup", "browse", id, "-o", "json"]);
+    expect(read.code, read.stderr).toBe(4);
+    const deleted = await line.run(["backup", "delete", id, "--yes"]);
+    expect(deleted.code, deleted.stderr).toBe(0);
+    expect(JSON.stringify(await line.json(["backup", "list"]))).not.toContain(id);
+  });
+});
+
 describe("two at once", () => {
   it("on one data folder both succeed", async () => {
     const [one, two] = await Promise.all([
@@ -477,7 +491,7 @@ describe("two at once", () => {
       shared,
     ]);
     expect(await line.run(["backup", "delete", mine.backupId, "--yes"])).toMatchObject({ code: 0 });
-    await line.run(["repository", "sweep", shared, "--older-than", "0s"]);
+    await line.run(["repository", "sweep", shared, "--min-age", "0s"]);
     const id = String(theirs["backupId"]);
     const verified = await other.run(["backup", "verify", id]);
     expect(verified.code, verified.stdout + verified.stderr).toBe(0);
