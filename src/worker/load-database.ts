@@ -69,7 +69,7 @@ async function loadRows(
   let reportedAtMs = 0;
   const work = async (): Promise<void> => {
     for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
-      const chunks = counted(readStoredFile(source.place, file), (length) => {
+      const chunks = counted(readStoredFile(source.place, file, { releasePieces: true }), (length) => {
         bytes += length;
         const nowMs = run.clock.nowMs();
         if (Math.abs(nowMs - reportedAtMs) < reportEveryMs) return;

@@ -119,6 +119,22 @@ describe("writing and reading", () => {
     expect(await readSmallFile(place, await writeSmallFile(place, name, plain))).toEqual(plain);
   });
 
+  test.each([0, 2])("released pieces are whole until the next one is asked for (level %i)", async (level) => {
+    const place = makePlace();
+    const plain = Buffer.concat([randomBytes(5_000_000), Buffer.alloc(5_000_000, "text "), randomBytes(9)]);
+    const file = await write(place, [plain], level);
+    const seen: Buffer[] = [];
+    const copies: Buffer[] = [];
+    for await (const piece of readStoredFile(place, file, { releasePieces: true })) {
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(seen.at(-1)?.length ?? 0).toBe(0);
+      seen.push(piece);
+      copies.push(Buffer.from(piece));
+    }
+    expect(copies.length).toBeGreaterThan(2);
+    expect(Buffer.concat(copies).equals(plain)).toBe(true);
+  });
+
   test("the reader is told of every stored byte", async () => {
     const place = makePlace();
     const file = await write(place, [randomBytes(3_000_000)]);

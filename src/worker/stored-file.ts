@@ -9,7 +9,13 @@ import type { ObjectStore, ObjectWriter } from "../core/ports/object-store.ts";
 import { associatedData, backupPrefix } from "../core/repository/layout.ts";
 import type { StoredFile } from "../core/repository/metadata.ts";
 import { StreamEncryptor, decryptStream } from "./streaming-aead.ts";
-import { FrameSplitter, compressFrame, decompressFrame, maximumFramePlainBytes } from "./zstd-frames.ts";
+import {
+  FrameSplitter,
+  compressFrame,
+  decompressFrame,
+  frameSlackBytes,
+  maximumFramePlainBytes,
+} from "./zstd-frames.ts";
 import type { Frame } from "./zstd-frames.ts";
 
 /** Where a stored file belongs, for its associated data. */
@@ -142,16 +148,26 @@ class EncryptedFileWriter implements StoredFileWriter {
   }
 }
 
+export interface ReadOptions {
+  /** Compares the SHA-256 of the stored form at the end, too. */
+  readonly verifyChecksum?: boolean;
+  readonly onStoredBytes?: (bytes: number) => void;
+  /**
+   * A piece is valid until the next one is asked for, then it is empty: halves the memory of whoever passes
+   * pieces on. Without it the pieces are the caller's to keep.
+   */
+  readonly releasePieces?: boolean;
+}
+
 /**
  * The plain bytes of a stored file, authenticated segment by segment. Rejects with `backup-incomplete`
- * when it is missing or short, `data-damaged` when a tag, a frame or the plain length is wrong. With
- * `verifyChecksum` the SHA-256 of the stored form is compared at the end too. The end of the iteration
- * is part of the evidence: who stops early has not verified the file.
+ * when it is missing or short, `data-damaged` when a tag, a frame or the plain length is wrong. The
+ * end of the iteration is part of the evidence: who stops early has not verified the file.
  */
 export async function* readStoredFile(
   place: StoredFilePlace,
   file: StoredFile,
-  options: { readonly verifyChecksum?: boolean; readonly onStoredBytes?: (bytes: number) => void } = {},
+  options: ReadOptions = {},
 ): AsyncGenerator<Buffer, void, undefined> {
   const what = `${file.name} of ${place.backupId}`;
   await checkSize(place, file, what);
@@ -167,6 +183,7 @@ export async function* readStoredFile(
     plainBytes += plain.length;
     if (plainBytes > file.plainBytes) break;
     yield plain;
+    if (options.releasePieces === true) releaseMemory(plain);
   }
   if (plainBytes !== file.plainBytes) {
     throw damaged(
@@ -210,7 +227,7 @@ async function* decompress(
   const splitter = new FrameSplitter(what);
   const ahead: Promise<Buffer>[] = [];
   const start = (frame: Frame): void => {
-    const plain = decompressFrame(frame, what);
+    const plain = decompressFrame(frame, what).finally(() => releaseMemory(frame.bytes));
     // Reported when its turn comes; the reader may have gone by then.
     plain.catch(() => undefined);
     ahead.push(plain);
@@ -218,11 +235,23 @@ async function* decompress(
   for await (const bytes of compressed) {
     for (const frame of splitter.push(bytes)) {
       start(frame);
-      if (ahead.length > framesInFlight) yield await (ahead.shift() as Promise<Buffer>);
+      if (ahead.length >= framesInFlight) yield await (ahead.shift() as Promise<Buffer>);
     }
+    releaseMemory(bytes);
   }
   for (const plain of ahead) yield await plain;
   splitter.finish();
+}
+
+/**
+ * Gives the memory of a large buffer back at once, where it owns all of it (zlib leaves a few bytes unused).
+ * Only for buffers that nobody else needs: they become empty. The collector alone lets tens of MiB a
+ * stream gather.
+ */
+function releaseMemory(bytes: Buffer): void {
+  const { buffer } = bytes;
+  const ownsIt = buffer.byteLength - bytes.length <= frameSlackBytes;
+  if (ownsIt && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 const advice =

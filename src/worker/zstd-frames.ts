@@ -15,6 +15,9 @@ export const maximumFramePlainBytes = 4 << 20;
 /** ZSTD_compressBound(4 MiB), header and checksum, rounded up: no frame of ours is longer. */
 const maximumFrameBytes = maximumFramePlainBytes + (maximumFramePlainBytes >> 7) + 1024;
 
+/** Room beyond a frame's plain bytes in its buffer, so that zlib sees at once that there is no more. */
+export const frameSlackBytes = 64;
+
 const compressOnPool = promisify(zstdCompress);
 const decompressOnPool = promisify(zstdDecompress);
 
@@ -40,8 +43,7 @@ export async function decompressFrame(frame: Frame, what: string): Promise<Buffe
   try {
     plain = await decompressOnPool(frame.bytes, {
       maxOutputLength: frame.plainBytes + 1,
-      // Room for all of it at once, and for zlib to see that there is no more.
-      chunkSize: frame.plainBytes + 64,
+      chunkSize: frame.plainBytes + frameSlackBytes,
     });
   } catch (cause) {
     throw new Failure("data-damaged", `${what} holds a zstd frame that does not decompress. ${advice}`, {
