@@ -135,7 +135,7 @@ class Verification {
     });
   }
 
-  /** False when it was left out. */
+  /** False when it was left out. A piece may not be kept: its memory is used again. */
   async #readFile(file: StoredFile, key: Uint8Array, take: (piece: Buffer) => void): Promise<boolean> {
     if (!this.#isWanted(file.name)) return false;
     this.#files += 1;
@@ -147,7 +147,8 @@ class Verification {
       key,
     };
     const onStoredBytes = (bytes: number) => this.#count(bytes);
-    for await (const piece of readStoredFile(place, file, { verifyChecksum: true, onStoredBytes })) {
+    const options = { verifyChecksum: true, releasePieces: true, onStoredBytes };
+    for await (const piece of readStoredFile(place, file, options)) {
       this.#run.signal.throwIfAborted();
       this.#plainBytes += piece.length;
       take(piece);
