@@ -7,28 +7,22 @@ import type { CatalogTables, OperationsTable } from "./schema.ts";
 
 type OperationQueries = Pick<
   Catalog,
-  | "createOperation"
-  | "getOperation"
-  | "listOperations"
-  | "listOpenOperations"
-  | "renewLease"
-  | "takeOver"
-  | "requestCancel"
-  | "startAttempt"
-  | "finishOperation"
+  "createOperation" | "getOperation" | "listOperations" | "listOpenOperations"
 >;
 
 export function createOperationQueries(
   database: Kysely<CatalogTables>,
   leaseNow: () => RawBuilder<number>,
 ): OperationQueries {
-  const leaseUntil = (seconds: number) => sql<number>`${leaseNow()} + ${seconds * 1000}`;
   return {
     createOperation: async (operation, lease) =>
       await database.transaction().execute(async (transaction) => {
         const added = await transaction
           .insertInto("operations")
-          .values({ ...toRow(operation), lease_until_ms: leaseUntil(lease.seconds) })
+          .values({
+            ...toRow(operation),
+            lease_until_ms: sql<number>`${leaseNow()} + ${lease.seconds * 1000}`,
+          })
           .onConflict((conflict) => conflict.doNothing())
           .executeTakeFirst();
         if ((added.numInsertedOrUpdatedRows ?? 0n) === 0n) return false;
@@ -75,73 +69,6 @@ export function createOperationQueries(
         .execute();
       return rows.map((row) => ({ operation: toOperation(row), leaseLeftMs: numberOf(row.lease_left_ms) }));
     },
-
-    renewLease: async (id, owner, seconds) => {
-      const changed = await database
-        .updateTable("operations")
-        .set({ lease_until_ms: leaseUntil(seconds) })
-        .where("id", "=", id)
-        .where("lease_owner", "=", owner)
-        .where("finished_at_ms", "is", null)
-        .executeTakeFirst();
-      return { held: changed.numUpdatedRows > 0n };
-    },
-
-    takeOver: async (id, from, to, lease) => {
-      const changed = await database
-        .updateTable("operations")
-        .set({ lease_owner: to, lease_until_ms: leaseUntil(lease.seconds) })
-        .where("id", "=", id)
-        .where("lease_owner", "=", from)
-        .where("finished_at_ms", "is", null)
-        .executeTakeFirst();
-      return changed.numUpdatedRows > 0n;
-    },
-
-    requestCancel: async (id) => {
-      const changed = await database
-        .updateTable("operations")
-        .set({ cancel_requested: 1 })
-        .where("id", "=", id)
-        .where("finished_at_ms", "is", null)
-        .executeTakeFirst();
-      return changed.numUpdatedRows > 0n;
-    },
-
-    startAttempt: async (id, owner, attempt, notBeforeMs) => {
-      const changed = await database
-        .updateTable("operations")
-        .set({ attempt, not_before_ms: notBeforeMs })
-        .where("id", "=", id)
-        .where("lease_owner", "=", owner)
-        .where("attempt", "=", attempt - 1)
-        .where("finished_at_ms", "is", null)
-        .executeTakeFirst();
-      return changed.numUpdatedRows > 0n;
-    },
-
-    finishOperation: async (id, owner, end) =>
-      await database.transaction().execute(async (transaction) => {
-        const changed = await transaction
-          .updateTable("operations")
-          .set({
-            finished_at_ms: end.finishedAtMs,
-            outcome: end.outcome,
-            failure: end.failure === undefined ? null : JSON.stringify(end.failure),
-          })
-          .where("id", "=", id)
-          .where("lease_owner", "=", owner)
-          .where("finished_at_ms", "is", null)
-          .executeTakeFirst();
-        if (changed.numUpdatedRows === 0n) return false;
-        await transaction
-          .updateTable("backups")
-          .set({ outcome: end.outcome, finished_at_ms: end.finishedAtMs })
-          .where("backup_id", "=", id)
-          .where("outcome", "is", null)
-          .execute();
-        return true;
-      }),
   };
 }
 

@@ -1,14 +1,11 @@
 import { sql, type Kysely, type Selectable } from "kysely";
 import type { FailureRecord } from "../core/failure.ts";
-import type { LogLine, OperationTask, TaskState } from "../core/operation/operation.ts";
-import { maximumLogLines, type Catalog } from "../core/ports/catalog.ts";
+import type { OperationTask, TaskState } from "../core/operation/operation.ts";
+import type { Catalog } from "../core/ports/catalog.ts";
 import { columnsOf, numberOf, parse, present, same } from "./columns.ts";
 import type { CatalogTables, TasksTable } from "./schema.ts";
 
-type TaskQueries = Pick<
-  Catalog,
-  "startTask" | "updateTask" | "removeTask" | "listTasks" | "appendLog" | "listLog"
->;
+type TaskQueries = Pick<Catalog, "startTask" | "updateTask" | "removeTask" | "listTasks">;
 
 export function createTaskQueries(database: Kysely<CatalogTables>): TaskQueries {
   /** Open operations of this id that `owner` holds: none or one. */
@@ -70,36 +67,6 @@ export function createTaskQueries(database: Kysely<CatalogTables>): TaskQueries 
         .orderBy("started_at_ms")
         .execute();
       return rows.map(toTask);
-    },
-
-    appendLog: async (operationId, line) => {
-      await database.transaction().execute(async (transaction) => {
-        const last = await transaction
-          .selectFrom("log_lines")
-          .select((eb) => eb.fn.max("line_number").as("number"))
-          .where("operation_id", "=", operationId)
-          .executeTakeFirst();
-        const number = Number(last?.number ?? 0) + 1;
-        await transaction
-          .insertInto("log_lines")
-          .values({ operation_id: operationId, line_number: number, ...line })
-          .execute();
-        await transaction
-          .deleteFrom("log_lines")
-          .where("operation_id", "=", operationId)
-          .where("line_number", "<=", number - maximumLogLines)
-          .execute();
-      });
-    },
-
-    listLog: async (operationId) => {
-      const rows = await database
-        .selectFrom("log_lines")
-        .select(["at", "level", "message"])
-        .where("operation_id", "=", operationId)
-        .orderBy("line_number")
-        .execute();
-      return rows.map((row) => ({ at: row.at, level: row.level as LogLine["level"], message: row.message }));
     },
   };
 }

@@ -1,12 +1,11 @@
 import type { Lc2Service } from "../contract/service.ts";
 import type { ScanRepositoryResult } from "../contract/worker-task.ts";
 import { validateProjectId } from "../core/backup/validate-backup.ts";
-import { forward } from "./backup-service.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { describeSealed } from "./run-backup.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, refuseProblems } from "./service-call.ts";
+import { beginCall, forward, refuseProblems } from "./service-call.ts";
 
 type RepositoryService = Pick<
   Lc2Service,

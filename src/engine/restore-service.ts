@@ -5,17 +5,17 @@ import type { RestoreRecord } from "../core/ports/catalog.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
 import { validateRestore } from "../core/restore/validate-restore.ts";
-import { forward, readOperation } from "./backup-service.ts";
 import { requestCancel } from "./cancel-operation.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
 import { OperationSession } from "./operation-session.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
+import { readOperation } from "./read-operation.ts";
 import { estimateTimes } from "./restore-history.ts";
 import { viewRestore } from "./restore-views.ts";
 import { makeRestoreSteps, type RestoreRequest } from "./run-restore.ts";
 import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, refuseProblems } from "./service-call.ts";
+import { beginCall, forward, refuseProblems } from "./service-call.ts";
 
 type RestoreService = Pick<
   Lc2Service,

@@ -1,8 +1,11 @@
-import type { Waiting } from "../contract/service.ts";
+import type { BackupReference, Waiting } from "../contract/service.ts";
+import type { BrowseItem } from "../contract/worker-task.ts";
 import type { Problem } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
-import type { EngineParts } from "./parts.ts";
+import { locateBackup, type BackupPlace } from "./locate-backup.ts";
+import { makeContext, type EngineParts } from "./parts.ts";
 import { recoverDeadOperations } from "./recover-operations.ts";
+import type { WorkMessage } from "./run-worker.ts";
 import { tendRetiredDatabases } from "./retired-databases.ts";
 
 /**
@@ -26,4 +29,38 @@ export function refuseProblems(problems: readonly Problem[]): void {
     isOneKind ? first.code : "request-invalid",
     problems.map(({ message }) => message).join(" "),
   );
+}
+
+/** Begins a call about one backup. */
+export async function openBackup(bareParts: EngineParts, reference: BackupReference, waiting: Waiting) {
+  const parts = await beginCall(bareParts, waiting);
+  const place = await locateBackup(parts, reference, waiting.signal);
+  return { parts, place, context: makeContext(parts, place) };
+}
+
+/** Notes a fact about a backup in this repository; the catalog may know the one in another. */
+export async function markBackupAt(
+  parts: EngineParts,
+  { backupId, projectId, repository }: BackupPlace,
+  fact: { readonly verifiedAtMs?: number; readonly deletedAtMs?: number },
+): Promise<void> {
+  const indexed = await parts.catalog.getBackup(backupId, projectId);
+  if (indexed?.repository === repository) await parts.catalog.markBackup(backupId, projectId, fact);
+}
+
+/** A worker's progress and words, as events of the call. */
+export function forward(
+  waiting: Waiting,
+  onItem?: (item: BrowseItem) => void,
+): { readonly onMessage: (message: WorkMessage) => void } {
+  return {
+    onMessage: (message) => {
+      if (message.type === "progress") waiting.onEvent({ type: "progress", progress: message.progress });
+      if (message.type === "item") onItem?.(message.item as BrowseItem);
+      if (message.type === "log") {
+        const { level, message: text } = message;
+        waiting.onEvent({ type: "log", line: { at: new Date().toISOString(), level, message: text } });
+      }
+    },
+  };
 }

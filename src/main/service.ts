@@ -5,8 +5,10 @@ import { openSqliteCatalog } from "../catalog/open-sqlite-catalog.ts";
 import type { Lc2Service, LogLine } from "../contract/service.ts";
 import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
+import { createBackupContents } from "../engine/backup-contents.ts";
 import { createBackupService } from "../engine/backup-service.ts";
 import type { EngineParts } from "../engine/parts.ts";
+import { createBackupReader } from "../engine/read-backups.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
 import { createRestoreService } from "../engine/restore-service.ts";
 import { createWorkerLauncher } from "../processes/launch-worker.ts";
@@ -69,6 +71,8 @@ export function openService(config: Config, options: ServiceOptions = {}): Lc2Se
   };
   return {
     ...createBackupService(parts),
+    ...createBackupReader(parts),
+    ...createBackupContents(parts),
     ...createRestoreService(parts),
     ...createRepositoryService(parts, async () => {
       const { KeyfileService } = await import("../keys/keyfile/keyfile-service.ts");

@@ -83,6 +83,13 @@ function affect(task: WorkerTask, id: string, run: TaskRun): TaskResults[TaskKin
         : {};
     case "plan-restore":
       return makePlan(task);
+    default:
+      return affectRestore(task, id);
+  }
+}
+
+function affectRestore(task: WorkerTask, id: string): TaskResults[TaskKind] {
+  switch (task.kind) {
     case "swap-database":
       if (task.lookOnly === true) return { swapped: existsSync(at(`swapped-${id}`)) };
       writeFileSync(at(`swapped-${id}`), "", { flag: "wx" });

@@ -97,6 +97,51 @@ describe("decideRestore", () => {
     expect(message).toContain('The database "shop" is as it was');
   });
 
+  it.each<[string, Partial<RestoreObservation>, string]>([
+    [
+      "all files had been replaced",
+      { ownerDied: true, tasks: { ...ready, discard: done } },
+      "All files of the plan had already been replaced",
+    ],
+    [
+      "no file is known to have been replaced",
+      { tasks: { ...loaded, files: lost, discard: done }, filesTouched: 0 },
+      "No file is known to have been replaced",
+    ],
+    [
+      "some files had been replaced",
+      { tasks: { ...loaded, files: lost, discard: done } },
+      "Some files of the plan had already been replaced",
+    ],
+    [
+      "the files could not be put back",
+      {
+        tasks: { ...ready, swap: failed(), look: done, "undo-files": failed("disk-full"), discard: done },
+        swapped: false,
+      },
+      `could not be put back: It broke. Run \`lc2 restore undo ${restoreId}\``,
+    ],
+    [
+      "what was loaded could not be removed",
+      { tasks: { plan: done, database: failed(), discard: failed("database-unreachable") } },
+      `could not be removed: It broke. \`lc2 restore undo ${restoreId}\` tries again`,
+    ],
+    [
+      "a worker died while it removed what was loaded",
+      { tasks: { plan: done, database: failed(), discard: lost } },
+      "The worker of the discard task ended without a result",
+    ],
+  ])("says at the end that %s", (_name, change, sentence) => {
+    const decision = decideRestore(observation(change));
+    expect(decision.type === "fail" ? decision.failure.message : "").toContain(sentence);
+  });
+
+  it("fails, with its files put back, when a swap says neither that it happened nor why not", () => {
+    const tasks = { ...ready, swap: done, "undo-files": done, discard: done };
+    const decision = decideRestore(observation({ tasks, swapped: false }));
+    expect(decision).toMatchObject({ type: "fail", failure: { code: "internal" } });
+  });
+
   it("puts nothing back while it is not known whether the swap happened", () => {
     const tasks = { ...ready, swap: lost, look: failed("database-unreachable") };
     const decision = decideRestore(observation({ tasks }));
