@@ -148,7 +148,8 @@ describe("a worker that is killed", () => {
 });
 
 describe("a process that stops and comes back", () => {
-  beforeEach(() => {
+  beforeEach(async () => {
+    await engine.close();
     engine = new FakeEngine(4);
   });
 
