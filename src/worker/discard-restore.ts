@@ -1,9 +1,10 @@
 import type { TaskOf, TaskResults } from "../contract/worker-task.ts";
 import { connectAdmin } from "../databases/postgres/admin-session.ts";
-import { resolveConnection } from "../databases/postgres/connection.ts";
+import { connect, resolveConnection, type Connection } from "../databases/postgres/connection.ts";
 import { dropOwnDatabase } from "../databases/postgres/create-database.ts";
 import { clearFilling } from "../databases/postgres/fill-database.ts";
 import { readDatabaseState } from "../databases/postgres/marker.ts";
+import { dropStage } from "../databases/postgres/place-tables.ts";
 import { allowConnections } from "../databases/postgres/swap-databases.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -19,6 +20,9 @@ export async function discardRestore(
   if (plan === undefined) return { dropped: [] };
   const connection = await resolveConnection(plan.url, run.env);
   const dropped: string[] = [];
+  if (plan.tables !== undefined && (await dropStagedTables(connection, task.restoreId))) {
+    dropped.push(`tables brought into ${plan.target}`);
+  }
   if (plan.into === "empty" && (await clearFilling(connection, task.restoreId))) {
     dropped.push(`everything in ${plan.target}`);
   }
@@ -30,10 +34,20 @@ export async function discardRestore(
         await allowConnections(admin, [plan.target]);
       }
       const states = ["loading", "loaded"];
-      if (await dropOwnDatabase(admin, plan.loadInto, task.restoreId, { states })) dropped.push(plan.loadInto);
+      if (await dropOwnDatabase(admin, plan.loadInto, task.restoreId, { states }))
+        dropped.push(plan.loadInto);
     } finally {
       await admin.end();
     }
   }
   return { dropped };
+}
+
+async function dropStagedTables(connection: Connection, restoreId: string): Promise<boolean> {
+  const client = await connect(connection, { applicationName: "lc2 restore" });
+  try {
+    return await dropStage(client, restoreId);
+  } finally {
+    await client.end();
+  }
 }

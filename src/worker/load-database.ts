@@ -14,6 +14,14 @@ import type { TaskRun } from "./task.ts";
 /** Called between steps; throws when the work must not go on. */
 export type BetweenSteps = () => Promise<void>;
 
+/** Only some of a backup. */
+export interface LoadSelection {
+  /** Whether an entry of the main archive's definitions is made. */
+  readonly selects: (dumpId: number) => boolean;
+  /** Tables whose rows, and sequences whose values, are loaded. */
+  readonly tables: readonly { readonly schema: string; readonly name: string }[];
+}
+
 /**
  * Definitions, rows, indexes and constraints, grants: all of a backup into one database. Rows go from the store
  * through decryption and decompression into pg_restore, several archives at once; no row touches a disk here.
@@ -25,14 +33,21 @@ export async function loadDatabase(
   target: RestoreTarget,
   run: TaskRun,
   between: BetweenSteps,
+  selection?: LoadSelection,
 ): Promise<void> {
   const options: ArchiveOptions = {
+    ...(selection === undefined ? {} : { tables: selection.tables }),
     noOwner: plan.noOwner,
     noTablespaces: plan.noTablespaces ?? false,
     jobs: plan.jobs,
   };
   const leftOut = new Set(plan.leaveOut.map((item) => item.dumpId));
-  const lists = await writeLists(target, source.tocFile, run.scratchDirectory, (id) => !leftOut.has(id));
+  const lists = await writeLists(
+    target,
+    source.tocFile,
+    run.scratchDirectory,
+    (id) => !leftOut.has(id) && (selection?.selects(id) ?? true),
+  );
   const say = (phase: string, bytes: number): void =>
     run.report({
       type: "progress",

@@ -156,7 +156,7 @@ function rolesToCreate(target: ObservedTarget, source: DatabaseSource, blockers:
 }
 
 /** The source's encoding and locale where the target's system has them; else the target's, which is said. */
-function chooseForm(
+export function chooseForm(
   target: ObservedTarget,
   source: DatabaseSource,
   warnings: string[],

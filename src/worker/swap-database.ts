@@ -3,9 +3,10 @@ import type { TaskOf, TaskResults } from "../contract/worker-task.ts";
 import { Failure } from "../core/failure.ts";
 import type { DatabasePlan } from "../core/restore/restore.ts";
 import { connectAdmin } from "../databases/postgres/admin-session.ts";
-import { resolveConnection } from "../databases/postgres/connection.ts";
+import { connect, resolveConnection, type Connection } from "../databases/postgres/connection.ts";
 import { hasFillingMark, removeFillingMark } from "../databases/postgres/fill-database.ts";
 import { readDatabaseState, type DatabaseState } from "../databases/postgres/marker.ts";
+import { arePlaced, placeTables } from "../databases/postgres/place-tables.ts";
 import { allowConnections, renameTogether } from "../databases/postgres/swap-databases.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -22,11 +23,14 @@ export async function swapDatabase(task: TaskOf<"swap-database">, run: TaskRun):
   if (plan === undefined || plan.into === "in-place") return { swapped: false };
   const lookOnly = task.lookOnly ?? false;
   const connection = await resolveConnection(plan.url, run.env);
+  if (plan.tables !== undefined) return await placeChosenTables(task, plan, connection, run);
   if (plan.into === "empty") {
     if (!lookOnly) await removeFillingMark(connection, task.restoreId);
     return { swapped: !(await hasFillingMark(connection, task.restoreId)) };
   }
-  const avoid = [plan.target, plan.loadInto, plan.retireAs, plan.finalName].filter((name) => name !== undefined);
+  const avoid = [plan.target, plan.loadInto, plan.retireAs, plan.finalName].filter(
+    (name) => name !== undefined,
+  );
   const admin = await connectAdmin(connection, avoid);
   try {
     const swap: Swap = { admin, plan, restoreId: task.restoreId, run };
@@ -40,6 +44,27 @@ export async function swapDatabase(task: TaskOf<"swap-database">, run: TaskRun):
     return { swapped: true, ...(plan.retireAs === undefined ? {} : { retiredDatabase: plan.retireAs }) };
   } finally {
     await admin.end();
+  }
+}
+
+/** Tables that were restored by themselves go from the restore's schema into their place. */
+async function placeChosenTables(
+  task: TaskOf<"swap-database">,
+  plan: DatabasePlan,
+  connection: Connection,
+  run: TaskRun,
+): Promise<SwapResult> {
+  const client = await connect(connection, { applicationName: "lc2 restore" });
+  try {
+    const tables = plan.tables ?? [];
+    if (task.lookOnly === true) return { swapped: await arePlaced(client, task.restoreId, tables) };
+    const { foreignKeysToMake } = await import("./restore-tables.ts");
+    const keys = await foreignKeysToMake(run, task.plan.backupId, plan);
+    const undo = plan.undoSchema === undefined ? {} : { undoSchema: plan.undoSchema };
+    await placeTables(client, task.restoreId, { tables, ...undo }, keys);
+    return { swapped: true };
+  } finally {
+    await client.end();
   }
 }
 

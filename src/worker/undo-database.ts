@@ -21,7 +21,7 @@ export async function undoDatabase(
 ): Promise<DatabaseUndo> {
   const connection = await resolveConnection(plan.url, run.env);
   if (plan.tables !== undefined) {
-    return await (await import("./undo-tables.ts")).undoTables(restoreId, plan, connection, run);
+    return await (await import("./undo-tables.ts")).undoTables(restoreId, plan, connection);
   }
   if (plan.into === "in-place") {
     throw new Failure(

@@ -31,6 +31,9 @@ export const sideSchemaName = (restoreId: string): string => `lc2_${restoreSuffi
 /** Where replaced tables are kept. */
 export const undoSchemaName = (restoreId: string): string => `lc2_undo_${restoreSuffix(restoreId)}`;
 
+/** Where restored tables are kept once the restore is undone. */
+export const undoneSchemaName = (restoreId: string): string => `lc2_undone_${restoreSuffix(restoreId)}`;
+
 /** Marks a target that was empty and is being filled, and tables being moved. */
 export const markerSchemaName = (restoreId: string): string => `lc2_loading_${restoreSuffix(restoreId)}`;
 

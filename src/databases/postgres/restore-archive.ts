@@ -8,6 +8,8 @@ export interface ArchiveOptions {
   readonly noOwner: boolean;
   readonly noTablespaces: boolean;
   readonly jobs: number;
+  /** Rows of these tables, and values of these sequences, only; all where it is absent. */
+  readonly tables?: readonly { readonly schema: string; readonly name: string }[];
 }
 
 /** The list files of the steps of a restore, each naming the entries that step makes. */
@@ -82,6 +84,9 @@ export async function restoreRows(
     "--section=data",
     "--no-privileges",
     "--exit-on-error",
+    // A name of several schemas loads more than is wanted, into a scratch database: harmless.
+    ...[...new Set((options.tables ?? []).map(({ schema }) => `--schema=${schema}`))],
+    ...(options.tables ?? []).map(({ name }) => `--table=${name}`),
   ]);
   tool.stdout.resume();
   let fed: boolean;
@@ -95,7 +100,8 @@ export async function restoreRows(
   const outcome = await tool.ended;
   target.signal.throwIfAborted();
   if (outcome.exitCode !== 0) throw restoreToolFailure(outcome, "loading rows", target.connection.database);
-  if (!fed) {
+  // With chosen tables pg_restore stops reading after the last of them; their rows are counted afterwards.
+  if (!fed && options.tables === undefined) {
     throw new Failure(
       "restore-tool-failed",
       `pg_restore ended before it had read the whole archive into "${target.connection.database}". Restore again.`,

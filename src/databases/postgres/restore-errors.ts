@@ -74,6 +74,12 @@ function adviceFor(stderr: string): string | undefined {
       "in the source (ALTER FUNCTION … SET search_path = …) and back up again: the tools restore with an empty one."
     );
   }
+  if (/cannot drop .* because other objects depend on it/.test(stderr)) {
+    return (
+      "Something that the backup does not have uses it. Drop or move that, or restore without --into in-place: a swap " +
+      "takes the whole database's place. The target was left as it was."
+    );
+  }
   if (/permission denied|must be owner|must be superuser|must be (?:able to SET|a member of)/.test(stderr)) {
     return "The role may not create this. Restore as the database's owner or a superuser, or with --no-owner.";
   }

@@ -101,7 +101,7 @@ export function countingPlan(tables: readonly InventoryTable[]): CountedTable[] 
   return [...single, ...whole.map(({ schema, name, rows }) => ({ schema, name, rows, tree: true }))];
 }
 
-async function countTables(
+export async function countTables(
   connection: Connection,
   wanted: readonly CountedTable[],
   options: VerifyOptions,
