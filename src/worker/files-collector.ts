@@ -22,11 +22,13 @@ import { RateLimiter } from "./rate-limiter.ts";
 import { ChangingError, smallFileBytes, SourceReader, type ReadFile } from "./read-source-file.ts";
 import { ReferenceChecker } from "./reference-checker.ts";
 import { ProgressReporter } from "./report-progress.ts";
-import { StoredBytesWriter } from "./stored-bytes-writer.ts";
+import { StoredBytesWriter, type Placement } from "./stored-bytes-writer.ts";
 import type { TaskRun } from "./task.ts";
 
 const emptySha256 = hash("sha256", "");
 const namesShown = 10;
+const waitingEntries = 4096;
+const waitingBytes = 4 << 20;
 
 export interface CollectorInput {
   readonly source: FileSource;
@@ -64,6 +66,10 @@ export class FilesCollector {
   readonly #progress: ProgressReporter;
   #skipped: LineWriter | undefined;
   #skippedObjects = 0;
+  /** Entries in their order from the first whose bytes are still on their way. */
+  readonly #waiting: { readonly entry: ManifestEntry; readonly placement: Placement | undefined }[] = [];
+  /** Of new content, since it was last looked which entries have their place. */
+  #waitingBytes = 0;
   readonly #unreadable: string[] = [];
   #unreadableObjects = 0;
   #changingObjects = 0;
@@ -131,9 +137,11 @@ export class FilesCollector {
 
   /** Ends the attempt's files. Rejects, with nothing lost for the next attempt, when the source is not as it should be. */
   async finish(): Promise<{ facts: CollectedFacts; referenceKeys: ReadonlyMap<string, Buffer> }> {
+    await this.#bytes.closePack();
+    await this.#writeWaiting();
     const problem = this.#unreadableFailure() ?? this.#shrinkFailure();
     if (problem !== undefined) {
-      await this.#bytes.flush();
+      await this.#bytes.writeJournal();
       throw problem;
     }
     await this.#bytes.finish();
@@ -205,8 +213,9 @@ export class FilesCollector {
     const same = await this.#findSameContent(read, candidates);
     if (same !== undefined)
       return this.#writeFile(this.#settle(read), { sha256: read.sha256, stored: same }, "unchanged");
-    const stored = await this.#bytes.storeSmall(read.content);
-    await this.#writeStored(read, stored);
+    const placement = this.#bytes.storeSmall(read.content);
+    await this.#writeStored(read, placement);
+    await this.#bytes.room();
   }
 
   async #readLarge(entry: SourceEntry, candidates: readonly Candidate[]): Promise<void> {
@@ -223,12 +232,21 @@ export class FilesCollector {
         return this.#writeFile(this.#settle(looked), { sha256: looked.sha256, stored: same }, "unchanged", 0);
       }
     }
-    const read = await this.#reader.readLarge(entry.key, (pieces, facts) =>
-      this.#bytes.storeLarge(this.#countPieces(pieces), facts.sizeBytes),
+    if (this.#bytes.isJournalDue(entry.sizeBytes)) await this.#writeJournal();
+    const read = await this.#reader.readLarge(entry.key, (pieces) =>
+      this.#bytes.storeLarge(this.#countPieces(pieces)),
     );
     if (read.facts.sizeBytes === 0)
       return this.#writeFile(this.#settle(read), { sha256: emptySha256 }, "new");
-    await this.#writeStored(read, read.content, 0);
+    await this.#writeStored(read, { stored: read.content }, 0);
+    if (this.#bytes.isJournalDue()) await this.#writeJournal();
+  }
+
+  /** Makes everything stored so far safe from a kill. */
+  async #writeJournal(): Promise<void> {
+    await this.#bytes.closePack();
+    await this.#writeWaiting();
+    await this.#bytes.writeJournal();
   }
 
   async *#countPieces(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
@@ -251,10 +269,10 @@ export class FilesCollector {
     return undefined;
   }
 
-  async #writeStored(read: ReadFile<unknown>, stored: StoredAt, progressBytes?: number): Promise<void> {
+  async #writeStored(read: ReadFile<unknown>, placement: Placement, progressBytes?: number): Promise<void> {
     const facts = this.#settle(read);
-    await this.#writeFile(facts, { sha256: read.sha256, stored }, "new", progressBytes);
-    await this.#bytes.record(toManifestEntry(facts, { sha256: read.sha256, stored }));
+    this.#countContent(facts, "new", progressBytes);
+    await this.#write(toManifestEntry(facts, { sha256: read.sha256 }), placement);
   }
 
   /**
@@ -339,15 +357,19 @@ export class FilesCollector {
     entry: SourceEntry,
     content: { readonly sha256?: string | undefined; readonly stored?: StoredAt },
     kind: "new" | "unchanged",
-    progressBytes: number = entry.sizeBytes,
+    progressBytes?: number,
   ): Promise<void> | undefined {
+    this.#countContent(entry, kind, progressBytes);
+    return this.#write(toManifestEntry(entry, content));
+  }
+
+  #countContent(entry: SourceEntry, kind: "new" | "unchanged", progressBytes = entry.sizeBytes): void {
     this.#countFile(entry);
     this.#now.files += 1;
     this.#now.bytes += entry.sizeBytes;
     if (kind === "new") this.#counts.newObjects += 1;
     else this.#counts.unchangedObjects += 1;
     this.#progress.add(progressBytes, 1);
-    return this.#write(toManifestEntry(entry, content));
   }
 
   #countFile(entry: { readonly sizeBytes: number }): void {
@@ -355,8 +377,40 @@ export class FilesCollector {
     this.#counts.sourceBytes += entry.sizeBytes;
   }
 
-  #write(entry: ManifestEntry): Promise<void> | undefined {
-    return this.#manifest.add(encodeEntry(entry));
+  /** An entry in its turn; with a placement its bytes were stored by this attempt, or are on their way. */
+  #write(entry: ManifestEntry, placement?: Placement): Promise<void> | undefined {
+    if (this.#waiting.length === 0 && placement === undefined) return this.#manifest.add(encodeEntry(entry));
+    this.#waiting.push({ entry, placement });
+    this.#waitingBytes += placement === undefined ? 0 : entry.sizeBytes;
+    // Not for every entry: asking costs more than waiting.
+    const isDue = (this.#waiting.length & 127) === 0 || this.#waitingBytes >= waitingBytes;
+    return isDue ? this.#writeSomeWaiting() : undefined;
+  }
+
+  async #writeSomeWaiting(): Promise<void> {
+    await this.#writeWaiting();
+    // Behind a small file whose batch is not full, unchanged ones could gather for ever.
+    if (this.#waiting.length < waitingEntries) return;
+    await this.#bytes.settle();
+    await this.#writeWaiting();
+  }
+
+  /** Writes what has its place, up to the first that has not. */
+  async #writeWaiting(): Promise<void> {
+    let written = 0;
+    for (const { entry, placement } of this.#waiting) {
+      if (placement === undefined) await this.#manifest.add(encodeEntry(entry));
+      else {
+        if (placement.stored === undefined) break;
+        const placed = { ...entry, stored: placement.stored };
+        await this.#manifest.add(encodeEntry(placed));
+        await this.#bytes.record(placed);
+      }
+      written += 1;
+    }
+    this.#waiting.splice(0, written);
+    this.#waitingBytes = 0;
+    await this.#bytes.journalClosedPack();
   }
 
   async #skip(skipped: SkippedObject): Promise<void> {

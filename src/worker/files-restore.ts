@@ -2,7 +2,7 @@ import type { RestoreFilesEvidence } from "../contract/operations.ts";
 import { SourceError, type SourceEntry } from "../core/ports/file-source.ts";
 import { Failure } from "../core/failure.ts";
 import type { FileTarget } from "../core/ports/file-target.ts";
-import { showKey, type FileKey, type ManifestEntry } from "../core/repository/manifest.ts";
+import { showKey, type FileKey, type ManifestEntry, type StoredAt } from "../core/repository/manifest.ts";
 import type { FilesPlan } from "../core/restore/restore.ts";
 import type { BackupKeys } from "./backup-keys.ts";
 import { RateLimiter } from "./rate-limiter.ts";
@@ -135,15 +135,24 @@ export class FilesRestore {
     if (found.kind !== "file" || found.sizeBytes === 0) return toEntry(found);
     const read =
       found.sizeBytes < smallFileBytes
-        ? await this.#oldReader.readSmall(found.key, (content) => this.#old.storeSmall(content))
+        ? await this.#oldReader.readSmall(found.key, (content) => this.#storeSmall(content))
         : undefined;
     const kept =
-      read ??
-      (await this.#oldReader.readLarge(found.key, (pieces, { sizeBytes }) =>
-        this.#old.storeLarge(pieces, sizeBytes),
-      ));
+      read ?? (await this.#oldReader.readLarge(found.key, (pieces) => this.#old.storeLarge(pieces)));
     this.#batchBytes += kept.content.length;
     return { ...toEntry(kept.facts), sha256: kept.sha256, stored: kept.content };
+  }
+
+  async #storeSmall(content: Uint8Array): Promise<StoredAt> {
+    const placement = this.#old.storeSmall(content);
+    await this.#old.settle();
+    if (placement.stored === undefined) throw new Error("a settled content has no place");
+    return placement.stored;
+  }
+
+  /** Ends what is under way. */
+  async abort(): Promise<void> {
+    await this.#old.abort();
   }
 
   /** The journal part first, then the changes it speaks of. */

@@ -181,8 +181,10 @@ describe("a restore of files", () => {
     pack[pack.length - 5] = (pack[pack.length - 5] ?? 0) ^ 1;
     await place.run.store.replace(name, pack);
     writeFileSync(join(source, "docs/a.txt"), "changed");
+    settleTimes(source);
     const before = snapshot(source);
     rmSync(join(source, "n".repeat(255)));
+    settleTimes(source, 1_710_000_000);
     const broken = snapshot(source);
     await expect(restoreTo(place, source, backupId)).rejects.toMatchObject({ code: "data-damaged" });
     await undoTo(place, source);
@@ -192,6 +194,7 @@ describe("a restore of files", () => {
 
   test("that meets a full disk says so and comes undone", async () => {
     writeFileSync(join(source, "docs/a.txt"), "changed");
+    settleTimes(source);
     const before = snapshot(source);
     const inner = openRestoreTarget(pathToFileURL(source).href, restoreIdOf(1));
     const full = new Proxy(inner, {

@@ -64,13 +64,19 @@ async function restore(
     run,
   });
   const options = changeOptions(run, task.restoreId, plan);
-  for await (const changes of findChanges(target, source.entries(), options)) {
-    for (const change of changes) await work.take(change);
+  let evidence: RestoreFilesEvidence;
+  try {
+    for await (const changes of findChanges(target, source.entries(), options)) {
+      for (const change of changes) await work.take(change);
+    }
+    evidence = await work.finish();
+  } catch (error) {
+    await work.abort();
+    throw error;
   }
-  const counts = await work.finish();
   await target.sync();
   await verifyTarget(target, source.entries(), options);
-  return counts;
+  return evidence;
 }
 
 /** Half-written files of an earlier run of this restore can only be in the folders of its last part. */

@@ -145,21 +145,10 @@ export function decodeEntry(line: string): ManifestEntry {
   const target = decodeName(value.target, value.targetHex);
   const problem = problemOf(value, key, target);
   if (problem !== undefined) throw damaged(`${showKey(key)}: ${problem}`, line);
-  return {
-    key,
-    kind: value.kind,
-    sizeBytes: value.sizeBytes,
-    mtimeNs: value.mtimeNs,
-    mode: value.mode,
-    ...(value.uid === undefined ? undefined : { uid: value.uid }),
-    ...(value.gid === undefined ? undefined : { gid: value.gid }),
-    ...(value.version === undefined ? undefined : { version: value.version }),
-    ...(value.sha256 === undefined ? undefined : { sha256: value.sha256 }),
-    ...(target === undefined ? undefined : { target }),
-    ...(value.stored === undefined ? undefined : { stored: value.stored }),
-    ...(value.vanished ? { vanished: true as const } : undefined),
-    ...(value.stale ? { stale: true as const } : undefined),
-  };
+  // What was parsed has the right form already, but for names that are not plain ASCII.
+  if (value.key === key && value.target === target) return value;
+  const { keyHex: _keyHex, targetHex: _targetHex, ...entry } = value;
+  return target === undefined ? { ...entry, key } : { ...entry, key, target };
 }
 
 type EncodedEntry = ManifestEntry & { readonly keyHex?: string; readonly targetHex?: string };
@@ -209,9 +198,20 @@ function problemOfKind(value: EncodedEntry, key: FileKey, target: FileKey | unde
   return stored === undefined ? undefined : problemOfStored(stored);
 }
 
+/** The names that were found right last: thousands of entries in a row have the same. */
+let lastBackup: string | undefined;
+let lastFile: string | undefined;
+
 function problemOfStored(stored: StoredAt): string | undefined {
-  if (stored.backup !== undefined && !backupIdPattern.test(stored.backup)) return "it names no backup id";
-  if (typeof stored.file !== "string" || !storedFileForm.test(stored.file)) return "it names no stored file";
+  const { backup, file } = stored;
+  if (backup !== undefined && backup !== lastBackup) {
+    if (typeof backup !== "string" || !backupIdPattern.test(backup)) return "it names no backup id";
+    lastBackup = backup;
+  }
+  if (file !== lastFile) {
+    if (typeof file !== "string" || !storedFileForm.test(file)) return "it names no stored file";
+    lastFile = file;
+  }
   if (!isCount(stored.offset) || !isCount(stored.length)) return "its place is not whole numbers";
   if (stored.codec !== "zstd" && stored.codec !== "none") return "its codec is unknown";
   return undefined;

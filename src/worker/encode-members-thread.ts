@@ -1,0 +1,14 @@
+/** A thread that encodes batches in the order they come; each goes on in its pack where the one before ended. */
+import { parentPort, workerData } from "node:worker_threads";
+import { encodeMembers, type MemberOwner, type ThreadBatch } from "./encode-members.ts";
+
+const owner = workerData as MemberOwner;
+let nextOffset = 0;
+
+parentPort?.on("message", ({ offset, ...batch }: ThreadBatch) => {
+  const encoded = encodeMembers(owner, { ...batch, offset: offset ?? nextOffset });
+  nextOffset = (offset ?? nextOffset) + encoded.bytes.length;
+  const { buffer, byteLength } = encoded.bytes;
+  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
+  parentPort?.postMessage(encoded, isWhole ? [buffer] : []);
+});
