@@ -58,7 +58,10 @@ function databaseFields(database: DatabasePlan): Field[] {
   ];
   return [
     ["Target", printable(database.url)],
-    ["How", `${intoWords[database.into]} (${database.into})`],
+    [
+      "How",
+      database.tables === undefined ? `${intoWords[database.into]} (${database.into})` : "single tables",
+    ],
     ["Loaded as", database.loadInto === database.target ? undefined : printable(database.loadInto)],
     ["Old kept as", database.retireAs === undefined ? undefined : printable(database.retireAs)],
     ["Tables", landing?.join("\n")],

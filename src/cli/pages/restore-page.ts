@@ -16,19 +16,46 @@ export function showRestoreResult(view: RestoreView, context: CommandContext): s
   return [
     `${paint.bold(view.restoreId)} of ${view.backupId}: ${paintStatus(view.status, view.status, paint)}${took}\n`,
     renderFields(resultFields(view), context),
-    "\nTo take it back:\n",
-    `  lc2 restore undo ${dataDirectoryFlag}${view.restoreId}\n`,
+    ...(canBeUndone(view)
+      ? ["\nTo take it back:\n", `  lc2 restore undo ${dataDirectoryFlag}${view.restoreId}\n`]
+      : []),
   ].join("");
 }
 
-function resultFields({ database, files, undone }: RestoreView): Field[] {
+/** A restore in place keeps nothing of what was there. */
+const canBeUndone = ({ plan, files }: RestoreView): boolean =>
+  plan?.database?.into !== "in-place" || files !== undefined;
+
+/** Where the database, or its tables, are now. */
+function placeLines({ plan, database }: RestoreView): string[] {
+  const planned = plan?.database;
+  if (planned?.tables !== undefined) {
+    const { undoSchema } = planned;
+    return [
+      ...planned.tables.map(({ schema, name, landsIn }) =>
+        printable(
+          landsIn === schema
+            ? `${schema}.${name} is in its place`
+            : `${schema}.${name} is ${landsIn}.${name}`,
+        ),
+      ),
+      ...(undoSchema === undefined ? [] : [`what they replaced is kept in schema ${printable(undoSchema)}`]),
+    ];
+  }
+  if (planned?.into === "in-place") return ["replaced in place"];
+  if (planned?.into === "swap" && database?.swapped === true) return ["swapped in"];
+  return [];
+}
+
+function resultFields(view: RestoreView): Field[] {
+  const { database, files, undone } = view;
   const fields: Field[] = [];
   if (database !== undefined) {
     const objects = database.largeObjects === 0 ? "" : `, ${counted(database.largeObjects, "large object")}`;
     const lines = [
       `${printable(database.database)}: ${counted(database.rows, "row")} in ${counted(database.tables, "table")}, ` +
         `${counted(database.sequences, "sequence")}${objects}: equal to the backup`,
-      ...(database.swapped === true ? ["swapped in"] : []),
+      ...placeLines(view),
       ...(database.retiredDatabase === undefined
         ? []
         : [`the old one is kept as ${printable(database.retiredDatabase)}`]),
@@ -60,9 +87,7 @@ function undoneLines({ database, files }: NonNullable<RestoreView["undone"]>): s
   if (database !== undefined) {
     const kept =
       database.keptAs === undefined ? "" : `; the restored one is kept as ${printable(database.keptAs)}`;
-    lines.push(
-      database.swappedBack ? `the old database is back${kept}` : `the database was not swapped back${kept}`,
-    );
+    lines.push(database.swappedBack ? `the old database is back${kept}` : `nothing had been replaced${kept}`);
   }
   if (files !== undefined)
     lines.push(`${count(files.restored)} files put back, ${count(files.removed)} removed`);
