@@ -39,7 +39,8 @@ describe.each(await majorsAvailable())("PostgreSQL %i", (major) => {
     const kept = await server.psql(
       `SELECT string_agg(quote_ident(datname), ' ') FROM pg_database WHERE datname LIKE '${database.name}%'`,
     );
-    for (const name of String(kept).trim().split(" ")) await server.psql(`DROP DATABASE ${name} WITH (FORCE)`);
+    for (const name of String(kept).trim().split(" "))
+      await server.psql(`DROP DATABASE ${name} WITH (FORCE)`);
     await dropDatasetRoles(server, dataset);
   });
 
