@@ -168,17 +168,27 @@ function whyNotOrdinary(
         : undefined;
     case "COMMENT":
       return whyNotComment(entry, rights, entries);
+    case "SCHEMA":
+      return isPublic(entry) && !mayOwnPublic(entry, rights) ? publicIsForeign : undefined;
     default:
       return undefined;
   }
 }
+
+/** Every new database has a schema public; its entry only gives it an owner. */
+const isPublic = (entry: RestoreEntry): boolean => entry.kind === "SCHEMA" && entry.name === "public";
+
+const publicIsForeign = "schema public has another owner";
+
+const mayOwnPublic = (entry: RestoreEntry, rights: TargetRights): boolean =>
+  rights.ownsPublicSchema && (entry.owner === "pg_database_owner" || rights.actsAs.has(entry.owner));
 
 function whyNotComment(
   entry: RestoreEntry,
   rights: TargetRights,
   entries: readonly RestoreEntry[],
 ): string | undefined {
-  if (entry.name === "SCHEMA public" && !rights.ownsPublicSchema) return "schema public has another owner";
+  if (entry.name === "SCHEMA public" && !rights.ownsPublicSchema) return publicIsForeign;
   const extension = /^EXTENSION (.*)$/.exec(entry.name)?.[1];
   if (extension === undefined) {
     const subject = entries.find((other) => entry.dependencies.includes(other.dumpId));
@@ -214,7 +224,7 @@ export function grantIsPossible(statement: string, rights: TargetRights): boolea
 
 function whyNotGrant(entry: RestoreEntry, rights: TargetRights): string | undefined {
   if (entry.name === "SCHEMA public" && !rights.superuser && !rights.ownsPublicSchema) {
-    return "schema public has another owner";
+    return publicIsForeign;
   }
   const missing = rolesNamedIn(entry.definition).filter((role) => !rights.roles.has(role));
   if (missing.length > 0) return `the target has no role ${[...new Set(missing)].join(", ")}`;
@@ -244,7 +254,9 @@ function whyNotUserMapping(entry: RestoreEntry, rights: TargetRights): string | 
 /** Takes along what depends on something left out; a table among it becomes a blocker. */
 function spread(entries: readonly RestoreEntry[], left: Map<number, LeftOut>, blockers: PlanNote[]): void {
   const carriers = new Map(
-    entries.filter((e) => left.has(e.dumpId) && !attachedKinds.has(e.kind)).map((e) => [e.dumpId, e]),
+    entries
+      .filter((e) => left.has(e.dumpId) && !attachedKinds.has(e.kind) && !isPublic(e))
+      .map((e) => [e.dumpId, e]),
   );
   const blamed = new Set<number>();
   for (let grew = carriers.size > 0; grew;) {
