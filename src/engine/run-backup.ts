@@ -1,4 +1,4 @@
-import type { PrepareBackupResult, TaskResults } from "../contract/worker-task.ts";
+import type { PrepareBackupResult, TaskKind, TaskResults } from "../contract/worker-task.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
 import {
   decideBackup,
@@ -52,6 +52,8 @@ export function makeBackupSteps(
       if (action.do === "stop") return await session.stopTasks();
       const { operation } = await session.read();
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
+      const next = taskAfter(action.task, (operation.spec as BackupRequest).spec);
+      if (next !== undefined) parts.launcher.expect?.(next);
     },
     finish: async ({ outcome, failure }) => {
       const { operation, tasks } = await session.read();
@@ -67,6 +69,21 @@ export function makeBackupSteps(
       session.emit({ type: "state", status: outcome });
     },
   };
+}
+
+/** The kind of task that will follow when all goes well. */
+function taskAfter(task: BackupTaskName, spec: BackupSpec): TaskKind | undefined {
+  switch (task) {
+    case "prepare":
+      return spec.database === undefined ? "backup-files" : "backup-database";
+    case "database":
+      return spec.storage === undefined ? "seal-backup" : "backup-files";
+    case "files":
+      return "seal-backup";
+    case "seal":
+    case "look":
+      return undefined;
+  }
 }
 
 async function announcePrepared(

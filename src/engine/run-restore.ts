@@ -53,6 +53,10 @@ export function makeRestoreSteps(
       const { operation, tasks } = await session.read();
       if (action.do === "ask-approval") return await askApproval(parts, operation, planOf(tasks), who);
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, tasks, action.task));
+      if (action.task === "plan") {
+        const { spec } = operation.spec as RestoreRequest;
+        parts.launcher.expect?.(spec.database === undefined ? "restore-files" : "restore-database");
+      }
     },
     finish: async ({ outcome, failure }) => {
       const { operation, tasks } = await session.read();

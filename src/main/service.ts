@@ -46,6 +46,7 @@ export function openService(config: Config, options: ServiceOptions = {}): Lc2Se
         ...workerNodeOptions,
         fileURLToPath(new URL("./worker.ts", import.meta.url)),
       ],
+      ...(options.workerCommand === undefined ? { expecting: (taskKind: string) => taskKind } : {}),
       // Asked for at every launch: the first one may come before the data directory is there.
       get env() {
         return {

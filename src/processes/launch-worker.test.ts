@@ -139,3 +139,44 @@ describe("the identity of a process", () => {
     processes.killWorker("me");
   });
 });
+
+describe("a worker that is expected", () => {
+  const expectingLauncher = (program: string) =>
+    createWorkerLauncher<unknown, Message>({
+      command: [process.execPath, "--input-type=module", "-e", `${prelude}${program}`],
+      env: { PATH: "/usr/bin:/bin" },
+      expecting: (taskKind) => taskKind,
+    });
+  const answer =
+    "say({ kind: process.argv[1] ?? 'none', task: JSON.parse((await lines.next()).value) }); process.exit(0);";
+
+  it("is started before its task and gets it when it comes", async () => {
+    const messages: Message[] = [];
+    const expecting = expectingLauncher(answer);
+    expecting.expect?.("seal-backup");
+    const options = { onMessage: (message: Message) => messages.push(message) };
+    await (
+      await expecting.launch(1, options)
+    ).ended;
+    await (
+      await expecting.launch(2, options)
+    ).ended;
+    expect(messages).toEqual([
+      { kind: "seal-backup", task: 1 },
+      { kind: "none", task: 2 },
+    ]);
+  });
+
+  it("is replaced when it died while it waited", async () => {
+    const messages: Message[] = [];
+    const expecting = expectingLauncher(`if (process.argv[1] === "gone") process.exit(1); ${answer}`);
+    expecting.expect?.("gone");
+    await vi.waitFor(async () => {
+      messages.length = 0;
+      await (
+        await expecting.launch(1, { onMessage: (message) => messages.push(message) })
+      ).ended;
+      expect(messages).toEqual([{ kind: "none", task: 1 }]);
+    }, 20_000);
+  });
+});

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { Socket } from "node:net";
 import type { Readable } from "node:stream";
 import { Failure } from "../core/failure.ts";
 import type {
@@ -15,6 +16,8 @@ export interface WorkerProgram {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** From a polite request to SIGKILL. */
   readonly stopGraceMs?: number;
+  /** Last argument of one that is started before its task is known, by kind of task; absent: none is. */
+  readonly expecting?: (taskKind: string) => string;
 }
 
 /** Kept of a crashing worker's standard error. */
@@ -29,18 +32,47 @@ const defaultStopGraceMs = 10_000;
  * that people talk to, and so that everything it started can be ended with it.
  */
 export function createWorkerLauncher<Task, Message>(program: WorkerProgram): WorkerLauncher<Task, Message> {
+  let waiting: ChildProcess | undefined;
   return {
     launch: async (task, options) => {
-      const [command, ...args] = program.command;
-      const child = spawn(command, args, {
-        stdio: ["pipe", options.outputFd ?? "ignore", "pipe", "pipe"],
-        env: { ...program.env },
-        detached: true,
-      });
-      await started(child, command);
+      const prepared = options.outputFd === undefined ? waiting : undefined;
+      if (prepared !== undefined) waiting = undefined;
+      const usable =
+        prepared?.pid !== undefined && prepared.exitCode === null && prepared.signalCode === null;
+      const child = usable ? prepared : startProgram(program, [], options.outputFd);
+      if (usable) holdOn(child, true);
+      else await started(child, program.command[0]);
       return follow(child, task, options, program.stopGraceMs ?? defaultStopGraceMs);
     },
+    expect: (taskKind) => {
+      if (waiting !== undefined || program.expecting === undefined) return;
+      waiting = startProgram(program, [program.expecting(taskKind)]);
+      // One that cannot be started is noticed by the launch, which then starts another.
+      waiting.on("error", () => undefined);
+      holdOn(waiting, false);
+    },
   };
+}
+
+function startProgram(program: WorkerProgram, more: readonly string[], outputFd?: number): ChildProcess {
+  const [command, ...args] = program.command;
+  return spawn(command, [...args, ...more], {
+    stdio: ["pipe", outputFd ?? "ignore", "pipe", "pipe"],
+    env: { ...program.env },
+    detached: true,
+  });
+}
+
+/**
+ * Whether the child keeps this process from ending. One that waits for a task does not: it ends by itself
+ * when its standard input does, which is when this process ends, in whatever way.
+ */
+function holdOn(child: ChildProcess, hold: boolean): void {
+  const streams = [child.stdin, child.stderr, child.stdio[3]].filter((one) => one instanceof Socket);
+  for (const handle of [child, ...streams]) {
+    if (hold) handle.ref();
+    else handle.unref();
+  }
 }
 
 function started(child: ChildProcess, command: string): Promise<void> {

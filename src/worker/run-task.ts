@@ -36,3 +36,9 @@ export async function runTask<K extends TaskKind>(
   const taskFunction = await taskFunctions[kind]();
   return await taskFunction(task, run);
 }
+
+/** Loads the code of a kind of task, where there is such a kind. */
+export async function loadTask(kind: string): Promise<void> {
+  const load: Readonly<Record<string, () => Promise<unknown>>> = taskFunctions;
+  await load[kind]?.();
+}
