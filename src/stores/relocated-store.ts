@@ -25,6 +25,12 @@ class RelocatedStore implements ObjectStore {
     for await (const object of this.#store.list(this.#in(prefix))) yield this.#out(object);
   }
 
+  async *listUnfinished(): AsyncIterable<StoredObject> {
+    for await (const object of this.#store.listUnfinished()) {
+      if (object.name.startsWith(this.#kept)) yield this.#out(object);
+    }
+  }
+
   listFolders(prefix: string): AsyncIterable<string> {
     return this.#store.listFolders(this.#in(prefix));
   }

@@ -1,34 +1,25 @@
 import { hash } from "node:crypto";
 import type { FilesSourceSpec } from "../core/backup/backup.ts";
 import { decideFile } from "../core/files/merge-join.ts";
-import { encodeSkipped, type SkippedObject } from "../core/files/skipped-object.ts";
 import { sourceProblem, type SourceTotals } from "../core/files/source-totals.ts";
 import type { FileFilter } from "../core/files/filter.ts";
 import { SourceError, type FileSource, type SourceEntry } from "../core/ports/file-source.ts";
 import { attemptName } from "../core/repository/layout.ts";
-import {
-  encodeEntry,
-  showKey,
-  type FileKey,
-  type ManifestEntry,
-  type StoredAt,
-} from "../core/repository/manifest.ts";
+import { type FileKey, type ManifestEntry, type StoredAt } from "../core/repository/manifest.ts";
 import type { FilesComponent } from "../core/repository/metadata.ts";
-import { Failure } from "../core/failure.ts";
+import type { Failure } from "../core/failure.ts";
 import type { BackupKeys } from "./backup-keys.ts";
-import { LineWriter } from "./line-writer.ts";
+import { OrderedManifest } from "./ordered-manifest.ts";
 import type { KnownBackup, KnownFile, PreviousFiles } from "./previous-files.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import { ChangingError, smallFileBytes, SourceReader, type ReadFile } from "./read-source-file.ts";
 import { ReferenceChecker } from "./reference-checker.ts";
 import { ProgressReporter } from "./report-progress.ts";
+import { SkippedList } from "./skipped-list.ts";
 import { StoredBytesWriter, type Placement } from "./stored-bytes-writer.ts";
 import type { TaskRun } from "./task.ts";
 
 const emptySha256 = hash("sha256", "");
-const namesShown = 10;
-const waitingEntries = 4096;
-const waitingBytes = 4 << 20;
 
 export interface CollectorInput {
   readonly source: FileSource;
@@ -60,19 +51,11 @@ interface Candidate {
 export class FilesCollector {
   readonly #in: CollectorInput;
   readonly #bytes: StoredBytesWriter;
-  readonly #manifest: LineWriter;
+  readonly #manifest: OrderedManifest;
+  readonly #skipped: SkippedList;
   readonly #reader: SourceReader;
   readonly #references: ReferenceChecker;
   readonly #progress: ProgressReporter;
-  #skipped: LineWriter | undefined;
-  #skippedObjects = 0;
-  /** Entries in their order from the first whose bytes are still on their way. */
-  readonly #waiting: { readonly entry: ManifestEntry; readonly placement: Placement | undefined }[] = [];
-  /** Of new content, since it was last looked which entries have their place. */
-  #waitingBytes = 0;
-  readonly #unreadable: string[] = [];
-  #unreadableObjects = 0;
-  #changingObjects = 0;
   /** The folder that could not be listed last: what earlier backups know of it has not vanished. */
   #unlistedFolder: FileKey | undefined;
   readonly #now: SourceTotals = { files: 0, others: 0, bytes: 0 };
@@ -91,15 +74,29 @@ export class FilesCollector {
   static async create(input: CollectorInput): Promise<FilesCollector> {
     const { run, backupId, attempt, keys } = input;
     const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.data };
-    const name = `${attemptName(attempt)}/files/manifest`;
-    return new FilesCollector(input, await LineWriter.create(place, name));
+    const folder = `${attemptName(attempt)}/files/`;
+    const bytes = new StoredBytesWriter(run, backupId, attempt, keys, input.source.url);
+    const warn = (message: string) => run.report({ type: "log", level: "warn", message });
+    const skipped = new SkippedList(place, `${folder}skipped`, warn);
+    return new FilesCollector(
+      input,
+      bytes,
+      await OrderedManifest.create(place, `${folder}manifest`, bytes),
+      skipped,
+    );
   }
 
-  constructor(input: CollectorInput, manifest: LineWriter) {
-    const { run, backupId, attempt, keys, source } = input;
+  constructor(
+    input: CollectorInput,
+    bytes: StoredBytesWriter,
+    manifest: OrderedManifest,
+    skipped: SkippedList,
+  ) {
+    const { run, backupId, source } = input;
     this.#in = input;
+    this.#bytes = bytes;
     this.#manifest = manifest;
-    this.#bytes = new StoredBytesWriter(run, backupId, attempt, keys, source.url);
+    this.#skipped = skipped;
     const rate = new RateLimiter(run.context.maxRateBytesPerSecond, run.signal);
     this.#reader = new SourceReader(source, rate, run.signal);
     this.#references = new ReferenceChecker(run, backupId);
@@ -129,7 +126,7 @@ export class FilesCollector {
       case "symlink":
         this.#counts.symlinks += 1;
         this.#now.others += 1;
-        return this.#write(toManifestEntry(entry, {}));
+        return this.#manifest.add(toManifestEntry(entry, {}));
       case "special":
         return this.#takeProblem(known, entry);
     }
@@ -137,23 +134,23 @@ export class FilesCollector {
 
   /** Ends the attempt's files. Rejects, with nothing lost for the next attempt, when the source is not as it should be. */
   async finish(): Promise<{ facts: CollectedFacts; referenceKeys: ReadonlyMap<string, Buffer> }> {
-    await this.#bytes.closePack();
-    await this.#writeWaiting();
-    const problem = this.#unreadableFailure() ?? this.#shrinkFailure();
+    const { allowUnreadable } = this.#in.spec;
+    const unreadable = allowUnreadable ? undefined : this.#skipped.unreadableFailure(this.#in.source.url);
+    const problem = unreadable ?? this.#shrinkFailure();
     if (problem !== undefined) {
-      await this.#bytes.writeJournal();
+      await this.#manifest.writeJournal();
       throw problem;
     }
-    await this.#bytes.finish();
     const manifest = await this.#manifest.finish();
-    const skipped = await this.#skipped?.finish();
+    await this.#bytes.finish();
+    const skipped = await this.#skipped.finish();
     this.#progress.end();
-    this.#warnAtEnd();
+    this.#warnOfLost();
     const facts: CollectedFacts = {
       manifest,
       stored: this.#bytes.stored,
       ...this.#counts,
-      ...(skipped === undefined ? {} : { skipped: { ...skipped, objects: this.#skippedObjects } }),
+      ...(skipped === undefined ? {} : { skipped }),
     };
     return { facts, referenceKeys: this.#references.keys };
   }
@@ -162,7 +159,7 @@ export class FilesCollector {
   async abort(): Promise<void> {
     await this.#bytes.abort();
     await this.#manifest.abort();
-    await this.#skipped?.abort();
+    await this.#skipped.abort();
   }
 
   #countBefore(previous: ManifestEntry | undefined): void {
@@ -175,14 +172,14 @@ export class FilesCollector {
 
   #takeFolder(entry: SourceEntry): Promise<void> | undefined {
     this.#counts.directories += 1;
-    if (entry.problem === undefined) return this.#write(toManifestEntry(entry, {}));
+    if (entry.problem === undefined) return this.#manifest.add(toManifestEntry(entry, {}));
     this.#unlistedFolder = entry.key;
     return this.#writeProblemFolder(entry, entry.problem.message);
   }
 
   async #writeProblemFolder(entry: SourceEntry, message: string): Promise<void> {
-    await this.#write(toManifestEntry(entry, {}));
-    await this.#skip({ key: entry.key, reason: "unreadable", message, earlierVersionKept: false });
+    await this.#manifest.add(toManifestEntry(entry, {}));
+    await this.#skipped.add({ key: entry.key, reason: "unreadable", message, earlierVersionKept: false });
   }
 
   /** A file: unchanged by its facts, or to be read. */
@@ -232,21 +229,14 @@ export class FilesCollector {
         return this.#writeFile(this.#settle(looked), { sha256: looked.sha256, stored: same }, "unchanged", 0);
       }
     }
-    if (this.#bytes.isJournalDue(entry.sizeBytes)) await this.#writeJournal();
+    if (this.#bytes.isJournalDue(entry.sizeBytes)) await this.#manifest.writeJournal();
     const read = await this.#reader.readLarge(entry.key, (pieces) =>
       this.#bytes.storeLarge(this.#countPieces(pieces)),
     );
     if (read.facts.sizeBytes === 0)
       return this.#writeFile(this.#settle(read), { sha256: emptySha256 }, "new");
     await this.#writeStored(read, { stored: read.content }, 0);
-    if (this.#bytes.isJournalDue()) await this.#writeJournal();
-  }
-
-  /** Makes everything stored so far safe from a kill. */
-  async #writeJournal(): Promise<void> {
-    await this.#bytes.closePack();
-    await this.#writeWaiting();
-    await this.#bytes.writeJournal();
+    if (this.#bytes.isJournalDue()) await this.#manifest.writeJournal();
   }
 
   async *#countPieces(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
@@ -272,7 +262,7 @@ export class FilesCollector {
   async #writeStored(read: ReadFile<unknown>, placement: Placement, progressBytes?: number): Promise<void> {
     const facts = this.#settle(read);
     this.#countContent(facts, "new", progressBytes);
-    await this.#write(toManifestEntry(facts, { sha256: read.sha256 }), placement);
+    await this.#manifest.add(toManifestEntry(facts, { sha256: read.sha256 }), placement);
   }
 
   /**
@@ -299,7 +289,6 @@ export class FilesCollector {
 
   async #takeReadError(known: KnownFile | undefined, entry: SourceEntry, error: unknown): Promise<void> {
     if (error instanceof ChangingError) {
-      this.#changingObjects += 1;
       const problem = { reason: "changing" as const, message: error.message };
       return this.#takeProblem(known, { ...entry, problem });
     }
@@ -313,7 +302,7 @@ export class FilesCollector {
     const problem = entry.problem ?? { reason: "unreadable" as const, message: "it cannot be read" };
     if (problem.reason !== "special") this.#now.files += 1;
     const kept = problem.reason === "special" ? false : await this.#keepEarlier(known, { stale: true });
-    await this.#skip({ key: entry.key, ...problem, earlierVersionKept: kept });
+    await this.#skipped.add({ key: entry.key, ...problem, earlierVersionKept: kept });
   }
 
   /** In no listing any more. */
@@ -343,13 +332,13 @@ export class FilesCollector {
       if (earlier.kind === "directory") this.#counts.directories += 1;
       else if (earlier.kind === "symlink") this.#counts.symlinks += 1;
       else this.#countFile(earlier);
-      await this.#write({ ...facts, ...mark });
+      await this.#manifest.add({ ...facts, ...mark });
       return true;
     }
     const stored = await this.#references.refer(earlier, from);
     if (stored === undefined) return false;
     this.#countFile(earlier);
-    await this.#write({ ...facts, stored, ...mark });
+    await this.#manifest.add({ ...facts, stored, ...mark });
     return true;
   }
 
@@ -360,7 +349,7 @@ export class FilesCollector {
     progressBytes?: number,
   ): Promise<void> | undefined {
     this.#countContent(entry, kind, progressBytes);
-    return this.#write(toManifestEntry(entry, content));
+    return this.#manifest.add(toManifestEntry(entry, content));
   }
 
   #countContent(entry: SourceEntry, kind: "new" | "unchanged", progressBytes = entry.sizeBytes): void {
@@ -375,68 +364,6 @@ export class FilesCollector {
   #countFile(entry: { readonly sizeBytes: number }): void {
     this.#counts.objects += 1;
     this.#counts.sourceBytes += entry.sizeBytes;
-  }
-
-  /** An entry in its turn; with a placement its bytes were stored by this attempt, or are on their way. */
-  #write(entry: ManifestEntry, placement?: Placement): Promise<void> | undefined {
-    if (this.#waiting.length === 0 && placement === undefined) return this.#manifest.add(encodeEntry(entry));
-    this.#waiting.push({ entry, placement });
-    this.#waitingBytes += placement === undefined ? 0 : entry.sizeBytes;
-    // Not for every entry: asking costs more than waiting.
-    const isDue = (this.#waiting.length & 127) === 0 || this.#waitingBytes >= waitingBytes;
-    return isDue ? this.#writeSomeWaiting() : undefined;
-  }
-
-  async #writeSomeWaiting(): Promise<void> {
-    await this.#writeWaiting();
-    // Behind a small file whose batch is not full, unchanged ones could gather for ever.
-    if (this.#waiting.length < waitingEntries) return;
-    await this.#bytes.settle();
-    await this.#writeWaiting();
-  }
-
-  /** Writes what has its place, up to the first that has not. */
-  async #writeWaiting(): Promise<void> {
-    let written = 0;
-    for (const { entry, placement } of this.#waiting) {
-      if (placement === undefined) await this.#manifest.add(encodeEntry(entry));
-      else {
-        if (placement.stored === undefined) break;
-        const placed = { ...entry, stored: placement.stored };
-        await this.#manifest.add(encodeEntry(placed));
-        await this.#bytes.record(placed);
-      }
-      written += 1;
-    }
-    this.#waiting.splice(0, written);
-    this.#waitingBytes = 0;
-    await this.#bytes.journalClosedPack();
-  }
-
-  async #skip(skipped: SkippedObject): Promise<void> {
-    const { run, backupId, attempt, keys } = this.#in;
-    const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.data };
-    this.#skipped ??= await LineWriter.create(place, `${attemptName(attempt)}/files/skipped`);
-    this.#skippedObjects += 1;
-    if (skipped.reason === "unreadable") {
-      this.#unreadableObjects += 1;
-      if (this.#unreadable.length < namesShown)
-        this.#unreadable.push(`${showKey(skipped.key)} (${skipped.message})`);
-    } else if (this.#skippedObjects <= namesShown) {
-      this.#warn(`${showKey(skipped.key)} is not in this backup as it is now: ${skipped.message}.`);
-    }
-    await this.#skipped.add(encodeSkipped(skipped));
-  }
-
-  #unreadableFailure(): Failure | undefined {
-    if (this.#unreadableObjects === 0 || this.#in.spec.allowUnreadable) return undefined;
-    const more = this.#unreadableObjects - this.#unreadable.length;
-    return new Failure(
-      "files-unreadable",
-      `${this.#unreadableObjects} files or folders of ${this.#in.source.url} cannot be read: ` +
-        `${this.#unreadable.join(", ")}${more > 0 ? ` and ${more} more` : ""}. Give this user the right to read ` +
-        "them, exclude them, or accept a backup without them with --allow-unreadable.",
-    );
   }
 
   #shrinkFailure(): Failure | undefined {
@@ -455,27 +382,11 @@ export class FilesCollector {
     });
   }
 
-  #warnAtEnd(): void {
-    if (this.#unreadableObjects > 0) {
-      this.#warn(
-        `${this.#unreadableObjects} files or folders could not be read and are not in this backup as they are ` +
-          `now: ${this.#unreadable.join(", ")}${this.#unreadableObjects > namesShown ? ", …" : ""}.`,
-      );
-    }
-    if (this.#changingObjects > 0) {
-      this.#warn(
-        `${this.#changingObjects} files changed at every attempt to read them; their names are in the list of skipped files.`,
-      );
-    }
-    if (this.#references.lost > 0) {
-      this.#warn(
-        `Stored bytes of ${this.#references.lost} files that earlier backups refer to are missing in the repository. ` +
-          "What the source still has was read again; run `lc2 repository check`.",
-      );
-    }
-  }
-
-  #warn(message: string): void {
+  #warnOfLost(): void {
+    if (this.#references.lost === 0) return;
+    const message =
+      `Stored bytes of ${this.#references.lost} files that earlier backups refer to are missing in the repository. ` +
+      "What the source still has was read again; run `lc2 repository check`.";
     this.#in.run.report({ type: "log", level: "warn", message });
   }
 }

@@ -103,7 +103,8 @@ class FilesUndo {
     const found = this.#target.look(key);
     const state = await this.#stateOf(record, found);
     if (state === "before") return;
-    if (state === "other") return this.#leave(key);
+    // Its content was not changed, so it was not kept: one that somebody removed since cannot come back.
+    if (state === "other" || (record.factsOnly && found === undefined)) return this.#leave(key);
     if (before === undefined) {
       if (this.#target.remove(key)) this.#removed += 1;
       else this.#leave(key);

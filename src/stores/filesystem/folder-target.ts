@@ -5,6 +5,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   fchmodSync,
   fchownSync,
   fsyncSync,
@@ -22,7 +23,6 @@ import {
   statSync,
   symlinkSync,
   unlinkSync,
-  utimesSync,
   writeSync,
 } from "node:fs";
 import { dirname } from "node:path";
@@ -174,9 +174,9 @@ class FolderTarget implements FileTarget {
       const isOwned = found.uid === uid && found.gid === gid;
       if (this.setsOwners && uid !== undefined && gid !== undefined && !isOwned)
         lchownSync(toPath(path), uid, gid);
-      if ((lstatSync(toPath(path)).mode & 0o7777) !== mode) chmodSync(toPath(path), mode);
+      if ((lstatSync(toPath(path)).mode & 0o7777) !== mode) chmodWithoutFollowing(path, mode);
       try {
-        utimesSync(toPath(path), secondsOf(facts), secondsOf(facts));
+        lutimesSync(toPath(path), secondsOf(facts), secondsOf(facts));
       } catch (error) {
         // Somebody else's folder that we may write in: its time is not worth failing for.
         if (!found.isDirectory() || !hasCode(error, "EPERM")) throw error;
@@ -290,6 +290,21 @@ function openNew(path: string): number {
     if (!hasCode(error, "EEXIST")) throw error;
     unlinkSync(toPath(path));
     return openSync(toPath(path), flags, 0o600);
+  }
+}
+
+/** Linux's O_PATH, which Node does not name: needs no right to read the file. */
+const openPathOnly = 0o10000000;
+const canChmodByDescriptor = process.platform === "linux" && existsSync("/proc/self/fd");
+
+/** A symlink that takes the object's place in this moment is refused; its target's mode stays. */
+export function chmodWithoutFollowing(path: string, mode: number): void {
+  if (!canChmodByDescriptor) return chmodSync(toPath(path), mode);
+  const fd = openSync(toPath(path), openPathOnly | constants.O_NOFOLLOW);
+  try {
+    chmodSync(`/proc/self/fd/${fd}`, mode);
+  } finally {
+    closeSync(fd);
   }
 }
 
