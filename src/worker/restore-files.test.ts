@@ -232,6 +232,17 @@ describe("a restore of files", () => {
     }
   });
 
+  test("comes undone, but for a file removed since of which only the mode was set", async () => {
+    chmodSync(join(source, "docs/2025/b.pdf"), 0o600);
+    chmodSync(join(source, "docs/nothing"), 0o600);
+    await restoreTo(place, source, backupId);
+    rmSync(join(source, "docs/2025/b.pdf"));
+    await undoTo(place, source);
+    expect(lstatSync(join(source, "docs/nothing")).mode & 0o777).toBe(0o600);
+    expect(existsSync(join(source, "docs/2025/b.pdf"))).toBe(false);
+    expect(place.logs.join()).toContain("docs/2025/b.pdf");
+  });
+
   test("undone leaves what was changed after it, and names it", async () => {
     await restoreTo(place, target, backupId);
     writeFileSync(join(target, "docs/a.txt"), "changed by the application");
