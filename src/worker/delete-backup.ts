@@ -19,7 +19,7 @@ export async function deleteBackup(task: TaskOf<"delete-backup">, run: TaskRun):
   return withExclusiveLease(run, `deleting ${task.backupId}`, async (signal) => {
     const { projectId } = run.context;
     const { sealed } = await readSealedBackups(run);
-    const users = referringTo(task.backupId, sealed);
+    const users = await referringTo(run, task.backupId, sealed);
     const needed = await collectReferencedFiles(run, users, (owner) => owner === task.backupId);
 
     const own: { name: string; sizeBytes: number }[] = [];

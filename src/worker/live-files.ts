@@ -1,5 +1,5 @@
 import { Failure } from "../core/failure.ts";
-import { backupPrefix } from "../core/repository/layout.ts";
+import { backupPrefix, keyringName } from "../core/repository/layout.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { accompanyingNames, namedStoredFiles, referencedBackups } from "../core/repository/stored-files.ts";
 import { openBackupKeys } from "./backup-keys.ts";
@@ -56,9 +56,24 @@ export function namedFiles(run: TaskRun, metadata: BackupMetadata): string[] {
   return names.map((name) => prefix + name);
 }
 
-/** Sealed backups, other than `backupId` itself, that say they refer to it. */
-export function referringTo(backupId: string, sealed: readonly BackupMetadata[]): BackupMetadata[] {
-  return sealed.filter((other) => other.backupId !== backupId && referencedBackups(other).includes(backupId));
+/**
+ * Sealed backups, other than `backupId` itself, that refer to it. One that says it does not is believed only
+ * when its signature is right: an edited list would cost its bytes. One without a keyring can be read by nobody
+ * and is taken at its word. Rejects as `readMetadata` does; then nothing may be deleted.
+ */
+export async function referringTo(
+  run: TaskRun,
+  backupId: string,
+  sealed: readonly BackupMetadata[],
+): Promise<BackupMetadata[]> {
+  const users: BackupMetadata[] = [];
+  for (const other of sealed) {
+    if (other.backupId === backupId) continue;
+    if (referencedBackups(other).includes(backupId)) users.push(other);
+    else if ((await run.store.head(keyringName(run.context.projectId, other.backupId))) !== undefined)
+      await readMetadata(run, other.backupId);
+  }
+  return users;
 }
 
 /** Deletes and asks the store whether it did. */

@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "../core/failure.ts";
 import { leasePrefix } from "../core/repository/layout.ts";
 import { findConflict, isExpired, type LeaseKind, type RepositoryLease } from "../core/repository/lease.ts";
+import type { StoredObject } from "../core/ports/object-store.ts";
 import { readObject } from "./read-object.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -124,14 +125,33 @@ function leaseBytes(kind: LeaseKind, id: string, run: TaskRun, holder: string): 
 export async function readLeases(run: TaskRun): Promise<RepositoryLease[]> {
   const leases: RepositoryLease[] = [];
   for await (const object of run.store.list(leasePrefix)) {
-    const lease = await readObject(run.store, object.name)
-      .then((bytes) => JSON.parse(bytes.toString()) as RepositoryLease)
-      .catch(() => undefined);
-    if (lease?.format !== "lc2-lease") continue;
+    const lease = await readLease(run, object);
+    if (lease === undefined) continue;
     if (isExpired(lease, run.clock.nowMs()) || isHolderDead(lease)) await run.store.delete(object.name);
     else leases.push(lease);
   }
   return leases;
+}
+
+/**
+ * Undefined when it was given back meanwhile. One that cannot be read (another user's, a newer form) counts as
+ * exclusive for as long as a lease written when it was would: who cannot tell what it forbids must keep out.
+ */
+async function readLease(run: TaskRun, object: StoredObject): Promise<RepositoryLease | undefined> {
+  try {
+    const lease = JSON.parse((await readObject(run.store, object.name)).toString()) as RepositoryLease;
+    if (lease?.format === "lc2-lease" && Number.isFinite(Date.parse(lease.expiresAt))) return lease;
+  } catch {
+    if ((await run.store.head(object.name)) === undefined) return undefined;
+  }
+  return {
+    format: "lc2-lease",
+    kind: "exclusive",
+    id: object.name,
+    holder: `the holder of ${object.name}, which cannot be read here`,
+    expiresAt: new Date(object.modifiedAtMs + leaseSeconds * 1000).toISOString(),
+    process: { namespace: "unknown", pid: 0 },
+  };
 }
 
 /** True only for certain: the holder lived in this very process namespace and is not there any more. */

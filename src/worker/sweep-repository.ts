@@ -22,7 +22,7 @@ export async function sweepRepository(
     const removed: string[] = [];
     let deletedBytes = 0;
     let keptYoung = 0;
-    for await (const leftover of listLeftovers(run)) {
+    for await (const leftover of listAll(run)) {
       signal.throwIfAborted();
       if (run.clock.nowMs() - leftover.modifiedAtMs < task.minimumAgeSeconds * 1000) {
         keptYoung += 1;
@@ -34,6 +34,11 @@ export async function sweepRepository(
     }
     return { deletedFiles: removed.length, deletedBytes, keptYoung, removed };
   });
+}
+
+async function* listAll(run: TaskRun): AsyncIterable<StoredObject> {
+  yield* run.store.listUnfinished();
+  yield* listLeftovers(run);
 }
 
 /** Every object below `backups/` that no sealed backup names or refers to, whatever its age. */

@@ -185,6 +185,7 @@ test("a store that fails ends the backup with the store's own failure", async ()
   const broken: ObjectStore = {
     url: store.url,
     list: (prefix) => store.list(prefix),
+    listUnfinished: () => store.listUnfinished(),
     listFolders: (prefix) => store.listFolders(prefix),
     head: (name) => store.head(name),
     read: (name, range) => store.read(name, range),

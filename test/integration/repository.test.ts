@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Failure } from "../../src/core/failure.ts";
@@ -139,6 +139,18 @@ describe("deleting", () => {
     expect(await names()).toEqual(before);
   });
 
+  it("deletes nothing when a backup's list of what it needs was emptied by hand", async () => {
+    await backUpTwice();
+    const name = `backups/retail/${backupIdOf(2)}/metadata.json`;
+    const text = (await readObject(place.run.store, name)).toString();
+    const edited = JSON.parse(text) as { components: { files: { references: string[] } } };
+    edited.components.files.references = [];
+    await place.run.store.replace(name, Buffer.from(JSON.stringify(edited)));
+    const before = await names();
+    await expect(remove(1)).rejects.toMatchObject({ code: "metadata-damaged" });
+    expect(await names()).toEqual(before);
+  });
+
   it("waits for another installation's running backup, and is refused when that goes on", async () => {
     await backUpFolder(place, source, { number: 1 });
     const before = await names();
@@ -197,7 +209,32 @@ describe("leases", () => {
   });
 });
 
+describe("a lease that cannot be read", () => {
+  it("keeps deletes out while it may count, and is taken away when it cannot count any more", async () => {
+    await place.run.store.replace("leases/shared-eeeeeeeeeeee.json", Buffer.from("{ half a"));
+    let now = Date.now();
+    const run = { ...place.run, clock: { nowMs: () => (now += 10_000) } };
+    await expect(withExclusiveLease(run, "deleting", async () => "in")).rejects.toMatchObject({
+      code: "repository-busy",
+    });
+    now += 300_000;
+    expect(await withExclusiveLease(run, "deleting", async () => "in")).toBe("in");
+    expect(await names("leases/")).toEqual([]);
+  });
+});
+
 describe("sweeping", () => {
+  it("removes what a killed worker had half written, once it is old enough", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const before = readdirSync(root, { recursive: true }).toSorted();
+    const killed = await place.run.store.write(`backups/retail/${backupIdOf(1)}/a2/database/shop.dump`);
+    await killed.write(Buffer.alloc(1000));
+    expect(await sweep(24 * 3600)).toMatchObject({ deletedFiles: 0, keptYoung: 1 });
+    expect(await sweep(0)).toMatchObject({ deletedFiles: 1, deletedBytes: 1000 });
+    expect(readdirSync(root, { recursive: true }).toSorted()).toEqual(before);
+    await killed.abort();
+  });
+
   it("removes an attempt that was never sealed, once it is old enough", async () => {
     await storeFiles(place, source, { number: 1 });
     expect(await sweep(24 * 3600)).toMatchObject({ deletedFiles: 0 });

@@ -11,6 +11,12 @@ export interface ObjectStore {
   /** Every object whose name starts with `prefix`, in byte order of names, streamed. */
   list(prefix: string): AsyncIterable<StoredObject>;
 
+  /**
+   * Writes that were begun and neither committed nor aborted: of dead processes, and of running ones. No other
+   * method knows them but `delete`, by the name given here. Empty where the store clears them away itself.
+   */
+  listUnfinished(): AsyncIterable<StoredObject>;
+
   /** Names of the folders directly under `prefix` (which is empty or ends with `/`), in byte order, without slashes. */
   listFolders(prefix: string): AsyncIterable<string>;
 

@@ -1,17 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { constants, type Dirent } from "node:fs";
-import {
-  link,
-  mkdir,
-  open,
-  opendir,
-  readdir,
-  rename,
-  rmdir,
-  stat,
-  unlink,
-  type FileHandle,
-} from "node:fs/promises";
+import { link, mkdir, open, readdir, rename, rmdir, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Failure } from "../../core/failure.ts";
@@ -59,23 +48,37 @@ class FilesystemStore implements ObjectStore {
     }
   }
 
+  async *listUnfinished(folder = ""): AsyncIterable<StoredObject> {
+    for (const entry of await this.#allEntries(folder)) {
+      const name = folder + entry.name;
+      if (entry.isDirectory()) yield* this.listUnfinished(`${name}/`);
+      else if (entry.isFile() && entry.name.includes(temporaryMark)) {
+        const object = await this.head(name);
+        if (object !== undefined) yield object;
+      }
+    }
+  }
+
   async *listFolders(prefix: string): AsyncIterable<string> {
     for (const entry of await this.#entries(prefix)) if (entry.isDirectory()) yield entry.name;
   }
 
   /** In byte order of whole names: a folder sorts as if its name ended with a slash. */
   async #entries(folder: string): Promise<Dirent[]> {
-    let entries: Dirent[];
-    try {
-      entries = await readdir(this.#path(folder), { withFileTypes: true });
-    } catch (error) {
-      if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
-      throw storeFailure(error, "list", this.#path(folder));
-    }
+    const entries = await this.#allEntries(folder);
     const order = (entry: Dirent) => (entry.isDirectory() ? `${entry.name}/` : entry.name);
     return entries
       .filter((entry) => !entry.name.includes(temporaryMark))
       .sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  }
+
+  async #allEntries(folder: string): Promise<Dirent[]> {
+    try {
+      return await readdir(this.#path(folder), { withFileTypes: true });
+    } catch (error) {
+      if (hasCode(error, "ENOENT", "ENOTDIR")) return [];
+      throw storeFailure(error, "list", this.#path(folder));
+    }
   }
 
   async head(name: string): Promise<StoredObject | undefined> {
@@ -265,27 +268,6 @@ class FilesystemWriter implements ObjectWriter {
     this.#ended = true;
     await this.#file.close().catch(() => undefined);
     await unlink(this.#temporary).catch(() => undefined);
-  }
-}
-
-/** Names of unfinished writes below a folder, older than `minimumAgeSeconds`; what a dead process left. */
-export async function* listUnfinishedWrites(
-  root: string,
-  nowMs: number,
-  minimumAgeSeconds: number,
-): AsyncIterable<StoredObject & { path: string }> {
-  const folder = await opendir(root, { recursive: true });
-  for await (const entry of folder) {
-    if (!entry.isFile() || !entry.name.includes(temporaryMark)) continue;
-    const path = join(entry.parentPath, entry.name);
-    const facts = await stat(path).catch(() => undefined);
-    if (facts === undefined || nowMs - facts.mtimeMs < minimumAgeSeconds * 1000) continue;
-    yield {
-      path,
-      name: path.slice(root.length + 1),
-      sizeBytes: facts.size,
-      modifiedAtMs: Math.trunc(facts.mtimeMs),
-    };
   }
 }
 

@@ -24,6 +24,10 @@ export class MemoryStore implements ObjectStore {
     }
   }
 
+  async *listUnfinished(): AsyncIterable<StoredObject> {
+    // What was not committed is nowhere.
+  }
+
   async *listFolders(prefix: string): AsyncIterable<string> {
     let last: string | undefined;
     for (const name of this.#names()) {
