@@ -28,7 +28,7 @@ export async function readMetadata(
   const opened = keys ?? (await openBackupKeys(run, backupId));
   const { signature, ...signed } = metadata;
   const expected = Buffer.from(signMetadata(signed, opened.data).value, "hex");
-  const found = Buffer.from(String(signature?.value), "hex");
+  const found = Buffer.from(signature?.value ?? "", "hex");
   if (found.length !== expected.length || !timingSafeEqual(found, expected)) {
     throw new Failure(
       "metadata-damaged",
@@ -61,7 +61,7 @@ export async function readMetadataUnchecked(run: TaskRun, backupId: string): Pro
   return parseMetadata((await readObject(run.store, name)).toString(), projectId, backupId);
 }
 
-export function parseMetadata(text: string, projectId: string, backupId: string): BackupMetadata {
+function parseMetadata(text: string, projectId: string, backupId: string): BackupMetadata {
   let metadata: BackupMetadata;
   try {
     metadata = JSON.parse(text) as BackupMetadata;

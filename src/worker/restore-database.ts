@@ -2,20 +2,28 @@ import type pg from "pg";
 import type { RestoreDatabaseEvidence } from "../contract/operations.ts";
 import type { TaskOf } from "../contract/worker-task.ts";
 import { Failure } from "../core/failure.ts";
-import type { DatabasePlan } from "../core/restore/restore.ts";
 import { connectAdmin, sameServer } from "../databases/postgres/admin-session.ts";
 import { connect, resolveConnection, type Connection } from "../databases/postgres/connection.ts";
-import { createLoadingDatabase, dropOwnDatabase, formOf, requireSameDatabase } from "../databases/postgres/create-database.ts";
+import {
+  createLoadingDatabase,
+  dropOwnDatabase,
+  formOf,
+  requireSameDatabase,
+} from "../databases/postgres/create-database.ts";
 import { createMissingRoles } from "../databases/postgres/create-roles.ts";
-import { applyDatabaseExtras, applyPossibleGrants, databaseExtras } from "../databases/postgres/database-settings.ts";
+import {
+  applyDatabaseExtras,
+  applyPossibleGrants,
+  databaseExtras,
+} from "../databases/postgres/database-settings.ts";
 import { commentStatement, markStatement, readDatabaseState } from "../databases/postgres/marker.ts";
 import { beginFilling, clearFilling } from "../databases/postgres/fill-database.ts";
 import { quoteIdentifier } from "../databases/postgres/quote.ts";
-import type { RestoreTarget } from "../databases/postgres/restore-tool.ts";
 import { readDatabaseContents, readServerFacts, targetRights } from "../databases/postgres/target.ts";
-import { requireComplete, verifyRestore, type RestoreComparison } from "../databases/postgres/verify-restore.ts";
+import { requireComplete } from "../databases/postgres/verify-restore.ts";
 import { loadDatabase } from "./load-database.ts";
-import { openDatabaseSource, type DatabaseSource } from "./restore-source.ts";
+import { compare, loadTarget, type Restored, type RestoreJob } from "./restore-job.ts";
+import { openDatabaseSource } from "./restore-source.ts";
 import type { TaskRun } from "./task.ts";
 
 /**
@@ -47,33 +55,11 @@ export async function restoreDatabase(
   };
 }
 
-export interface RestoreJob {
-  readonly restoreId: string;
-  readonly plan: DatabasePlan;
-  readonly source: DatabaseSource;
-  /** Of the target, as the plan's URL names it. */
-  readonly connection: Connection;
-  readonly run: TaskRun;
-}
-
-export interface Restored {
-  readonly comparison: RestoreComparison;
-  readonly warnings: readonly string[];
-}
-
 async function restoreInto(job: RestoreJob): Promise<Restored> {
   if (job.plan.tables !== undefined) return await (await import("./restore-tables.ts")).restoreTables(job);
   if (job.plan.into === "in-place") return await (await import("./restore-in-place.ts")).restoreInPlace(job);
   return await (job.plan.into === "empty" ? fillEmptyDatabase(job) : restoreIntoNewDatabase(job));
 }
-
-/** The database that is loaded, for the tools. */
-export const loadTarget = (job: RestoreJob): RestoreTarget => ({
-  toolDirectory: job.plan.tools.directory,
-  connection: sameServer(job.connection, job.plan.loadInto),
-  env: job.run.env,
-  signal: job.run.signal,
-});
 
 async function restoreIntoNewDatabase(job: RestoreJob): Promise<Restored> {
   const { plan } = job;
@@ -116,7 +102,9 @@ async function fillEmptyDatabase(job: RestoreJob): Promise<Restored> {
   const target = sameServer(job.connection, plan.loadInto);
   await beginFilling(target, job.restoreId);
   try {
-    const roleNotes = plan.createRoles ? await withClient(target, (c) => createMissingRoles(c, source.rolesSql)) : [];
+    const roleNotes = plan.createRoles
+      ? await withClient(target, (c) => createMissingRoles(c, source.rolesSql))
+      : [];
     await loadDatabase(source, plan, loadTarget(job), run, async () => {
       run.signal.throwIfAborted();
     });
@@ -124,7 +112,10 @@ async function fillEmptyDatabase(job: RestoreJob): Promise<Restored> {
     const comparison = await compare(job, plan.loadInto);
     requireComplete(comparison, plan.loadInto);
     run.signal.throwIfAborted();
-    return { comparison, warnings: [...roleNotes, ...(await withClient(target, (c) => applyExtras(job, c)))] };
+    return {
+      comparison,
+      warnings: [...roleNotes, ...(await withClient(target, (c) => applyExtras(job, c)))],
+    };
   } catch (error) {
     await clearFilling(target, job.restoreId).catch((cause: unknown) => reportLeftover(job, cause));
     throw error;
@@ -155,26 +146,14 @@ async function applyExtras(job: RestoreJob, client: pg.Client): Promise<string[]
   return notes;
 }
 
-export function compare(job: RestoreJob, database: string): Promise<RestoreComparison> {
-  const { run, plan, source } = job;
-  return verifyRestore(sameServer(job.connection, database), source.inventory, {
-    jobs: plan.jobs,
-    signal: run.signal,
-    analyze: true,
-    onTable: (done, total) =>
-      run.report({
-        type: "progress",
-        progress: { component: "database", phase: "comparing", bytes: 0, objects: done, totalObjects: total },
-      }),
-  });
-}
-
 /** Grants that name a role the target lacks are left out entry by entry; their other roles get theirs. */
 async function applyLeftOutGrants(job: RestoreJob): Promise<void> {
   const leftOut = new Set(job.plan.leaveOut.map((item) => item.dumpId));
   const entries = job.source.entries.filter((entry) => leftOut.has(entry.dumpId));
   if (entries.length === 0) return;
-  const client = await connect(sameServer(job.connection, job.plan.loadInto), { applicationName: "lc2 restore" });
+  const client = await connect(sameServer(job.connection, job.plan.loadInto), {
+    applicationName: "lc2 restore",
+  });
   try {
     const rights = targetRights(await readServerFacts(client), await readDatabaseContents(client));
     await applyPossibleGrants(client, entries, rights);
@@ -187,7 +166,11 @@ async function applyLeftOutGrants(job: RestoreJob): Promise<void> {
 async function finishNewDatabase(job: RestoreJob, admin: pg.Client): Promise<string[]> {
   const { plan, source } = job;
   const extras = databaseExtras(source.entries, plan.loadInto);
-  const applied = await applyDatabaseExtras(admin, extras, targetRights(await readServerFacts(admin), undefined));
+  const applied = await applyDatabaseExtras(
+    admin,
+    extras,
+    targetRights(await readServerFacts(admin), undefined),
+  );
   const notes = applied.map((note) => note.replaceAll(plan.loadInto, plan.finalName ?? plan.target));
   await giveToOwner(job, admin);
   const comment = extras.comment === undefined ? {} : { comment: extras.comment };
@@ -202,7 +185,9 @@ async function giveToOwner(job: RestoreJob, admin: pg.Client): Promise<void> {
   if (owner === undefined) return;
   const facts = await readServerFacts(admin);
   if (!(facts.superuser ? facts.roles : facts.actsAs).has(owner)) return;
-  await admin.query(`ALTER DATABASE ${quoteIdentifier(job.plan.loadInto)} OWNER TO ${quoteIdentifier(owner)}`);
+  await admin.query(
+    `ALTER DATABASE ${quoteIdentifier(job.plan.loadInto)} OWNER TO ${quoteIdentifier(owner)}`,
+  );
 }
 
 /** A try that died after its work was done, before anybody heard of it: compared again instead of done again. */

@@ -18,7 +18,7 @@ import {
 } from "../databases/postgres/verify-restore.ts";
 import { loadDatabase } from "./load-database.ts";
 import { sectionedEntries } from "./plan-tables.ts";
-import { loadTarget, type Restored, type RestoreJob } from "./restore-database.ts";
+import { loadTarget, type Restored, type RestoreJob } from "./restore-job.ts";
 import { openDatabaseSource } from "./restore-source.ts";
 import type { TaskRun } from "./task.ts";
 

@@ -41,8 +41,8 @@ beforeAll(async () => {
   for (let n = 0; n < 30; n += 1)
     await writeFile(join(files, "below", `${n}.txt`), `file ${n}\n`.repeat(n + 1));
   const made = await backup(["--database", database.owner.url, "--files", files]);
-  expect(made.code, made.stderr).toBe(0);
-  good = String((JSON.parse(made.stdout) as { backupId: string }).backupId);
+  if (made.code !== 0) throw new Error(made.stderr);
+  good = (JSON.parse(made.stdout) as { backupId: string }).backupId;
 });
 
 afterAll(async () => {
@@ -318,7 +318,7 @@ describe("stored data that was tampered with", () => {
     );
     expect(result.code, result.stderr).toBe(6);
     const left = await server.psql("SELECT count(*) FROM pg_database WHERE datname LIKE 'must_not_be%'");
-    expect(String(left).trim()).toBe("0");
+    expect(left.trim()).toBe("0");
   });
 
   it("a newer format is refused in words", async () => {
@@ -401,7 +401,7 @@ describe("restore targets", () => {
     const result = await restore(["--database", otherDatabase(name), "--files", target]);
     expect(result.code, result.stderr).toBe(0);
     expect(diffFingerprints(await fingerprintFolder(files), await fingerprintFolder(target))).toEqual([]);
-    expect(String(await server.psql("SELECT count(*) FROM article", name)).trim()).toBe("5000");
+    expect((await server.psql("SELECT count(*) FROM article", name)).trim()).toBe("5000");
     await server.psql(`DROP DATABASE "${name}"`);
   });
 
@@ -509,8 +509,8 @@ describe("keys", () => {
     await chmod(keyfile, 0o644);
     const result = await line.run(["backup", "verify", good]);
     const mode = (await stat(keyfile)).mode & 0o777;
-    expect(result.code === 0 ? mode : 0o600).toBe(0o600);
-    if (result.code !== 0) expect(result.stderr).toMatch(/chmod/);
+    // Root may close it; who may not is told the command.
+    expect([result.code, mode]).toEqual([0, 0o600]);
     await chmod(keyfile, 0o600);
   });
 

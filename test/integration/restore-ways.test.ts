@@ -39,8 +39,7 @@ describe.each(await majorsAvailable())("PostgreSQL %i", (major) => {
     const kept = await server.psql(
       `SELECT string_agg(quote_ident(datname), ' ') FROM pg_database WHERE datname LIKE '${database.name}%'`,
     );
-    for (const name of String(kept).trim().split(" "))
-      await server.psql(`DROP DATABASE ${name} WITH (FORCE)`);
+    for (const name of kept.trim().split(" ")) await server.psql(`DROP DATABASE ${name} WITH (FORCE)`);
     await dropDatasetRoles(server, dataset);
   });
 
@@ -63,8 +62,7 @@ describe.each(await majorsAvailable())("PostgreSQL %i", (major) => {
   };
   const sql = (statements: string): Promise<string> =>
     server.psql(`SET ROLE "${database.owner.name}"; ${statements}`, database.name);
-  const value = async (query: string): Promise<string> =>
-    String(await server.psql(query, database.name)).trim();
+  const value = async (query: string): Promise<string> => (await server.psql(query, database.name)).trim();
   const differences = async (before: Fingerprint) =>
     diffFingerprints(before, await fingerprintDatabase(server, database.name));
   const scratchDatabases = () =>
@@ -146,10 +144,10 @@ describe.each(await majorsAvailable())("PostgreSQL %i", (major) => {
 
   it("into a new database beside, which undo leaves alone", async () => {
     const view = await restored(["--into", "new"]);
-    const made = String((view["database"] as { database: string }).database);
+    const made = (view["database"] as { database: string }).database;
     expect(made).not.toBe(database.name);
     expect(await value("SELECT count(*) FROM cms.author")).not.toBe("");
-    expect(String(await server.psql("SELECT count(*) FROM cms.booking", made)).trim()).toBe("3");
+    expect((await server.psql("SELECT count(*) FROM cms.booking", made)).trim()).toBe("3");
     await server.psql(`DROP DATABASE "${made}"`);
   });
 });

@@ -19,7 +19,7 @@ export interface RepositoryLease {
 
 export type LeaseKind = "shared" | "exclusive";
 
-export const clockToleranceSeconds = 60;
+const clockToleranceSeconds = 60;
 
 /** The lease among `others` that keeps one of kind `wanted` from holding, if any. */
 export function findConflict(

@@ -91,7 +91,7 @@ export function selectEntries(
   return selected;
 }
 
-export function tableEntries(
+function tableEntries(
   entries: readonly SectionedEntry[],
   tables: readonly TableName[],
 ): readonly SectionedEntry[] {

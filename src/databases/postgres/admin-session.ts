@@ -7,7 +7,9 @@ import { connect, withDatabase, type Connection } from "./connection.ts";
  * `avoid`. Rejects with what the last try was refused for.
  */
 export async function connectAdmin(connection: Connection, avoid: readonly string[]): Promise<pg.Client> {
-  const candidates = ["postgres", "template1", connection.user, "defaultdb"].filter((name) => !avoid.includes(name));
+  const candidates = ["postgres", "template1", connection.user, "defaultdb"].filter(
+    (name) => !avoid.includes(name),
+  );
   let refusal: unknown;
   for (const database of candidates) {
     try {
@@ -17,7 +19,11 @@ export async function connectAdmin(connection: Connection, avoid: readonly strin
       return client;
     } catch (error) {
       refusal = error;
-      if (!(error instanceof Failure) || !["database-not-found", "database-access-refused"].includes(error.code)) throw error;
+      if (
+        !(error instanceof Failure) ||
+        !["database-not-found", "database-access-refused"].includes(error.code)
+      )
+        throw error;
     }
   }
   throw refusal;

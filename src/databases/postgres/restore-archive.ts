@@ -85,7 +85,7 @@ export async function restoreRows(
     "--no-privileges",
     "--exit-on-error",
     // A name of several schemas loads more than is wanted, into a scratch database: harmless.
-    ...[...new Set((options.tables ?? []).map(({ schema }) => `--schema=${schema}`))],
+    ...new Set((options.tables ?? []).map(({ schema }) => `--schema=${schema}`)),
     ...(options.tables ?? []).map(({ name }) => `--table=${name}`),
   ]);
   tool.stdout.resume();
