@@ -395,17 +395,22 @@ function toManifestEntry(
   entry: SourceEntry,
   content: { readonly sha256?: string | undefined; readonly stored?: StoredAt },
 ): ManifestEntry {
-  return {
-    key: entry.key,
-    kind: entry.kind as ManifestEntry["kind"],
-    sizeBytes: entry.sizeBytes,
-    mtimeNs: entry.mtimeNs,
-    mode: entry.mode,
-    ...(entry.uid === undefined ? undefined : { uid: entry.uid }),
-    ...(entry.gid === undefined ? undefined : { gid: entry.gid }),
-    ...(entry.version === undefined ? undefined : { version: entry.version }),
-    ...(content.sha256 === undefined ? undefined : { sha256: content.sha256 }),
-    ...(entry.target === undefined ? undefined : { target: entry.target }),
-    ...(content.stored === undefined ? undefined : { stored: content.stored }),
+  const { key, kind, sizeBytes, mtimeNs, mode } = entry;
+  const made: Writable<ManifestEntry> = {
+    key,
+    kind: kind as ManifestEntry["kind"],
+    sizeBytes,
+    mtimeNs,
+    mode,
   };
+  if (entry.uid !== undefined) made.uid = entry.uid;
+  if (entry.gid !== undefined) made.gid = entry.gid;
+  if (entry.version !== undefined) made.version = entry.version;
+  if (content.sha256 !== undefined) made.sha256 = content.sha256;
+  if (entry.target !== undefined) made.target = entry.target;
+  if (content.stored !== undefined) made.stored = content.stored;
+  return made;
 }
+
+/** Built member by member, which for hundreds of thousands of entries is faster than spreading. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
