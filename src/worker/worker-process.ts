@@ -4,7 +4,7 @@
  * whatever the task does then.
  */
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { lstatSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
 import { Socket } from "node:net";
 import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,7 +46,7 @@ export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
   const socket = openMessages();
   messages = socket;
   process.once("SIGTERM", () => stopped.abort(new Failure("cancelled", "The task was cancelled.")));
-  const scratchDirectory = mkdtempSync(join(tmpdir(), `${scratchPrefix}${process.pid}-`));
+  const scratchDirectory = mkdtempSync(join(tmpdir(), `${scratchPrefixHere()}${process.pid}-`));
   let exitCode = 0;
   try {
     removeStaleScratch();
@@ -179,14 +179,31 @@ function describeFailure(error: unknown): Failure {
     : Failure.from(error);
 }
 
-/** Folders of workers that were killed. They hold named pipes and lists, never data. */
+/**
+ * Folders of workers that were killed. They hold named pipes and lists, never data. Only our own user's, and of
+ * process ids that mean here what they meant there: containers may share this folder and not their processes.
+ */
 function removeStaleScratch(): void {
+  const own = scratchPrefixHere();
   for (const name of readdirSync(tmpdir())) {
-    const pid = Number(
-      name.startsWith(scratchPrefix) ? name.slice(scratchPrefix.length).split("-")[0] : Number.NaN,
-    );
-    if (Number.isInteger(pid) && pid > 0 && !isRunning(pid)) removeFolder(join(tmpdir(), name));
+    const pid = Number(name.startsWith(own) ? name.slice(own.length).split("-")[0] : Number.NaN);
+    if (!Number.isInteger(pid) || pid <= 0 || isRunning(pid)) continue;
+    const path = join(tmpdir(), name);
+    if (isOwnFolder(path)) removeFolder(path);
   }
+}
+
+function scratchPrefixHere(): string {
+  try {
+    return `${scratchPrefix}${/\d+/.exec(readlinkSync("/proc/self/ns/pid"))?.[0] ?? "0"}-`;
+  } catch {
+    return `${scratchPrefix}0-`;
+  }
+}
+
+function isOwnFolder(path: string): boolean {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found?.isDirectory() === true && found.uid === process.getuid?.();
 }
 
 function removeFolder(path: string): void {
