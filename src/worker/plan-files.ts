@@ -42,7 +42,7 @@ export async function planFiles(task: TaskOf<"plan-restore">, run: TaskRun): Pro
   try {
     const wishes = { url: target.url, mode: spec.storage.mode, include };
     const blockers = [...blockersOf(target), ...(await missingBlocker(run, source, include))];
-    const counted = await countChanges(run, target, source.entries(), restoreId, wishes, blockers.length > 0);
+    const counted = await countChanges(run, target, source, restoreId, wishes, blockers.length > 0);
     const plan: FilesPlan = { ...wishes, ...counted.counts };
     return {
       plan,
@@ -66,7 +66,7 @@ interface Counts {
 async function countChanges(
   run: TaskRun,
   target: FileTarget,
-  entries: AsyncIterable<readonly ManifestEntry[]>,
+  source: RestoreSource,
   restoreId: string,
   wishes: Pick<FilesPlan, "url" | "mode" | "include">,
   isBlocked: boolean,
@@ -82,11 +82,11 @@ async function countChanges(
     objects: 0,
   });
   const options = {
-    ...changeOptions(run, restoreId, wishes),
+    ...changeOptions(run, restoreId, source.metadata, wishes),
     onNote: (message: string) => notes.push(message),
     onBytesCompared: (bytes: number) => progress.add(bytes),
   };
-  const restorable = onlyRestorable(entries, options.isIncluded, impossible);
+  const restorable = onlyRestorable(source.entries(), options.isIncluded, impossible);
   for await (const changes of findChanges(target, restorable, options)) {
     for (const change of changes) countChange(counts, change);
     progress.add(0, changes.length);

@@ -72,6 +72,26 @@ describe("a restore of files", () => {
     expect(snapshot(target)).toEqual(snapshot(source));
   });
 
+  test("as a mirror leaves alone what the backup's own filters left out, and the folders it is in", async () => {
+    mkdirSync(join(source, "gone/thumbnails"), { recursive: true });
+    mkdirSync(join(source, "docs/thumbnails"));
+    for (const name of ["gone/thumbnails/1.png", "docs/thumbnails/2.png"])
+      writeFileSync(join(source, name), "thumb");
+    const spec = { excludePatterns: ["*/thumbnails/*"] };
+    const filtered = (await backUpFolder(place, source, { number: 2, spec })).backupId;
+    rmSync(join(source, "large.bin"));
+    mkdirSync(join(source, "later/thumbnails"), { recursive: true });
+    writeFileSync(join(source, "later/thumbnails/3.png"), "thumb");
+    writeFileSync(join(source, "later/surplus.txt"), "goes");
+    const { plan } = await planTo(place, source, filtered, { mode: "mirror" });
+    expect(plan).toMatchObject({ add: 1, remove: 1 });
+    await restoreTo(place, source, filtered, { mode: "mirror", plan });
+    const thumbnails = ["gone/thumbnails/1.png", "docs/thumbnails/2.png", "later/thumbnails/3.png"];
+    expect(thumbnails.map((name) => existsSync(join(source, name)))).toEqual([true, true, true]);
+    expect(existsSync(join(source, "later/surplus.txt"))).toBe(false);
+    expect(readFileSync(join(source, "large.bin")).equals(large)).toBe(true);
+  });
+
   test("twice changes nothing the second time", async () => {
     await restoreTo(place, target, backupId);
     const { plan } = await planTo(place, target, backupId, { restore: 2 });

@@ -1,3 +1,5 @@
+import { generatedFilePatterns } from "../core/applications/application-profile.ts";
+import { applicationProfiles } from "../core/applications/application-profiles.ts";
 import { compileFilter, compilePatterns, type FileFilter } from "../core/files/filter.ts";
 import { Failure } from "../core/failure.ts";
 import type { FileTarget } from "../core/ports/file-target.ts";
@@ -56,13 +58,28 @@ function targetFilter(targetUrl: string, restoreId: string, run: TaskRun): FileF
 export function changeOptions(
   run: TaskRun,
   restoreId: string,
+  metadata: BackupMetadata,
   plan: { readonly url: string; readonly mode: "merge" | "mirror"; readonly include: readonly string[] },
 ): ChangeOptions {
   return {
+    isCovered: coverageOf(metadata),
     mode: plan.mode,
     isIncluded: includedKeys(plan.include),
     signal: run.signal,
     filter: targetFilter(plan.url, restoreId, run),
     onNote: (message) => run.report({ type: "log", level: "info", message }),
   };
+}
+
+/** By the filters of the backup, generated files included as its application's profile has them. */
+function coverageOf(metadata: BackupMetadata): (key: FileKey) => boolean {
+  const files = metadata.components.files;
+  if (files === undefined) return () => false;
+  const { application } = metadata;
+  const { excludeGenerated, ...filters } = files.filters;
+  const profile = Object.values(applicationProfiles).find(({ name }) => name === application);
+  const generated =
+    excludeGenerated && profile !== undefined ? generatedFilePatterns(profile, files.source) : [];
+  const filter = compileFilter({ ...filters, excludePatterns: [...filters.excludePatterns, ...generated] });
+  return (key) => filter.includes(key);
 }

@@ -34,6 +34,8 @@ export interface ChangeOptions {
   readonly isIncluded: (key: FileKey) => boolean;
   /** What of the target is looked at at all. */
   readonly filter: FileFilter;
+  /** What the backup says something about: its own filters left the rest out, and a mirror leaves that alone. */
+  readonly isCovered: (key: FileKey) => boolean;
   readonly signal: AbortSignal;
   /** Told of bytes read from the target for comparison. */
   readonly onBytesCompared?: (bytes: number) => void;
@@ -262,7 +264,11 @@ class ChangeFinder {
   #takeOther(listed: SourceEntry, changes: FileChange[]): void {
     if (this.#options.mode === "merge" || !this.#options.isIncluded(listed.key)) return;
     if (this.#cleared.some((folder) => listed.key.startsWith(folder))) return;
-    if (listed.problem?.reason === "special") {
+    if (!this.#options.isCovered(listed.key)) {
+      // The folders it is in stay for its sake.
+      const isAbove = (folder: SourceEntry) => listed.key.startsWith(folder.key);
+      while (this.#doomed.length > 0 && isAbove(this.#doomed.at(-1) as SourceEntry)) this.#doomed.pop();
+    } else if (listed.problem?.reason === "special") {
       this.#options.onNote?.(
         `${showKey(listed.key)} is a ${listed.problem.message}, which could not be put back: it stays.`,
       );

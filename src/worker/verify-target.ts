@@ -44,6 +44,7 @@ export async function verifyTarget(
 function surplus(found: SourceEntry | undefined, options: ChangeOptions): string | undefined {
   if (options.mode === "merge" || found === undefined || found.problem?.reason === "special")
     return undefined;
+  if (!options.isCovered(found.key)) return undefined;
   // A folder that holds something which could not be put back stays for its sake.
   return found.kind === "directory" ? undefined : "should not be there";
 }
