@@ -11,6 +11,7 @@ import type { Failure } from "../core/failure.ts";
 import type { BackupKeys } from "./backup-keys.ts";
 import { OrderedManifest } from "./ordered-manifest.ts";
 import type { KnownBackup, KnownFile, PreviousFiles } from "./previous-files.ts";
+import type { ManifestLine } from "../core/repository/manifest-line.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import { ChangingError, smallFileBytes, SourceReader, type ReadFile } from "./read-source-file.ts";
 import { ReferenceChecker } from "./reference-checker.ts";
@@ -116,6 +117,10 @@ export class FilesCollector {
 
   /** One key: what is known of it, what the source says. At least one of both. */
   take(known: KnownFile | undefined, entry: SourceEntry | undefined): Promise<void> | undefined {
+    if (known?.previous !== undefined && entry?.kind === "file") {
+      const done = this.#takeUnchanged(known.previous, entry);
+      if (done !== undefined) return done === true ? undefined : done;
+    }
     this.#countBefore(known?.previous);
     if (entry === undefined) return known === undefined ? undefined : this.#takeMissing(known);
     switch (entry.kind) {
@@ -162,8 +167,32 @@ export class FilesCollector {
     await this.#skipped.abort();
   }
 
-  #countBefore(previous: ManifestEntry | undefined): void {
-    if (previous === undefined || previous.vanished || previous.kind === "directory") return;
+  /**
+   * The quick way of nearly every file: the line of the last manifest begins as that of the file now. True, or a
+   * promise, when that was all.
+   */
+  #takeUnchanged(line: ManifestLine, entry: SourceEntry): true | Promise<void> | undefined {
+    const { previous } = this.#in.known;
+    if (previous === undefined || this.#in.spec.rehash || entry.problem !== undefined) return undefined;
+    const content = line.unchangedContent(entry);
+    if (content === undefined) return undefined;
+    const stored = this.#references.refer(content, previous);
+    if (stored instanceof Promise) return stored.then((found) => this.#refer(line, entry, found));
+    return stored === undefined ? undefined : (this.#refer(line, entry, stored) ?? true);
+  }
+
+  #refer(line: ManifestLine, entry: SourceEntry, stored: StoredAt | undefined): Promise<void> | undefined {
+    this.#before.files += 1;
+    this.#before.bytes += entry.sizeBytes;
+    if (stored === undefined) return this.#takeFile(undefined, entry);
+    this.#countContent(entry, "unchanged");
+    return this.#manifest.addLine(line.withStored(stored));
+  }
+
+  #countBefore(line: ManifestLine | undefined): void {
+    if (line === undefined || line.key.endsWith("/")) return;
+    const previous = line.entry;
+    if (previous.vanished) return;
     if (!this.#in.filter.includes(previous.key)) return;
     if (previous.kind === "file") this.#before.files += 1;
     else this.#before.others += 1;
@@ -189,7 +218,7 @@ export class FilesCollector {
       if (decideFile(candidate.entry, entry) !== "unchanged") continue;
       const { sha256 } = candidate.entry;
       if (entry.sizeBytes === 0) return this.#writeFile(entry, { sha256 }, "unchanged");
-      const referred = this.#references.refer(candidate.entry, candidate.from);
+      const referred = this.#references.refer(candidate.entry.stored, candidate.from);
       const stored = referred instanceof Promise ? await referred : referred;
       if (stored !== undefined) return this.#writeFile(entry, { sha256, stored }, "unchanged");
     }
@@ -253,7 +282,7 @@ export class FilesCollector {
   ): Promise<StoredAt | undefined> {
     for (const { entry, from } of candidates) {
       if (entry.sha256 !== sha256 || entry.sizeBytes !== facts.sizeBytes) continue;
-      const stored = await this.#references.refer(entry, from);
+      const stored = await this.#references.refer(entry.stored, from);
       if (stored !== undefined) return stored;
     }
     return undefined;
@@ -283,8 +312,9 @@ export class FilesCollector {
     const { previous } = this.#in.known;
     const isUsable = (entry: ManifestEntry) => entry.kind === "file";
     const attempts = known.attempts.filter(({ entry }) => isUsable(entry));
-    if (known.previous === undefined || previous === undefined || !isUsable(known.previous)) return attempts;
-    return [{ entry: known.previous, from: previous }, ...attempts];
+    const last = known.previous?.entry;
+    if (last === undefined || previous === undefined || !isUsable(last)) return attempts;
+    return [{ entry: last, from: previous }, ...attempts];
   }
 
   async #takeReadError(known: KnownFile | undefined, entry: SourceEntry, error: unknown): Promise<void> {
@@ -313,7 +343,7 @@ export class FilesCollector {
       await this.#keepEarlier(known, { stale: true });
       return;
     }
-    if (decideFile(previous, undefined) !== "vanished") return;
+    if (decideFile(previous.entry, undefined) !== "vanished") return;
     // Where something of another kind took its place, both could not be restored side by side.
     if (!(await this.#in.source.hasRoomFor(known.key))) return;
     if (await this.#keepEarlier(known, { vanished: true })) this.#counts.vanishedObjects += 1;
@@ -325,7 +355,7 @@ export class FilesCollector {
     mark: { vanished: true } | { stale: true },
   ): Promise<boolean> {
     const { previous: from } = this.#in.known;
-    const earlier = known?.previous;
+    const earlier = known?.previous?.entry;
     if (earlier === undefined || from === undefined) return false;
     const { vanished: _vanished, stale: _stale, stored: _stored, ...facts } = earlier;
     if (earlier.stored === undefined) {
@@ -335,7 +365,7 @@ export class FilesCollector {
       await this.#manifest.add({ ...facts, ...mark });
       return true;
     }
-    const stored = await this.#references.refer(earlier, from);
+    const stored = await this.#references.refer(earlier.stored, from);
     if (stored === undefined) return false;
     this.#countFile(earlier);
     await this.#manifest.add({ ...facts, stored, ...mark });

@@ -16,7 +16,7 @@ const waitingBytes = 4 << 20;
 export class OrderedManifest {
   readonly #lines: LineWriter;
   readonly #bytes: StoredBytesWriter;
-  readonly #waiting: { readonly entry: ManifestEntry; readonly placement: Placement | undefined }[] = [];
+  readonly #waiting: (string | { readonly entry: ManifestEntry; readonly placement: Placement })[] = [];
   #waitingBytes = 0;
 
   static async create(
@@ -34,9 +34,20 @@ export class OrderedManifest {
 
   /** An entry in its turn; with a placement its bytes were stored by this attempt, or are on their way. */
   add(entry: ManifestEntry, placement?: Placement): Promise<void> | undefined {
-    if (this.#waiting.length === 0 && placement === undefined) return this.#lines.add(encodeEntry(entry));
+    if (placement === undefined) return this.addLine(encodeEntry(entry));
     this.#waiting.push({ entry, placement });
-    this.#waitingBytes += placement === undefined ? 0 : entry.sizeBytes;
+    this.#waitingBytes += entry.sizeBytes;
+    return this.#writeWhenDue();
+  }
+
+  /** An entry that is encoded already. */
+  addLine(line: string): Promise<void> | undefined {
+    if (this.#waiting.length === 0) return this.#lines.add(line);
+    this.#waiting.push(line);
+    return this.#writeWhenDue();
+  }
+
+  #writeWhenDue(): Promise<void> | undefined {
     // Not for every entry: asking costs more than waiting.
     const isDue = (this.#waiting.length & 127) === 0 || this.#waitingBytes >= waitingBytes;
     return isDue ? this.#writeSome() : undefined;
@@ -76,11 +87,11 @@ export class OrderedManifest {
   /** Writes what has its place, up to the first that has not. */
   async #writePlaced(): Promise<void> {
     let written = 0;
-    for (const { entry, placement } of this.#waiting) {
-      if (placement === undefined) await this.#lines.add(encodeEntry(entry));
+    for (const item of this.#waiting) {
+      if (typeof item === "string") await this.#lines.add(item);
       else {
-        if (placement.stored === undefined) break;
-        const placed = { ...entry, stored: placement.stored };
+        if (item.placement.stored === undefined) break;
+        const placed = { ...item.entry, stored: item.placement.stored };
         await this.#lines.add(encodeEntry(placed));
         await this.#bytes.record(placed);
       }

@@ -1,11 +1,12 @@
 import { Failure } from "../core/failure.ts";
 import { mergeJoin } from "../core/files/merge-join.ts";
 import { attemptName, backupPrefix } from "../core/repository/layout.ts";
+import type { ManifestLine } from "../core/repository/manifest-line.ts";
 import type { FileKey, ManifestEntry } from "../core/repository/manifest.ts";
 import type { BackupMetadata, FilesComponent } from "../core/repository/metadata.ts";
 import { openBackupKeys, type BackupKeys } from "./backup-keys.ts";
 import { listJournalParts, readJournal, readJournalSource } from "./files-journal.ts";
-import { manifestBatches } from "./read-manifest.ts";
+import { manifestBatches, manifestLines } from "./read-manifest.ts";
 import { readMetadata } from "./read-metadata.ts";
 import { readObject } from "./read-object.ts";
 import { listBackupFolders } from "./repository.ts";
@@ -21,7 +22,7 @@ export interface KnownBackup {
 export interface KnownFile {
   readonly key: FileKey;
   /** From the last sealed backup. */
-  readonly previous: ManifestEntry | undefined;
+  readonly previous: ManifestLine | undefined;
   /** From attempts that were never sealed, newest first: bytes that are there and need not be read again. */
   readonly attempts: readonly { readonly entry: ManifestEntry; readonly from: KnownBackup }[];
 }
@@ -34,6 +35,8 @@ export interface PreviousFiles {
   /** Part of the previous manifest could not be read; what it said is not known. Final when `batches` has ended. */
   isPreviousDamaged(): boolean;
 }
+
+const noAttempts: KnownFile["attempts"] = [];
 
 /** Unsealed folders looked into; more would only be older. */
 const unsealedFolders = 8;
@@ -191,11 +194,12 @@ class Known implements PreviousFiles {
     const { backupId, keys, metadata } = this.previous;
     const manifest = metadata.components.files?.manifest;
     if (manifest === undefined) return;
-    const entries = this.#untilDamage(backupId, manifestBatches(this.#run, backupId, manifest, keys), () => {
+    const lines = this.#untilDamage(backupId, manifestLines(this.#run, backupId, manifest, keys), () => {
       this.#damaged = true;
     });
-    for await (const batch of entries)
-      yield batch.map((entry) => ({ key: entry.key, previous: entry, attempts: [] }));
+    for await (const batch of lines) {
+      yield batch.map((line) => ({ key: line.key, previous: line, attempts: noAttempts }));
+    }
   }
 
   async *#merge(
@@ -219,11 +223,11 @@ class Known implements PreviousFiles {
   }
 
   /** What came before a damage is authentic; what would have come after is read from the source instead. */
-  async *#untilDamage(
+  async *#untilDamage<T>(
     backupId: string,
-    entries: AsyncIterable<readonly ManifestEntry[]>,
+    entries: AsyncIterable<readonly T[]>,
     onDamage: () => void,
-  ): AsyncGenerator<readonly ManifestEntry[], void, undefined> {
+  ): AsyncGenerator<readonly T[], void, undefined> {
     try {
       yield* entries;
     } catch (error) {

@@ -1,5 +1,6 @@
 import { Failure } from "../core/failure.ts";
 import { assertOrder, decodeEntry, type FileKey, type ManifestEntry } from "../core/repository/manifest.ts";
+import { ManifestLine } from "../core/repository/manifest-line.ts";
 import type { BackupMetadata, StoredFile } from "../core/repository/metadata.ts";
 import type { BackupKeys } from "./backup-keys.ts";
 import { readStoredFile } from "./stored-file.ts";
@@ -41,6 +42,27 @@ export async function* manifestBatches(
         previous = entry.key;
       }
       yield entries;
+    }
+  }
+}
+
+/** The same as lines that are not decoded yet. */
+export async function* manifestLines(
+  run: TaskRun,
+  backupId: string,
+  manifest: StoredFile,
+  keys: BackupKeys,
+): AsyncGenerator<readonly ManifestLine[], void, undefined> {
+  const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.data };
+  let previous: FileKey | undefined;
+  for await (const texts of splitLines(readStoredFile(place, manifest), `${manifest.name} of ${backupId}`)) {
+    for (let from = 0; from < texts.length; from += batchEntries) {
+      const lines = texts.slice(from, from + batchEntries).map((text) => new ManifestLine(text));
+      for (const { key } of lines) {
+        assertOrder(previous, key);
+        previous = key;
+      }
+      yield lines;
     }
   }
 }

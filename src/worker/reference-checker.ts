@@ -1,5 +1,5 @@
 import { backupPrefix } from "../core/repository/layout.ts";
-import { isPackName, type ManifestEntry, type StoredAt } from "../core/repository/manifest.ts";
+import { isPackName, type StoredAt } from "../core/repository/manifest.ts";
 import type { KnownBackup } from "./previous-files.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -22,11 +22,13 @@ export class ReferenceChecker {
   }
 
   /**
-   * The place of an entry's bytes as this backup writes it; undefined where it cannot be referred to. Gives a
+   * A place of bytes, as an earlier backup has it, as this backup writes it; undefined where it cannot be referred to. Gives a
    * promise only when the store must be asked.
    */
-  refer(entry: ManifestEntry, from: KnownBackup): StoredAt | undefined | Promise<StoredAt | undefined> {
-    const { stored } = entry;
+  refer(
+    stored: StoredAt | undefined,
+    from: KnownBackup,
+  ): StoredAt | undefined | Promise<StoredAt | undefined> {
     if (stored === undefined) return undefined;
     const owner = stored.backup ?? from.backupId;
     const name = `${backupPrefix(this.#run.context.projectId, owner)}${stored.file}`;

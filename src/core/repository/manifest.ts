@@ -96,11 +96,7 @@ export function showKey(key: FileKey): string {
  * "offset":0,"length":72,"codec":"none"},"vanished":true}`
  */
 export function encodeEntry(entry: ManifestEntry): string {
-  let line = `{${encodeName("key", entry.key)},"kind":"${entry.kind}","sizeBytes":${entry.sizeBytes}`;
-  line += `,"mtimeNs":"${entry.mtimeNs}","mode":${entry.mode}`;
-  if (entry.uid !== undefined) line += `,"uid":${entry.uid}`;
-  if (entry.gid !== undefined) line += `,"gid":${entry.gid}`;
-  if (entry.version !== undefined) line += `,"version":${JSON.stringify(entry.version)}`;
+  let line = encodeFacts(entry);
   if (entry.sha256 !== undefined) line += `,"sha256":"${entry.sha256}"`;
   if (entry.target !== undefined) line += `,${encodeName("target", entry.target)}`;
   if (entry.stored !== undefined) line += `,"stored":${encodeStoredAt(entry.stored)}`;
@@ -109,13 +105,27 @@ export function encodeEntry(entry: ManifestEntry): string {
   return `${line}}`;
 }
 
+/** How the line of an entry begins: all that the source says of it, up to and without its content. */
+export function encodeFacts(
+  entry: Omit<ManifestEntry, "kind" | "sha256" | "target" | "stored" | "vanished" | "stale"> & {
+    readonly kind: string;
+  },
+): string {
+  let line = `{${encodeName("key", entry.key)},"kind":"${entry.kind}","sizeBytes":${entry.sizeBytes}`;
+  line += `,"mtimeNs":"${entry.mtimeNs}","mode":${entry.mode}`;
+  if (entry.uid !== undefined) line += `,"uid":${entry.uid}`;
+  if (entry.gid !== undefined) line += `,"gid":${entry.gid}`;
+  if (entry.version !== undefined) line += `,"version":${JSON.stringify(entry.version)}`;
+  return line;
+}
+
 /** `"key":"…"` where the bytes are UTF-8, else `"keyHex":"…"`. */
 export function encodeName(member: "key" | "target", value: FileKey): string {
   const text = decodeKey(value);
   return text === undefined ? `"${member}Hex":"${toHex(value)}"` : `"${member}":${JSON.stringify(text)}`;
 }
 
-function encodeStoredAt(stored: StoredAt): string {
+export function encodeStoredAt(stored: StoredAt): string {
   const backup = stored.backup === undefined ? "" : `"backup":${JSON.stringify(stored.backup)},`;
   const place = `"file":${JSON.stringify(stored.file)},"offset":${stored.offset},"length":${stored.length}`;
   return `{${backup}${place},"codec":"${stored.codec}"}`;
