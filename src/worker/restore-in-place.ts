@@ -8,9 +8,10 @@ import { quoteLiteral, quoteName } from "../databases/postgres/quote.ts";
 import { quoteConnectionValue, writeLists } from "../databases/postgres/restore-archive.ts";
 import { restoreToolFailure } from "../databases/postgres/restore-errors.ts";
 import { feed, startTool, type RestoreTarget, type RunningTool } from "../databases/postgres/restore-tool.ts";
+import { insideTransaction } from "../databases/postgres/script-filter.ts";
 import { readServerFacts, targetRights } from "../databases/postgres/target.ts";
-import { countingPlan, requireComplete } from "../databases/postgres/verify-restore.ts";
-import { compare, loadTarget, type Restored, type RestoreJob } from "./restore-database.ts";
+import { countingPlan } from "../databases/postgres/verify-restore.ts";
+import { compare, loadTarget, type Restored, type RestoreJob } from "./restore-job.ts";
 import { readStoredFile } from "./stored-file.ts";
 
 /**
@@ -51,7 +52,8 @@ export async function restoreInPlace(job: RestoreJob): Promise<Restored> {
       source.tocFile,
     ]);
     await pour(job, target, session, [`--use-list=${lists.last}`, source.tocFile]);
-    await tell(countChecks(job));
+    const checks = [...rowChecks(job), ...sequenceChecks(job), ...largeObjectChecks(source.entries)];
+    for (const statement of checks) await tell(statement);
     run.signal.throwIfAborted();
     await tell("COMMIT;");
     session.stdin.end();
@@ -65,9 +67,10 @@ export async function restoreInPlace(job: RestoreJob): Promise<Restored> {
   }
   const outcome = await session.ended;
   if (outcome.exitCode !== 0) throw restoreToolFailure(outcome, "restoring in place", plan.target);
-  const comparison = await compare(job, plan.target);
-  requireComplete(comparison, plan.target);
-  return { comparison, warnings: await applySettings(job) };
+  // All was compared before the commit. From it on the application may write again, which is not a failure.
+  const { differences, ...counted } = await compare(job, plan.target);
+  const since = differences.map((difference) => `Since the commit, or besides the backup: ${difference}.`);
+  return { comparison: { ...counted, differences: [] }, warnings: [...since, ...(await applySettings(job))] };
 }
 
 /** psql stopped listening: it met an error. */
@@ -95,12 +98,14 @@ async function pour(
     ...(plan.noOwner ? ["--no-owner"] : []),
     ...(plan.noTablespaces === true ? ["--no-tablespaces"] : []),
     "--file=-",
+    "--single-transaction",
     ...parameters,
   ]);
   const feeding = archive === undefined ? Promise.resolve(writer.stdin.end()) : feed(writer.stdin, archive);
   feeding.catch(() => writer.kill());
   try {
-    for await (const chunk of writer.stdout as AsyncIterable<Uint8Array>) await write(session, chunk);
+    const script = insideTransaction(writer.stdout as AsyncIterable<Uint8Array>);
+    for await (const chunk of script) await write(session, chunk);
     await feeding;
   } catch (error) {
     writer.kill();
@@ -157,7 +162,8 @@ async function readDrops(target: RestoreTarget, list: string, tocFile: string): 
   target.signal.throwIfAborted();
   if (outcome.exitCode !== 0)
     throw restoreToolFailure(outcome, "reading the archive for", target.connection.database);
-  const text = Buffer.concat(chunks).toString();
+  // A lock that the application holds is waited for at most a minute.
+  const text = Buffer.concat(chunks).toString().replace("SET lock_timeout = 0;", "SET lock_timeout = '60s';");
   const firstMade = text.search(/^--\n-- Name: /m);
   if (firstMade < 0) return text;
   // Newer tools open the text with \restrict and close it at its end, which is cut off here.
@@ -169,22 +175,48 @@ async function readDrops(target: RestoreTarget, list: string, tocFile: string): 
 function unlinkObjects(entries: readonly RestoreEntry[]): string[] {
   return entries
     .filter((entry) => entry.kind === "BLOB METADATA")
-    .map(({ definition }) => {
-      const oids = definition.match(/\d+/g) ?? [];
-      return `SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE oid IN (${oids.join(", ") || "0"});`;
+    .map((entry) => `SELECT lo_unlink(oid) FROM pg_largeobject_metadata WHERE oid IN (${oidsOf(entry)});`);
+}
+
+/** Before 17 each large object has its own entry, named by its oid. */
+const oidsOf = ({ kind, name, definition }: RestoreEntry): string =>
+  kind === "BLOB" ? name : (definition.match(/\d+/g) ?? ["0"]).join(", ");
+
+function largeObjectChecks(entries: readonly RestoreEntry[]): string[] {
+  return entries
+    .filter((entry) => entry.kind === "BLOB" || entry.kind === "BLOB METADATA")
+    .map((entry) => {
+      const oids = oidsOf(entry);
+      const wanted = oids.split(", ").length;
+      const query = `count(*) FROM pg_catalog.pg_largeobject_metadata WHERE oid IN (${oids})`;
+      return check(query, String(wanted), `large objects from ${oids.split(", ")[0]} on`);
     });
 }
 
+function sequenceChecks(job: RestoreJob): string[] {
+  return job.source.inventory.sequences.map(({ schema, name, lastValue, isCalled }) => {
+    const query = `last_value || ' ' || is_called FROM ${quoteName(schema, name)}`;
+    return check(query, `${lastValue} ${isCalled}`, `sequence ${schema}.${name}`);
+  });
+}
+
 /** The transaction itself counts what it loaded, so that a difference rolls it back. */
-function countChecks(job: RestoreJob): string {
-  return countingPlan(job.source.inventory.tables)
-    .map((table) => {
-      const name = quoteName(table.schema, table.name);
-      const message = quoteLiteral(`${table.schema}.${table.name} has % rows instead of ${table.rows}`);
-      return `DO $lc2$ DECLARE n bigint; BEGIN SELECT count(*) INTO n FROM ${table.tree ? "" : "ONLY "}${name};
-IF n <> ${table.rows} THEN RAISE EXCEPTION ${message}, n; END IF; END $lc2$;`;
-    })
-    .join("\n");
+function rowChecks(job: RestoreJob): string[] {
+  return countingPlan(job.source.inventory.tables).map(({ schema, name, rows, tree }) =>
+    check(
+      `count(*) FROM ${tree ? "" : "ONLY "}${quoteName(schema, name)}`,
+      String(rows),
+      `rows of ${schema}.${name}`,
+    ),
+  );
+}
+
+/** A statement that fails, and so rolls everything back, where a query does not give what the backup holds. */
+function check(query: string, wanted: string, what: string): string {
+  const message = quoteLiteral(`${what}: the backup holds ${wanted}, restored are `);
+  return `DO $lc2_check$ DECLARE found text; BEGIN SELECT ${query} INTO found;
+IF found IS DISTINCT FROM ${quoteLiteral(wanted)} THEN
+RAISE EXCEPTION USING MESSAGE = ${message} || coalesce(found, 'none'); END IF; END $lc2_check$;`;
 }
 
 async function applySettings(job: RestoreJob): Promise<string[]> {

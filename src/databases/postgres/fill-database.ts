@@ -132,7 +132,7 @@ async function dropEverything(client: pg.Client, mark: FoundMark): Promise<void>
   await dropListed(client, listSchemas, [markerSchemaName(mark.restoreId)]);
   for (;;) {
     const { rows } = await client.query(
-      "SELECT lo_unlink(oid) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 500) AS some",
+      "SELECT lo_unlink(oid) FROM (SELECT oid FROM pg_largeobject_metadata LIMIT 500) AS batch",
     );
     if (rows.length === 0) break;
   }
