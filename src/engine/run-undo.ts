@@ -41,6 +41,7 @@ export function makeUndoSteps(
         cancelRequested: operation.cancelRequested || session.cancelRequested,
         ownerDied,
         wanted: wantedOf(request),
+        swapsDatabase: request.parts.includes("database") && request.plan.database?.into === "swap",
         tasks: Object.fromEntries(tasks),
       };
     },

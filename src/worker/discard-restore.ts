@@ -10,7 +10,7 @@ import type { TaskRun } from "./task.ts";
 
 /**
  * Clears away what a restore that failed or died left on the target's server: the database it was loading, and
- * the closed door of a swap that did not come to pass. Never what has been put in place. Idempotent.
+ * the closed door of a swap, or of its undo, that did not come to pass. Never what has been put in place. Idempotent.
  */
 export async function discardRestore(
   task: TaskOf<"discard-restore">,
@@ -30,8 +30,11 @@ export async function discardRestore(
     const admin = await connectAdmin(connection, [plan.target, plan.loadInto]);
     try {
       const loaded = await readDatabaseState(admin, plan.loadInto);
-      if (plan.into === "swap" && loaded?.marker?.restoreId === task.restoreId) {
-        await allowConnections(admin, [plan.target]);
+      const retired = await readDatabaseState(admin, plan.retireAs ?? "");
+      // Loaded: a swap was under way. Retired: an undo of one.
+      const isOurs = [loaded, retired].some((state) => state?.marker?.restoreId === task.restoreId);
+      if (plan.into === "swap" && isOurs) {
+        await allowConnections(admin, [plan.target, ...(retired === undefined ? [] : [retired.name])]);
       }
       const states = ["loading", "loaded"];
       if (await dropOwnDatabase(admin, plan.loadInto, task.restoreId, { states }))

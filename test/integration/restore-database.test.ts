@@ -98,6 +98,11 @@ describe.each(majors)("PostgreSQL %i", (major) => {
     expect(plan.database?.noOwner).toBe(false);
     expect(diffFingerprints(backedUp, await fingerprintDatabase(server, database.name))).toEqual([]);
 
+    // An undo that was killed before its rename: discarding opens the live database and drops nothing.
+    await server.psql(`ALTER DATABASE ${quote(database.name)} ALLOW_CONNECTIONS false`, "postgres");
+    expect(await owner.discard(plan)).toEqual([]);
+    expect(diffFingerprints(backedUp, await fingerprintDatabase(server, database.name))).toEqual([]);
+
     const undone = await owner.undo(plan);
     expect(undone.database?.swappedBack).toBe(true);
     expect(diffFingerprints(damaged, await fingerprintDatabase(server, database.name))).toEqual([]);

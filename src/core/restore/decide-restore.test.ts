@@ -165,6 +165,7 @@ describe("decideUndo", () => {
       cancelRequested: false,
       ownerDied: false,
       wanted: ["undo"],
+      swapsDatabase: false,
       tasks: {},
       ...change,
     });

@@ -9,6 +9,8 @@ export interface UndoObservation {
   readonly ownerDied: boolean;
   /** What has to be done, in this order: clear away what was loaded and never used, put back what was replaced. */
   readonly wanted: readonly UndoTaskName[];
+  /** The names of two databases are swapped back, for which nobody may be in them. */
+  readonly swapsDatabase: boolean;
   readonly tasks: Readonly<Partial<Record<UndoTaskName, TaskFacts>>>;
 }
 
@@ -23,6 +25,11 @@ export function decideUndo(seen: UndoObservation): Decision<UndoAction> {
   const isStopped = seen.ownerDied || seen.cancelRequested;
   if (task?.state === "running")
     return isStopped ? { type: "act", action: { do: "stop" } } : { type: "wait" };
+  if (mayHaveShutDatabase(seen)) {
+    const { discard } = seen.tasks;
+    if (discard === undefined) return { type: "act", action: { do: "start", task: "discard" } };
+    if (discard.state === "running") return { type: "wait" };
+  }
   if (seen.ownerDied) {
     return { type: "fail", failure: unfinished("interrupted", seen, "The process that ran it died") };
   }
@@ -32,6 +39,11 @@ export function decideUndo(seen: UndoObservation): Decision<UndoAction> {
   if (task === undefined) return { type: "act", action: { do: "start", task: next } };
   const failure = task.failure ?? unfinished("worker-died", seen, "Its worker died");
   return { type: "fail", failure: { ...failure, retry: "never" } };
+}
+
+/** Killed between refusing connections and renaming, it leaves the live database shut: discarding opens it. */
+function mayHaveShutDatabase({ swapsDatabase, tasks }: UndoObservation): boolean {
+  return swapsDatabase && (tasks.undo?.state === "lost" || tasks.undo?.state === "failed");
 }
 
 const unfinished = (
