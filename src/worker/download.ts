@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
-import { writeSync } from "node:fs";
+import { write } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { promisify } from "node:util";
 import { Failure } from "../core/failure.ts";
 import { encodeKey, showKey } from "../core/repository/manifest.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
@@ -11,6 +13,8 @@ import { openBackup } from "./read-metadata.ts";
 import { ProgressReporter } from "./report-progress.ts";
 import { readStoredFile } from "./stored-file.ts";
 import type { TaskRun } from "./task.ts";
+
+const writeSome = promisify(write);
 
 /**
  * Writes one thing out of a backup, decrypted and unpacked, to standard output (which the caller directed at
@@ -26,7 +30,7 @@ export async function download(task: TaskOf<"download">, run: TaskRun): Promise<
   let bytes = 0;
   for await (const piece of content) {
     run.signal.throwIfAborted();
-    writeAll(piece);
+    await writeAll(piece);
     sha256.update(piece);
     bytes += piece.length;
     progress.add(piece.length);
@@ -77,14 +81,17 @@ async function findEntry(
   );
 }
 
-/** Blocks while the reader is slow; a pipe set to non-blocking says so with EAGAIN. */
-function writeAll(piece: Buffer): void {
+/**
+ * Waits while the reader is slow, and never in the way of the lease and of what is heard from the parent. A pipe
+ * set to non-blocking says EAGAIN where another waits.
+ */
+async function writeAll(piece: Buffer): Promise<void> {
   for (let offset = 0; offset < piece.length;) {
     try {
-      offset += writeSync(1, piece, offset);
+      offset += (await writeSome(1, piece, offset, piece.length - offset, null)).bytesWritten;
     } catch (error) {
       const code = error instanceof Error && "code" in error ? error.code : undefined;
-      if (code === "EAGAIN") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      if (code === "EAGAIN") await pause(5);
       else if (code === "EPIPE") throw new Failure("cancelled", "Whoever read the download stopped reading.");
       else if (code === "ENOSPC")
         throw new Failure("disk-full", "There is no space left where the download is written.");

@@ -1,5 +1,6 @@
 /** The command line as the process that people start: signals, pipes, terminals. */
 import { execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -96,6 +97,17 @@ describe("a backup made, listed, verified and fetched", () => {
 
     await shell(`$LC2 backup download ${view.backupId} below/file-7 -o - > fetched`);
     expect(await readFile(join(folder, "fetched"))).toEqual(Buffer.alloc(50_000, 7));
+  });
+
+  test("a download whose reader stands still for longer than a lease comes whole", async () => {
+    const content = randomBytes(2_000_000);
+    await mkdir(join(folder, "large"));
+    await writeFile(join(folder, "large/file"), content);
+    const made = await lc2(["backup", "create", "--project", "slow", "--files", "large", "-o", "json"]);
+    const { backupId } = JSON.parse(made.stdout) as { backupId: string };
+    const download = `LC2_LEASE_SECONDS=1 $LC2 backup download ${backupId} file --project slow -o -`;
+    await shell(`set -o pipefail; ${download} | (sleep 4; cat > slowly)`);
+    expect(await readFile(join(folder, "slowly"))).toEqual(content);
   });
 
   test("an unknown id, an unknown folder and a wrong option end with their own exit codes", async () => {
