@@ -10,6 +10,8 @@ import { makeUndoSteps } from "./run-undo.ts";
 
 /** A worker ends within five seconds of its parent; after that it is ended. */
 const workerGraceMs = 6_000;
+/** What the configuration allows at most. */
+const longestLeaseMs = 3_600_000;
 /** Tasks that may be run anew when it is not known how they ended: they only look or clean up. */
 const repeatable = new Set(["look", "discard", "undo-files"]);
 
@@ -33,7 +35,8 @@ export async function recoverDeadOperations(parts: EngineParts): Promise<void> {
 
 function isAbandoned(parts: EngineParts, { operation, leaseLeftMs }: OpenOperation): boolean {
   const owner = parts.processes.observe(operation.leaseOwner);
-  return owner === "dead" || leaseLeftMs <= 0;
+  // Longer than any lease is given: its clock has begun anew since, with the machine.
+  return owner === "dead" || leaseLeftMs <= 0 || leaseLeftMs > longestLeaseMs;
 }
 
 async function adopt(parts: EngineParts, { operation, leaseLeftMs }: OpenOperation): Promise<void> {

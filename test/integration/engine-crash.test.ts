@@ -3,6 +3,8 @@
  * adopted by the next call, exactly once, and nothing is done twice.
  */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openSqliteCatalog } from "../../src/catalog/open-sqlite-catalog.ts";
+import { readConfig } from "../../src/main/config.ts";
 import { backupSpec, FakeEngine, restoreSpec, runs, waitHere } from "../support/fake-engine.ts";
 import { until } from "../support/until.ts";
 
@@ -55,6 +57,31 @@ describe("a command that is killed during a backup", () => {
     expect(view).toMatchObject({ status: "Completed", size: 10 });
     expect(view.metadata?.backupId).toBe(backupId);
     expect(engine.effects().filter((line) => line.startsWith("seal-backup"))).toHaveLength(1);
+  });
+
+  it("in another container before the machine was restarted is ended, whatever its lease says", async () => {
+    const longUptime = { leaseClockMs: () => Number(process.hrtime.bigint() / 1_000_000n) + 10 * 86_400_000 };
+    const catalog = openSqliteCatalog(
+      readConfig({ dataDirectory: engine.dataDirectory }, {}).catalogFile,
+      longUptime,
+    );
+    const id = "backup-20261101-020000-aaaaaa";
+    await catalog.createOperation(
+      {
+        id,
+        kind: "backup",
+        projectId: "shop",
+        requestId: "req-1",
+        spec: { spec: backupSpec },
+        repository: "file:///srv/backups",
+        createdAtMs: Date.now(),
+        leaseOwner: JSON.stringify({ pid: 1, boot: "before", space: "gone pid:[1]" }),
+      },
+      { seconds: 30 },
+    );
+    await catalog.close();
+    const { backups } = await engine.open().listBackups({ limit: 5 });
+    expect(backups).toMatchObject([{ backupId: id, status: "Failed" }]);
   });
 
   it("lets the next command end it, do its own work and succeed", async () => {
