@@ -84,6 +84,7 @@ export function decideLeaveOut(
       message: `The target server does not have the extension "${entry.name}". Install its package there.`,
     });
   }
+  blockers.push(...restrictionsLost(entries, rights));
   spread(entries, left, blockers);
   const owners = decideOwners(entries, left, rights, options.noOwner);
   const tablespaces = new Set(entries.map((entry) => entry.tablespace).filter((name) => name !== ""));
@@ -232,15 +233,37 @@ function whyNotGrant(entry: RestoreEntry, rights: TargetRights): string | undefi
 }
 
 function whyNotPolicy(entry: RestoreEntry, rights: TargetRights): string | undefined {
-  const to = /\sTO (.+?)(?:\sUSING \(|\sWITH CHECK \(|;\s*$)/s.exec(entry.definition)?.[1];
-  const names = to === undefined ? [] : (to.match(/"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*/g) ?? []);
-  const missing = names
-    .filter((name) => name !== "PUBLIC")
-    .map(unquote)
-    .filter((name) => !rights.roles.has(name));
+  const missing = rolesOfPolicy(entry).filter((name) => !rights.roles.has(name));
   return missing.length === 0
     ? undefined
     : `the target has no role ${missing.join(", ")}; without it less is allowed`;
+}
+
+/** None where the policy is for everybody. Conditions, which may hold any text, are not looked at. */
+function rolesOfPolicy({ definition }: RestoreEntry): string[] {
+  const head = definition.split(/\s(?:USING|WITH CHECK) \(/)[0] ?? "";
+  const to = /\sTO (.+)$/s.exec(head)?.[1] ?? "";
+  const names = to.match(/"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*/g) ?? [];
+  return names.filter((name) => name !== "PUBLIC").map(unquote);
+}
+
+/** Without a restrictive policy more would be allowed to those of its roles that there are. */
+function restrictionsLost(entries: readonly RestoreEntry[], rights: TargetRights): PlanNote[] {
+  return entries
+    .filter(({ kind, definition }) => kind === "POLICY" && /\sAS RESTRICTIVE\s/.test(definition))
+    .flatMap((entry) => {
+      const roles = rolesOfPolicy(entry);
+      const missing = roles.filter((name) => !rights.roles.has(name));
+      if (missing.length === 0 || missing.length === roles.length) return [];
+      return [
+        {
+          code: "rights-missing-to-restore" as const,
+          message:
+            `The target has no role ${missing.join(", ")}, without which the restrictive ${describeEntry(entry)} cannot ` +
+            "be created, and others would be allowed more than before. Create the role, or use --create-roles.",
+        },
+      ];
+    });
 }
 
 function whyNotUserMapping(entry: RestoreEntry, rights: TargetRights): string | undefined {

@@ -15,7 +15,12 @@ interface FillingMark {
   readonly extensions: readonly string[];
 }
 
-const session = { applicationName: "lc2 restore" };
+async function openSession(connection: Connection): Promise<pg.Client> {
+  const client = await connect(connection, { applicationName: "lc2 restore" });
+  // The database may have been restored with the setting of an archive that nobody is to write to.
+  await client.query("SET default_transaction_read_only = off");
+  return client;
+}
 
 /**
  * Marks the database. What a dead try of this restore left in it is cleared first. Rejects with
@@ -23,7 +28,7 @@ const session = { applicationName: "lc2 restore" };
  */
 export async function beginFilling(connection: Connection, restoreId: string): Promise<void> {
   await clearFilling(connection, restoreId);
-  const client = await connect(connection, session);
+  const client = await openSession(connection);
   try {
     const contents = await readDatabaseContents(client);
     if (contents.userObjects > 0) {
@@ -74,7 +79,7 @@ async function findMark(client: pg.Client, restoreId: string): Promise<FoundMark
 
 /** True from the beginning of the filling until its mark is taken off or it is cleared. */
 export async function hasFillingMark(connection: Connection, restoreId: string): Promise<boolean> {
-  const client = await connect(connection, session);
+  const client = await openSession(connection);
   try {
     return (await findMark(client, restoreId)) !== undefined;
   } finally {
@@ -84,7 +89,7 @@ export async function hasFillingMark(connection: Connection, restoreId: string):
 
 /** Makes the restored content permanent. Idempotent. */
 export async function removeFillingMark(connection: Connection, restoreId: string): Promise<void> {
-  const client = await connect(connection, session);
+  const client = await openSession(connection);
   try {
     const mark = await findMark(client, restoreId);
     if (mark !== undefined) await client.query(mark.drop);
@@ -98,7 +103,7 @@ export async function removeFillingMark(connection: Connection, restoreId: strin
  * there is no mark. Idempotent: a clearing that was interrupted is taken up.
  */
 export async function clearFilling(connection: Connection, restoreId: string): Promise<boolean> {
-  const client = await connect(connection, session);
+  const client = await openSession(connection);
   try {
     const mark = await findMark(client, restoreId);
     if (mark === undefined) return false;
