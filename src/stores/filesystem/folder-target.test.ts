@@ -20,6 +20,6 @@ test("a mode is never set through a symlink that was put in the object's place",
   writeFileSync(outside, "x");
   chmodSync(outside, 0o600);
   symlinkSync("outside", join(folder, "inside"));
-  expect(() => chmodWithoutFollowing(join(folder, "inside"), 0o666)).toThrow();
+  expect(() => chmodWithoutFollowing(join(folder, "inside"), 0o666)).toThrow("ENOTSUP");
   expect(statSync(outside).mode & 0o777).toBe(0o600);
 });
