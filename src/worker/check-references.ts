@@ -3,7 +3,7 @@ import { backupPrefix } from "../core/repository/layout.ts";
 import { isPackName, type FileKey, type StoredAt } from "../core/repository/manifest.ts";
 import type { FilesComponent } from "../core/repository/metadata.ts";
 import type { BackupKeys } from "./backup-keys.ts";
-import { manifestBatches } from "./read-manifest.ts";
+import { manifestLines } from "./read-manifest.ts";
 import type { TaskRun } from "./task.ts";
 
 /**
@@ -24,9 +24,11 @@ export async function checkReferences(
   /** Bytes that each pack must have at least. */
   const packs = new Map<string, number>();
   const referred = new Set(files.references);
-  for await (const batch of manifestBatches(run, backupId, files.manifest, keys)) {
-    for (const { key, stored } of batch) {
-      if (stored === undefined || !needs.isNeeded(key)) continue;
+  for await (const batch of manifestLines(run, backupId, files.manifest, keys)) {
+    for (const line of batch) {
+      if (!needs.isNeeded(line.key)) continue;
+      const { stored } = line.entry;
+      if (stored === undefined) continue;
       const owner = stored.backup ?? backupId;
       if (owner !== backupId && !referred.has(owner)) throw unlisted(backupId, owner);
       const name = backupPrefix(run.context.projectId, owner) + stored.file;

@@ -18,6 +18,7 @@ import { writeUndoPart, type UndoPlace, type UndoRecord } from "./undo-journal.t
 const batchChanges = 4000;
 /** Old content kept for one batch. */
 const batchBytes = 64 << 20;
+const fewFiles = 32;
 
 export interface FilesRestoreInput {
   readonly target: FileTarget;
@@ -50,11 +51,15 @@ export class FilesRestore {
   #parts = 0;
   /** Wanted folders on the way to the last change; their facts are set when they are left. */
   readonly #open: { readonly entry: ManifestEntry; touched: boolean }[] = [];
+  /** Of a few files each is made durable by itself: syncing all of a file system's writes takes longer. */
+  readonly #syncsEach: boolean;
+  #unsynced = 0;
   readonly #counts = { added: 0, replaced: 0, removed: 0, unchanged: 0, bytesWritten: 0, verified: 0 };
 
   constructor(input: FilesRestoreInput) {
     const { run, undo, undoRun, target, backupId, keys, plan } = input;
     this.#in = input;
+    this.#syncsEach = plan.add + plan.change <= fewFiles;
     this.#contents = new ContentReader(run, backupId, keys, { sequential: true });
     this.#old = new StoredBytesWriter(undo.run, undo.restoreId, undoRun, undo.keys, target.url);
     const unlimited = new RateLimiter(undefined, run.signal);
@@ -79,6 +84,11 @@ export class FilesRestore {
     }
     // What is kept matters only for its folder's facts.
     if (this.#batch.length >= 4 * batchChanges) await this.#flush();
+  }
+
+  /** Every change is on the disk already; otherwise the target has to be synced. */
+  get isDurable(): boolean {
+    return this.#syncsEach && this.#unsynced === 0;
   }
 
   async finish(): Promise<RestoreFilesEvidence> {
@@ -189,7 +199,7 @@ export class FilesRestore {
         break;
       case "place":
         await this.#place(change.wanted, change.found !== undefined);
-        this.#count(change.found === undefined ? "added" : "replaced");
+        this.#count(change.found === undefined ? "added" : "replaced", change.wanted.kind === "file");
     }
     if (change.do !== "keep") this.#touchFolder(change.key);
     if (change.do !== "remove" && change.wanted.kind === "directory") {
@@ -211,7 +221,7 @@ export class FilesRestore {
           ...wanted,
           sha256: wanted.sha256 ?? "",
           // What is added can be added again after a power cut; what is replaced must not be half there.
-          durable: isReplacing,
+          durable: isReplacing || this.#syncsEach,
         });
         this.#counts.verified += 1;
     }
@@ -243,7 +253,8 @@ export class FilesRestore {
     }
   }
 
-  #count(what: "added" | "replaced" | "removed"): void {
+  #count(what: "added" | "replaced" | "removed", isSynced = false): void {
+    if (!isSynced) this.#unsynced += 1;
     this.#counts[what] += 1;
     this.#progress.add(0, 1);
   }

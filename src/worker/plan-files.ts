@@ -86,7 +86,7 @@ async function countChanges(
     onNote: (message: string) => notes.push(message),
     onBytesCompared: (bytes: number) => progress.add(bytes),
   };
-  const restorable = onlyRestorable(source.entries(), options.isIncluded, impossible);
+  const restorable = onlyRestorable(source.entries(options.isIncluded), options.isIncluded, impossible);
   for await (const changes of findChanges(target, restorable, options)) {
     for (const change of changes) countChange(counts, change);
     progress.add(0, changes.length);

@@ -66,7 +66,7 @@ async function restore(
   const options = changeOptions(run, task.restoreId, source.metadata, plan);
   let evidence: RestoreFilesEvidence;
   try {
-    for await (const changes of findChanges(target, source.entries(), options)) {
+    for await (const changes of findChanges(target, source.entries(options.isIncluded), options)) {
       for (const change of changes) await work.take(change);
     }
     evidence = await work.finish();
@@ -74,8 +74,8 @@ async function restore(
     await work.abort();
     throw error;
   }
-  await target.sync();
-  await verifyTarget(target, source.entries(), options);
+  if (!work.isDurable) await target.sync();
+  await verifyTarget(target, source.entries(options.isIncluded), options);
   return evidence;
 }
 

@@ -3,11 +3,12 @@ import { applicationProfiles } from "../core/applications/application-profiles.t
 import { compileFilter, compilePatterns, type FileFilter } from "../core/files/filter.ts";
 import { Failure } from "../core/failure.ts";
 import type { FileTarget } from "../core/ports/file-target.ts";
+import type { ManifestLine } from "../core/repository/manifest-line.ts";
 import type { FileKey, ManifestEntry } from "../core/repository/manifest.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { openFolderTarget } from "../stores/filesystem/folder-target.ts";
 import type { BackupKeys } from "./backup-keys.ts";
-import { manifestBatches } from "./read-manifest.ts";
+import { manifestLines } from "./read-manifest.ts";
 import { openBackup } from "./read-metadata.ts";
 import { repositoryInside } from "./repository-inside.ts";
 import type { ChangeOptions } from "./target-changes.ts";
@@ -17,8 +18,11 @@ import type { TaskRun } from "./task.ts";
 export interface RestoreSource {
   readonly metadata: BackupMetadata;
   readonly keys: BackupKeys;
-  /** Everything the backup holds, in order. */
-  entries(): AsyncIterable<readonly ManifestEntry[]>;
+  /**
+   * What the backup holds of these keys, and all its folders (something may have to be restored into them), in
+   * order. What is not asked for is not even decoded.
+   */
+  entries(isIncluded: (key: FileKey) => boolean): AsyncIterable<readonly ManifestEntry[]>;
 }
 
 export async function openRestoreSource(run: TaskRun, backupId: string): Promise<RestoreSource> {
@@ -30,7 +34,20 @@ export async function openRestoreSource(run: TaskRun, backupId: string): Promise
       `${backupId} holds no files. Restore its database with --type database-only.`,
     );
   }
-  return { metadata, keys, entries: () => manifestBatches(run, backupId, manifest, keys) };
+  return {
+    metadata,
+    keys,
+    entries: (isIncluded) => includedEntries(manifestLines(run, backupId, manifest, keys), isIncluded),
+  };
+}
+
+async function* includedEntries(
+  lines: AsyncIterable<readonly ManifestLine[]>,
+  isIncluded: (key: FileKey) => boolean,
+): AsyncGenerator<readonly ManifestEntry[], void, undefined> {
+  for await (const batch of lines) {
+    yield batch.filter(({ key }) => key.endsWith("/") || isIncluded(key)).map((line) => line.entry);
+  }
 }
 
 /** The name a restore writes under before it puts a file in place. */
@@ -64,6 +81,8 @@ export function changeOptions(
   return {
     isCovered: coverageOf(metadata),
     mode: plan.mode,
+    // Of some files of a large folder each is looked at for itself.
+    listsTarget: plan.mode === "mirror" || plan.include.length === 0,
     isIncluded: includedKeys(plan.include),
     signal: run.signal,
     filter: targetFilter(plan.url, restoreId, run),

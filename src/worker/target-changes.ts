@@ -30,6 +30,8 @@ export type FileChange =
 
 export interface ChangeOptions {
   readonly mode: "merge" | "mirror";
+  /** False: only what is wanted is looked at, one by one; the rest of the target is never listed. */
+  readonly listsTarget: boolean;
   /** Which keys are to be restored; all for a whole restore. */
   readonly isIncluded: (key: FileKey) => boolean;
   /** What of the target is looked at at all. */
@@ -53,10 +55,8 @@ export async function* findChanges(
   options: ChangeOptions,
 ): AsyncGenerator<FileChange[], void, undefined> {
   const finder = new ChangeFinder(target, options);
-  const listed = target.list({
-    filter: options.filter,
-    ...(options.onNote === undefined ? {} : { onNote: options.onNote }),
-  });
+  const notes = options.onNote === undefined ? {} : { onNote: options.onNote };
+  const listed = options.listsTarget ? target.list({ filter: options.filter, ...notes }) : nothing();
   for await (const batch of mergeJoin(wanted, listed)) {
     const changes: FileChange[] = [];
     for (const { key, left, right } of batch) await finder.take(key, left, right, changes);
@@ -65,6 +65,11 @@ export async function* findChanges(
   const rest: FileChange[] = [];
   finder.end(rest);
   if (rest.length > 0) yield rest;
+}
+
+/** The list of a target that is not listed. */
+export async function* nothing(): AsyncGenerator<readonly SourceEntry[], void, undefined> {
+  // There is nothing to yield.
 }
 
 /** A folder of the backup on the way to the key at hand. */

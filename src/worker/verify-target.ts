@@ -5,7 +5,7 @@ import type { FileTarget } from "../core/ports/file-target.ts";
 import { showKey, type ManifestEntry } from "../core/repository/manifest.ts";
 import { haveSameTime } from "../core/restore/compare-files.ts";
 import { Breather } from "./breather.ts";
-import type { ChangeOptions } from "./target-changes.ts";
+import { nothing, type ChangeOptions } from "./target-changes.ts";
 
 const namesShown = 10;
 
@@ -22,9 +22,11 @@ export async function verifyTarget(
   const names: string[] = [];
   let differing = 0;
   const breather = new Breather(options.signal);
-  for await (const batch of mergeJoin(wanted, target.list({ filter: options.filter }))) {
-    for (const { key, left, right } of batch) {
+  const listed = options.listsTarget ? target.list({ filter: options.filter }) : nothing();
+  for await (const batch of mergeJoin(wanted, listed)) {
+    for (const { key, left, right: inList } of batch) {
       if (!options.isIncluded(key)) continue;
+      const right = inList ?? (options.listsTarget ? undefined : target.look(key));
       const problem = left === undefined ? surplus(right, options) : differenceOf(left, right, target);
       if (problem === undefined) continue;
       differing += 1;

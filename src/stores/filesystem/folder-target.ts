@@ -131,8 +131,9 @@ class FolderTarget implements FileTarget {
         this.#setOpenFacts(fd, file);
         if (file.durable) fsyncSync(fd);
       });
-      this.#readBack(fd, key, file.sha256);
+      this.#readBack(fd, key, position, file.sha256);
       this.#try("put in place", key, () => renameSync(toPath(temporary), toPath(path)));
+      if (file.durable) this.#try("put in place", key, () => syncFolderOf(path));
     } catch (error) {
       unlinkIfThere(temporary);
       throw error;
@@ -252,13 +253,12 @@ class FolderTarget implements FileTarget {
     lutimesSync(toPath(path), secondsOf(facts), secondsOf(facts));
   }
 
-  #readBack(fd: number, key: FileKey, sha256: string): void {
+  #readBack(fd: number, key: FileKey, sizeBytes: number, sha256: string): void {
     const hash = createHash("sha256");
     let position = 0;
-    for (;;) {
-      const length = this.#try("read back", key, () =>
-        readSync(fd, this.#buffer, 0, this.#buffer.length, position),
-      );
+    while (position < sizeBytes) {
+      const wanted = Math.min(this.#buffer.length, sizeBytes - position);
+      const length = this.#try("read back", key, () => readSync(fd, this.#buffer, 0, wanted, position));
       if (length === 0) break;
       hash.update(this.#buffer.subarray(0, length));
       position += length;
@@ -303,6 +303,15 @@ export function chmodWithoutFollowing(path: string, mode: number): void {
   const fd = openSync(toPath(path), openPathOnly | constants.O_NOFOLLOW);
   try {
     chmodSync(`/proc/self/fd/${fd}`, mode);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function syncFolderOf(path: string): void {
+  const fd = openSync(toPath(path.slice(0, path.lastIndexOf("/") + 1)), constants.O_RDONLY);
+  try {
+    fsyncSync(fd);
   } finally {
     closeSync(fd);
   }
