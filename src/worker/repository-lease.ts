@@ -68,7 +68,11 @@ async function acquire(
   for (;;) {
     run.signal.throwIfAborted();
     await run.store.replace(name, leaseBytes(kind, id, run, holder));
-    const conflict = findConflict(kind, id, await readLeases(run), run.clock.nowMs());
+    const leases = await readLeases(run).catch(async (error: unknown) => {
+      await run.store.delete(name).catch(() => undefined);
+      throw error;
+    });
+    const conflict = findConflict(kind, id, leases, run.clock.nowMs());
     if (conflict === undefined) return;
     await run.store.delete(name);
     if (run.clock.nowMs() >= deadlineMs) {
@@ -92,25 +96,23 @@ async function renew(
   stop: AbortSignal,
   lost: AbortController,
 ): Promise<void> {
-  let heldUntilMs = run.clock.nowMs() + leaseSeconds * 1000;
+  // By the monotonic clock: nobody can set it back. A process that was stopped and woken, or whose lease somebody
+  // saw expire and took away, must not bring it back.
+  let renewedAtMs = performance.now();
+  const lose = (why: string): void =>
+    lost.abort(new Failure("repository-busy", `The lease on ${run.store.url} was lost: ${why}. Run again.`));
   while (!stop.aborted) {
     await delay(renewEverySeconds * 1000, undefined, { signal: stop }).catch(() => undefined);
     if (stop.aborted) return;
-    // A process that was stopped and woken must not bring a lease back that others saw expire.
-    const nowMs = run.clock.nowMs();
-    if (nowMs >= heldUntilMs) {
-      lost.abort(
-        new Failure(
-          "repository-busy",
-          `The lease on ${run.store.url} was lost: this process stood still too long.`,
-        ),
-      );
-      return;
+    const nowMs = performance.now();
+    if (nowMs - renewedAtMs >= leaseSeconds * 1000) return lose("this process stood still too long");
+    try {
+      if ((await run.store.head(name)) === undefined) return lose("another user of the repository ended it");
+      await run.store.replace(name, leaseBytes(kind, id, run, holder));
+      renewedAtMs = nowMs;
+    } catch {
+      // Tried again until the lease is over.
     }
-    await run.store.replace(name, leaseBytes(kind, id, run, holder)).then(
-      () => (heldUntilMs = nowMs + leaseSeconds * 1000),
-      () => undefined,
-    );
   }
 }
 
@@ -122,7 +124,7 @@ function leaseBytes(kind: LeaseKind, id: string, run: TaskRun, holder: string): 
 }
 
 /** All leases that can be read; those that expired or whose process is dead are taken away on the way. */
-export async function readLeases(run: TaskRun): Promise<RepositoryLease[]> {
+async function readLeases(run: TaskRun): Promise<RepositoryLease[]> {
   const leases: RepositoryLease[] = [];
   for await (const object of run.store.list(leasePrefix)) {
     const lease = await readLease(run, object);

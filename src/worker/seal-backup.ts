@@ -3,7 +3,7 @@ import { attemptName, backupPrefix, formatVersion, metadataName } from "../core/
 import type { BackupMetadata, DatabaseComponent, FilesComponent } from "../core/repository/metadata.ts";
 import { namedStoredFiles } from "../core/repository/stored-files.ts";
 import type { TaskOf } from "../contract/worker-task.ts";
-import { openBackupKeys } from "./backup-keys.ts";
+import { openBackupKeys, type BackupKeys } from "./backup-keys.ts";
 import { checkReferences } from "./check-references.ts";
 import { readMetadata, signMetadata } from "./read-metadata.ts";
 import { readObject } from "./read-object.ts";
@@ -27,18 +27,38 @@ export async function sealBackup(task: TaskOf<"seal-backup">, run: TaskRun): Pro
 
     const keys = await openBackupKeys(run, task.backupId);
     const unsigned = await collectMetadata(task, run);
-    for (const file of namedStoredFiles({ ...unsigned, signature: signMetadata(unsigned, keys.data) })) {
-      await assertStored(run, task.backupId, file.name, file.sizeBytes);
-    }
-    if (unsigned.components.files !== undefined)
-      await checkReferences(run, task.backupId, unsigned.components.files, keys);
-
     const metadata: BackupMetadata = { ...unsigned, signature: signMetadata(unsigned, keys.data) };
+    await assertWhole(run, metadata, keys);
+    const checkedAtMs = performance.now();
     // An attempt that lost its lease while it looked must not commit.
     signal.throwIfAborted();
-    await run.store.createIfAbsent(name, Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`));
+    const isOurs = await run.store.createIfAbsent(
+      name,
+      Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`),
+    );
+    if (isOurs && performance.now() - checkedAtMs > longestSealMs)
+      await withdrawUnlessWhole(run, metadata, keys);
     return readMetadata(run, task.backupId, keys);
   });
+}
+
+/** A process that stood still between its checks and the commit may have missed a sweep. */
+const longestSealMs = 60_000;
+
+async function withdrawUnlessWhole(run: TaskRun, metadata: BackupMetadata, keys: BackupKeys): Promise<void> {
+  try {
+    await assertWhole(run, metadata, keys);
+  } catch (error) {
+    await run.store.delete(metadataName(metadata.projectId, metadata.backupId));
+    throw error;
+  }
+}
+
+/** Asks the store for every file that the backup needs. */
+async function assertWhole(run: TaskRun, metadata: BackupMetadata, keys: BackupKeys): Promise<void> {
+  const { backupId, components } = metadata;
+  for (const file of namedStoredFiles(metadata)) await assertStored(run, backupId, file.name, file.sizeBytes);
+  if (components.files !== undefined) await checkReferences(run, backupId, components.files, keys);
 }
 
 async function collectMetadata(
