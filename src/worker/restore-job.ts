@@ -1,3 +1,4 @@
+import type { RestoreEntry } from "../core/restore/restore-entry.ts";
 import type { DatabasePlan } from "../core/restore/restore.ts";
 import { sameServer } from "../databases/postgres/admin-session.ts";
 import type { Connection } from "../databases/postgres/connection.ts";
@@ -36,10 +37,17 @@ export function compare(job: RestoreJob, database: string): Promise<RestoreCompa
     jobs: plan.jobs,
     signal: run.signal,
     analyze: true,
+    leftOut: leftOutEntries(job),
     onTable: (done, total) =>
       run.report({
         type: "progress",
         progress: { component: "database", phase: "comparing", bytes: 0, objects: done, totalObjects: total },
       }),
   });
+}
+
+/** The entries of the archive that the plan leaves out. */
+export function leftOutEntries({ plan, source }: RestoreJob): RestoreEntry[] {
+  const leftOut = new Set(plan.leaveOut.map((item) => item.dumpId));
+  return source.entries.filter((entry) => leftOut.has(entry.dumpId));
 }

@@ -422,3 +422,149 @@ describe("undo", () => {
     expect((await failureOf(owner.undo(plan))).code).toBe("undo-not-possible");
   });
 });
+
+describe("a tool that says all is well, and it is not", () => {
+  const lies = {
+    "a row is missing": [
+      "*--section=data*",
+      "DELETE FROM cms.comment WHERE id = 7",
+      /cms\.comment has 499 rows instead of 500/,
+    ],
+    "a sequence stands elsewhere": [
+      "*--section=data*",
+      "SELECT setval('cms.counter', 1)",
+      /cms\.counter stands at 1 instead of 41/,
+    ],
+    "a large object is missing": [
+      "*--section=data*",
+      "SELECT lo_unlink(4000000001)",
+      /9 large objects instead of 10/,
+    ],
+    "a large object is short": [
+      "*--section=data*",
+      "SELECT lo_truncate(lo_open(4000000001, 131072), 1)",
+      /19 bytes instead of 20/,
+    ],
+    "an index is missing": ["*last.list*", "DROP INDEX cms.comment_article", /2 indexes instead of 3/],
+    "a foreign key is missing": [
+      "*last.list*",
+      "ALTER TABLE cms.comment DROP CONSTRAINT comment_article_fkey",
+      /0 foreign keys instead of 1/,
+    ],
+  } as const;
+  test.each(Object.entries(lies))("%s: found out, named, dropped", async (_, [when, sql, message]) => {
+    await using all = await prepare();
+    const { database, source } = all;
+    const tools = installed.find((one) => one.major === newest)?.clientDirectory ?? "";
+    const body = [
+      '"$real" "$@" || exit $?',
+      `case "$*" in ${when})`,
+      '  for a in "$@"; do case "$a" in --dbname=*) database="${a#--dbname=}";; esac; done',
+      `  '${join(tools, "psql")}' -qtA -d "$database" -c "${sql}" >/dev/null;;`,
+      "esac",
+    ].join("\n");
+    await using lying = await wrapPgRestore(tools, body);
+    const owner = source.as(database.owner);
+    const plan = await owner.plan({ url: database.owner.url, tools: lying.directory });
+    const failure = await failureOf(owner.load(plan));
+    expect(failure.code).toBe("restore-incomplete");
+    expect(failure.message).toMatch(message);
+    expect(await namesBesides(database)).toEqual([]);
+  });
+});
+
+describe("schemas that the tools cannot restore end in a failure that names the object and the way out:", () => {
+  const traps = {
+    "a CHECK that reads another table": [
+      `CREATE TABLE cms.allowed (id int PRIMARY KEY); INSERT INTO cms.allowed VALUES (1);
+       CREATE FUNCTION cms.is_allowed(i int) RETURNS boolean LANGUAGE sql AS 'SELECT EXISTS (SELECT 1 FROM cms.allowed WHERE id = i)';
+       CREATE TABLE cms.a_checked (id int CHECK (cms.is_allowed(id))); INSERT INTO cms.a_checked VALUES (1);`,
+      /a_checked.*CHECK that reads another table/s,
+    ],
+    "a function of an index that finds its table by search_path": [
+      `CREATE TABLE cms.lookup (id int PRIMARY KEY, name text);
+       CREATE FUNCTION cms.name_of(i int) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT name FROM lookup WHERE id = i';
+       CREATE TABLE cms.named (id int); INSERT INTO cms.named VALUES (1);
+       SET search_path = cms; SET check_function_bodies = off; CREATE INDEX named_name ON cms.named (cms.name_of(id));`,
+      /named_name.*search_path/s,
+    ],
+  } as const;
+  // From 17 on, a server does not let such an index be made in the first place.
+  const before17 = Math.max(...majors.filter((major) => major < 17));
+  test.each(Object.entries(traps))("%s", async (_, [sql, message]) => {
+    await using all = await prepare(before17);
+    const { server, database } = all;
+    const setUp = `SET ROLE ${quote(database.owner.name)}; SET check_function_bodies = off; ${sql}`;
+    await server.psql(setUp, database.name);
+    await using source = await backUp(database);
+    const failure = await failureOf(
+      source.as(database.owner).restore({ url: database.owner.url, into: "new" }),
+    );
+    expect(failure.code).toBe("restore-tool-failed");
+    expect(failure.message).toMatch(message);
+    expect(await namesBesides(database)).toEqual([]);
+  });
+});
+
+describe("roles that the target does not have", () => {
+  async function withLostRole(all: Prepared): Promise<{ source: RestoreRun; kept: string; lost: string }> {
+    const { server, database } = all;
+    const [kept, lost] = [`kept_${database.name}`, `lost_${database.name}`];
+    const owner = quote(database.owner.name);
+    await server.psql(
+      `CREATE ROLE ${kept}; CREATE ROLE ${lost} NOLOGIN CONNECTION LIMIT 3;
+       SET ROLE ${owner}; GRANT SELECT ON cms.article TO ${kept}, ${lost};
+       GRANT USAGE ON SCHEMA cms TO ${lost}; ALTER DEFAULT PRIVILEGES IN SCHEMA cms GRANT SELECT ON TABLES TO ${lost}`,
+      database.name,
+    );
+    const source = await backUp(database);
+    await server.psql(`DROP OWNED BY ${lost}; DROP ROLE ${lost}`, database.name);
+    return { source, kept, lost };
+  }
+  const mayRead = async (server: PostgresServer, role: string, name: string): Promise<unknown> => {
+    const rows = await server.query(
+      `SELECT has_table_privilege('${role}', 'cms.article', 'SELECT') AS may`,
+      name,
+    );
+    return rows[0]?.["may"];
+  };
+
+  test("lose their grants, which the plan says; the others keep theirs", async () => {
+    await using all = await prepare();
+    const { server, database } = all;
+    const { source, kept, lost } = await withLostRole(all);
+    const plan = await source.as(database.owner).restore({ url: database.owner.url });
+    expect(plan.database?.leaveOut.map(({ why }) => why)).toEqual(
+      Array.from({ length: 3 }, () => `the target has no role ${lost}`),
+    );
+    expect(await mayRead(server, kept, database.name)).toBe(true);
+    await server.psql(`DROP OWNED BY ${kept}`, plan.database?.retireAs);
+    await server.psql(`DROP OWNED BY ${kept}; DROP ROLE ${kept}`, database.name);
+    await source[Symbol.asyncDispose]();
+  });
+
+  test("are made on request, without passwords, and get their grants", async () => {
+    await using all = await prepare();
+    const { server, database } = all;
+    const { source, kept, lost } = await withLostRole(all);
+    const superuser = source.as(database.superuser);
+    const plan = await superuser.restore({ url: database.superuser.url, createRoles: true });
+    expect(plan.database?.leaveOut).toEqual([]);
+    expect(await mayRead(server, lost, database.name)).toBe(true);
+    const rows = await server.query(`SELECT rolconnlimit AS n FROM pg_roles WHERE rolname = '${lost}'`);
+    expect(rows).toEqual([{ n: 3 }]);
+    await server.psql(`DROP OWNED BY ${kept}`, plan.database?.retireAs);
+    await server.psql(`DROP OWNED BY ${kept}, ${lost}; DROP ROLE ${kept}; DROP ROLE ${lost}`, database.name);
+    await source[Symbol.asyncDispose]();
+  });
+
+  test("cannot be made by a role that may not", async () => {
+    await using all = await prepare();
+    const { server, database } = all;
+    const { source, kept } = await withLostRole(all);
+    const plan = await source.as(database.owner).plan({ url: database.owner.url, createRoles: true });
+    expect(blockerCodes(plan)).toContain("rights-missing-to-restore");
+    await server.psql(`DROP OWNED BY ${kept}; DROP ROLE ${kept}`, database.name);
+    await source[Symbol.asyncDispose]();
+  });
+});

@@ -113,7 +113,7 @@ async function readMaterializedViews(client: pg.Client): Promise<InventoryTable[
 }
 
 /** Kinds are `constraint.f`, `index`, `trigger`, `function`, `relation.v`, …; extensions' objects are not counted. */
-async function readCounts(client: pg.Client): Promise<Record<string, number>> {
+export async function readCounts(client: pg.Client): Promise<Record<string, number>> {
   const { rows } = await client.query<{ kind: string; count: string }>(`
     SELECT kind, count(*)::text AS count FROM (
       SELECT 'relation.' || c.relkind::text AS kind FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

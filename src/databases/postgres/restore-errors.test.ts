@@ -22,6 +22,18 @@ test("errors carry their object, and nobody's data", () => {
   expect(JSON.stringify(errors)).not.toMatch(/anna|secret/);
 });
 
+test("in parallel, where pg_restore names no entry, the command does, without its options", () => {
+  const [error, other] =
+    parseRestoreErrors(`pg_restore: error: could not execute query: ERROR:  relation "lookup" does not exist
+LINE 1: SELECT name FROM lookup
+Command was: CREATE INDEX "Named name" ON cms.named USING btree (cms.name_of(id));
+pg_restore: error: could not execute query: ERROR:  server "x" does not exist
+Command was: CREATE USER MAPPING FOR app SERVER x OPTIONS (password 'secret');
+`);
+  expect(error?.object).toBe('CREATE INDEX "Named name" ON cms.named USING btree');
+  expect(other?.object).toBe("CREATE USER MAPPING FOR app SERVER x OPTIONS");
+});
+
 test("psql's errors are understood too", () => {
   const [error] = parseRestoreErrors('psql:<stdin>:12: ERROR:  relation "t" already exists\nLINE 1: …\n');
   expect(error?.message).toBe('relation "t" already exists');

@@ -21,6 +21,12 @@ export function parseRestoreErrors(stderr: string): RestoreError[] {
       object = from;
       continue;
     }
+    // In parallel pg_restore does not say the entry, only the command.
+    const command = /^Command was: ([^('"$]*(?:"[^"]*"[^('"$]*)*)/.exec(line)?.[1];
+    const last = errors.at(-1);
+    if (command !== undefined && last !== undefined && last.object === undefined) {
+      errors.splice(-1, 1, { ...last, object: command.trim().slice(0, 120) });
+    }
     const message =
       /^(?:pg_restore|psql(?::[^:]*:\d+)?): error: (.*)$/.exec(line)?.[1] ??
       /^(?:psql:\S*: )?(?:ERROR|FATAL): {1,2}(.*)$/.exec(line)?.[1];

@@ -1,8 +1,11 @@
 import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
 import type { DatabaseInventory, InventoryTable } from "../../core/repository/metadata.ts";
+import { expectedCounts } from "../../core/restore/expected-counts.ts";
+import type { RestoreEntry } from "../../core/restore/restore-entry.ts";
 import { connect, type Connection } from "./connection.ts";
 import { quoteName } from "./quote.ts";
+import { readCounts } from "./read-inventory.ts";
 
 /** What was counted in a restored database, and where it is not what the backup holds. */
 export interface RestoreComparison {
@@ -20,13 +23,16 @@ export interface VerifyOptions {
   readonly signal: AbortSignal;
   /** Refresh the planner's statistics of each table on the way, while its pages are at hand. */
   readonly analyze: boolean;
+  /** What the plan left out; absent: the inventory's counts of objects are not compared. */
+  readonly leftOut?: readonly RestoreEntry[];
   readonly onTable?: (done: number, total: number) => void;
 }
 
 /**
  * Compares a restored database with the inventory written from the archive: rows of every table (at the
  * root of a partition tree, for rows of hash partitions may land in other leaves), sequences, large
- * objects and their logical bytes, indexes that are not valid. Reads only, except for ANALYZE.
+ * objects and their logical bytes, indexes that are not valid, and the number of constraints, indexes, triggers and
+ * other objects. Reads only, except for ANALYZE.
  */
 export async function verifyRestore(
   connection: Connection,
@@ -41,12 +47,14 @@ export async function verifyRestore(
     const largeObjects = await compareLargeObjects(client, inventory);
     if (options.analyze) await analyzeOthers(client, inventory);
     const indexes = await compareIndexes(client, inventory);
+    const counts =
+      options.leftOut === undefined ? [] : await compareCounts(client, inventory, options.leftOut);
     return {
       tables: inventory.tables.filter((table) => table.kind === "table").length,
       rows: counted.rows,
       sequences: inventory.sequences.length,
       largeObjects: largeObjects.count,
-      differences: [...counted.differences, ...sequences, ...largeObjects.differences, ...indexes],
+      differences: [...counted.differences, ...sequences, ...largeObjects.differences, ...indexes, ...counts],
     };
   } finally {
     await client.end();
@@ -229,4 +237,20 @@ async function compareIndexes(client: pg.Client, inventory: DatabaseInventory): 
   );
   const known = new Set(inventory.invalidIndexes);
   return rows.filter((row) => !known.has(row.name)).map((row) => `index ${row.name} is not valid`);
+}
+
+async function compareCounts(
+  client: pg.Client,
+  inventory: DatabaseInventory,
+  leftOut: readonly RestoreEntry[],
+): Promise<string[]> {
+  const { rows } = await client.query<{ number: number }>(
+    "SELECT current_setting('server_version_num')::int AS number",
+  );
+  const expected = expectedCounts(inventory, leftOut, Math.floor((rows[0]?.number ?? 0) / 10_000));
+  if (expected.length === 0) return [];
+  const found = await readCounts(client);
+  return expected
+    .filter(({ kind, atLeast }) => (found[kind] ?? 0) < atLeast)
+    .map(({ kind, name, atLeast }) => `there are ${found[kind] ?? 0} ${name} instead of ${atLeast}`);
 }
