@@ -171,6 +171,7 @@ async function compareFirst(bench: Workbench): Promise<Outcome> {
     notes: [
       ...peers.notes,
       niceNote,
+      cpuNote({ LC2: ours, restic, rclone }),
       `Stored: ${Object.entries(sizes)
         .map(([name, size]) => `${name} ${megabytes(size)}`)
         .join(", ")}. rclone neither compresses nor encrypts nor hashes here; restic does all three.`,
@@ -221,6 +222,7 @@ async function compareSecond(bench: Workbench): Promise<Outcome> {
     notes: [
       ...peers.notes,
       niceNote,
+      cpuNote({ LC2: our, restic, "the walk": walks, "the start": start }),
       `Medians: the walk ${walkSeconds.toFixed(2)} s; the start, which is a second backup of a folder with one file, ${startSeconds.toFixed(2)} s.`,
     ],
   };
@@ -335,9 +337,18 @@ async function compareRestores(bench: Workbench): Promise<Outcome> {
     ],
     notes: [
       ...peers.notes,
+      cpuNote({ "LC2 one": oursOne, "LC2 all": oursAll, "restic one": resticOne, "restic all": resticAll }),
       "LC2 plans first, and reads back and hashes what it wrote; restic does not (`--verify` is off, as by default).",
     ],
   };
+}
+
+/** Less moved by other work on the machine than wall time is. */
+function cpuNote(measured: Readonly<Record<string, readonly Measurement[] | undefined>>): string {
+  const shown = Object.entries(measured).flatMap(([name, list]) =>
+    list === undefined ? [] : [`${name} ${median(list.map((one) => one.cpuSeconds)).toFixed(1)}`],
+  );
+  return `CPU seconds, median: ${shown.join(", ")}.`;
 }
 
 function countFiles(folder: string): number {

@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 import type { BenchCase } from "./bench-case.ts";
 import { catalogCases } from "./catalog-cases.ts";
 import { databaseCases } from "./database-cases.ts";
-import { showReport, type CaseReport, type Scale } from "./figure.ts";
+import { showReport, type CaseReport, type Figure, type Scale } from "./figure.ts";
 import { filesCases } from "./files-cases.ts";
 import { loadCases } from "./load-case.ts";
 import { memoryCases } from "./memory-cases.ts";
@@ -98,10 +98,7 @@ async function runCase(one: BenchCase, bench: Workbench): Promise<CaseReport> {
   const at = new Date().toISOString();
   const before = load();
   const found = await one.run(bench);
-  const figures =
-    bench.scale === "full" || one.judgedAtAnyScale === true
-      ? found.figures
-      : found.figures.map(({ met: _, ...figure }) => figure);
+  const judged = bench.scale === "full" || one.judgedAtAnyScale === true;
   return {
     name: one.name,
     title: one.title,
@@ -112,8 +109,13 @@ async function runCase(one: BenchCase, bench: Workbench): Promise<CaseReport> {
     machine: machine(),
     load: [before, load()],
     ...found,
-    figures,
+    figures: judged ? found.figures : found.figures.map(withoutVerdict),
   };
+}
+
+function withoutVerdict(figure: Figure): Figure {
+  const { what, ours, against, result, goal } = figure;
+  return { what, ours, against, result, goal };
 }
 
 function load(): number {
