@@ -117,7 +117,7 @@ const byMessage: readonly { readonly fits: RegExp; readonly cause: Cause }[] = [
       code: "database-login-refused",
       say: ({ where, connection }) =>
         `${where} asks for a password of role "${connection.user}", and none was found. Set PGPASSWORD, or add ` +
-        "a line to ~/.pgpass (mode 0600) or to a service file.",
+        "a line to ~/.pgpass (mode 0600; one that others may read is ignored) or to a service file.",
     },
   },
   {

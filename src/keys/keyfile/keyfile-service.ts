@@ -161,10 +161,11 @@ export class KeyfileService implements KeyService {
 
   #noKey(projectId: string, wrapped: readonly WrappedKey[] = []): Failure {
     const needed = wrapped.length === 0 ? "" : ` (needed: ${listIds(wrapped)})`;
+    const firstOne = wrapped.length === 0 ? " A project that is new gets its key from its first backup." : "";
     return new Failure(
       "key-missing",
       `There is no key of project ${projectId} in ${this.#folder.directory}${needed}. ` +
-        "Import the copy that was exported: lc2 key import FILE.",
+        `Import the copy that was exported: lc2 key import FILE.${firstOne}`,
     );
   }
 
