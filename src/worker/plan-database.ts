@@ -201,7 +201,7 @@ function checkSpace(target: ObservedTarget, bytes: number, blockers: PlanNote[],
   }
 }
 
-export const inPlaceWarning = (database: string): string =>
+const inPlaceWarning = (database: string): string =>
   `--into in-place replaces what is in "${database}" in one transaction and cannot be undone: ` +
   `take a backup of it first. Objects that the backup does not have stay. Everything in it is locked meanwhile.`;
 

@@ -49,7 +49,6 @@ export function keyContext(projectId: string, backupId: string, keyName: string)
 /** Ids that become folder names: lower-case letters, digits and hyphens, as §7 of the API asks. */
 export const projectIdPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 export const backupIdPattern = /^backup-\d{8}-\d{6}-[0-9a-f]{6}$/;
-export const restoreIdPattern = /^restore-\d{8}-\d{6}-[0-9a-f]{6}$/;
 
 /** `backup-20251110-020000-3f9c2a`: sorts by creation time (UTC). */
 export function makeOperationId(kind: "backup" | "restore", nowMs: number, random: string): string {

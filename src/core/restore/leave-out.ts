@@ -39,7 +39,7 @@ export interface LeaveOutDecision {
 }
 
 /** Entries that pg_restore handles only when it creates the database itself; applied separately. */
-export const databaseKinds: ReadonlySet<string> = new Set(["DATABASE", "DATABASE PROPERTIES"]);
+const databaseKinds: ReadonlySet<string> = new Set(["DATABASE", "DATABASE PROPERTIES"]);
 
 /** Not in the archive's way: no SQL of their own that a restore into a database runs. */
 const silentKinds: ReadonlySet<string> = new Set([...databaseKinds, "ENCODING", "STDSTRINGS", "SEARCHPATH"]);
@@ -133,47 +133,43 @@ function whyNotExtension(entry: RestoreEntry, rights: TargetRights): string | un
   return "only a superuser can create this extension";
 }
 
+/** Kinds that only a superuser can create. */
+const superuserKinds: ReadonlySet<string> = new Set([
+  "ACCESS METHOD",
+  "EVENT TRIGGER",
+  "FOREIGN DATA WRAPPER",
+  "LANGUAGE",
+  "OPERATOR CLASS",
+  "OPERATOR FAMILY",
+  "PROCEDURAL LANGUAGE",
+  "PUBLICATION TABLES IN SCHEMA",
+  "SECURITY LABEL",
+  "SUBSCRIPTION",
+  "TEXT SEARCH PARSER",
+  "TEXT SEARCH TEMPLATE",
+  "TRANSFORM",
+]);
+
+/** Definitions of other kinds that only a superuser can create. */
+const superuserDefinitions: Readonly<Record<string, RegExp>> = {
+  CAST: /\sWITHOUT FUNCTION|WITH INOUT/,
+  FUNCTION: /\bLANGUAGE (?:c|internal)\b/,
+  PROCEDURE: /\bLANGUAGE (?:c|internal)\b/,
+  PUBLICATION: /\sFOR ALL (?:TABLES|SEQUENCES)/,
+  TYPE: /\bINPUT = /,
+};
+
 function whyNotOrdinary(
   entry: RestoreEntry,
   rights: TargetRights,
   entries: readonly RestoreEntry[],
 ): string | undefined {
   const { kind, definition } = entry;
-  const superuserOnly = "only a superuser can create it";
-  switch (kind) {
-    case "EVENT TRIGGER":
-    case "SUBSCRIPTION":
-    case "FOREIGN DATA WRAPPER":
-    case "ACCESS METHOD":
-    case "TEXT SEARCH PARSER":
-    case "TEXT SEARCH TEMPLATE":
-    case "OPERATOR CLASS":
-    case "OPERATOR FAMILY":
-    case "SECURITY LABEL":
-    case "TRANSFORM":
-    case "PUBLICATION TABLES IN SCHEMA":
-      return superuserOnly;
-    case "PROCEDURAL LANGUAGE":
-    case "LANGUAGE":
-      return superuserOnly;
-    case "PUBLICATION":
-      return /\sFOR ALL (?:TABLES|SEQUENCES)/.test(definition) ? superuserOnly : undefined;
-    case "CAST":
-      return /\sWITHOUT FUNCTION|WITH INOUT/.test(definition) ? superuserOnly : undefined;
-    case "TYPE":
-      return /\bINPUT = /.test(definition) ? superuserOnly : undefined;
-    case "FUNCTION":
-    case "PROCEDURE":
-      return /\bLANGUAGE (?:c|internal)\b/.test(definition)
-        ? "only a superuser can create functions of this language"
-        : undefined;
-    case "COMMENT":
-      return whyNotComment(entry, rights, entries);
-    case "SCHEMA":
-      return isPublic(entry) && !mayOwnPublic(entry, rights) ? publicIsForeign : undefined;
-    default:
-      return undefined;
+  if (superuserKinds.has(kind) || superuserDefinitions[kind]?.test(definition) === true) {
+    return "only a superuser can create it";
   }
+  if (kind === "COMMENT") return whyNotComment(entry, rights, entries);
+  return isPublic(entry) && !mayOwnPublic(entry, rights) ? publicIsForeign : undefined;
 }
 
 /** Every new database has a schema public; its entry only gives it an owner. */

@@ -162,12 +162,12 @@ function hashedDatabase(plan: DatabasePlan, restoreId: string): unknown {
 }
 
 /** The tables asked for, found in the backup; partitions of a parent come with it. Pure. */
-export interface SelectableTable {
+interface SelectableTable {
   readonly schema: string;
   readonly name: string;
 }
 
-export interface TableSelection {
+interface TableSelection {
   readonly chosen: readonly SelectableTable[];
   /** Spelled as they were asked for. */
   readonly unknown: readonly string[];

@@ -1,4 +1,5 @@
 import type { InventoryTable } from "../repository/metadata.ts";
+import { selectTables } from "./plan-restore.ts";
 
 export interface TableName {
   readonly schema: string;
@@ -30,16 +31,11 @@ export function chooseTables(
 ): ChosenTables {
   const known = entries.filter((entry) => entry.kind === "TABLE");
   const chosen = new Map<string, TableName>();
-  const unknown: string[] = [];
+  const found = selectTables(asked, known);
   let rows = 0;
   const take = ({ schema, name }: TableName): void =>
     void chosen.set(JSON.stringify([schema, name]), { schema, name });
-  for (const text of asked) {
-    const table = known.find(({ schema, name }) => `${schema}.${name}` === text);
-    if (table === undefined) {
-      unknown.push(text);
-      continue;
-    }
+  for (const table of found.chosen) {
     take(table);
     for (const leaf of inventory) {
       const isSelf = leaf.schema === table.schema && leaf.name === table.name;
@@ -48,7 +44,7 @@ export function chooseTables(
       if (isSelf || isBelow) rows += leaf.rows ?? 0;
     }
   }
-  return { tables: [...chosen.values()], unknown, rows };
+  return { tables: [...chosen.values()], unknown: found.unknown, rows };
 }
 
 /** Kinds that are made after all tables, or that no single table needs. */

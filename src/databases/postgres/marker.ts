@@ -21,12 +21,12 @@ const sentences: Record<Marker["state"], string> = {
   undone: "was put aside by the undo of",
 };
 
-export function formatMarker(marker: Marker): string {
+function formatMarker(marker: Marker): string {
   return `This database ${sentences[marker.state]} lc2 ${marker.restoreId}.\nlc2-marker ${JSON.stringify(marker)}`;
 }
 
 /** The marker in a comment, or undefined where it is an ordinary comment. */
-export function parseMarker(comment: string | null | undefined): Marker | undefined {
+function parseMarker(comment: string | null | undefined): Marker | undefined {
   const text = /\nlc2-marker (\{.*\})$/s.exec(comment ?? "")?.[1];
   if (text === undefined) return undefined;
   try {

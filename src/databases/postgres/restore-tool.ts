@@ -32,7 +32,7 @@ const loadingOptions =
   "-c default_transaction_read_only=off";
 
 /** Environment of the tools for loading: where to connect and the session settings above. */
-export function loadingEnvironment(target: RestoreTarget): Record<string, string> {
+function loadingEnvironment(target: RestoreTarget): Record<string, string> {
   const environment = toolEnvironment(target.connection, target.env);
   const own = environment["PGOPTIONS"];
   return {
