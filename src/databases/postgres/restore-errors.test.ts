@@ -66,4 +66,13 @@ describe("the failure", () => {
   ])("knows a cause of %s", (message, advice) => {
     expect(fail(`pg_restore: error: ${message}\n`).message).toMatch(advice);
   });
+
+  test("names what keeps an object from being replaced in place", () => {
+    const said = [
+      "psql:/dev/stdin:7: ERROR:  cannot drop function cms.slug(text) because other objects depend on it",
+      "DETAIL:  column slug of table reports.page depends on function cms.slug(text)",
+      "HINT:  Use DROP ... CASCADE to drop the dependent objects too.",
+    ].join("\n");
+    expect(fail(said).message).toContain("column slug of table reports.page uses it. Drop or move that");
+  });
 });

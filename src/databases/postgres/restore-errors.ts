@@ -81,9 +81,13 @@ function adviceFor(stderr: string): string | undefined {
     );
   }
   if (/cannot drop .* because other objects depend on it/.test(stderr)) {
+    // Names of objects only, never a value.
+    const user = /^(?:psql:\S* )?(?:DETAIL: {1,2})?(.{1,200}) depends on (?:function|table|type|view) /m.exec(
+      stderr,
+    )?.[1];
     return (
-      "Something that the backup does not have uses it. Drop or move that, or restore without --into in-place: a swap " +
-      "takes the whole database's place. The target was left as it was."
+      `${user ?? "Something that the backup does not have"} uses it. Drop or move that, or restore without ` +
+      "--into in-place: a swap takes the whole database's place. The target was left as it was."
     );
   }
   if (/permission denied|must be owner|must be superuser|must be (?:able to SET|a member of)/.test(stderr)) {
