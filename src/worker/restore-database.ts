@@ -22,7 +22,7 @@ import { quoteIdentifier } from "../databases/postgres/quote.ts";
 import { readDatabaseContents, readServerFacts, targetRights } from "../databases/postgres/target.ts";
 import { requireComplete } from "../databases/postgres/verify-restore.ts";
 import { loadDatabase } from "./load-database.ts";
-import { compare, loadTarget, type Restored, type RestoreJob } from "./restore-job.ts";
+import { compare, loadTarget, type Restored, type RestoreJob, leftOutEntries } from "./restore-job.ts";
 import { openDatabaseSource } from "./restore-source.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -148,8 +148,7 @@ async function applyExtras(job: RestoreJob, client: pg.Client): Promise<string[]
 
 /** Grants that name a role the target lacks are left out entry by entry; their other roles get theirs. */
 async function applyLeftOutGrants(job: RestoreJob): Promise<void> {
-  const leftOut = new Set(job.plan.leaveOut.map((item) => item.dumpId));
-  const entries = job.source.entries.filter((entry) => leftOut.has(entry.dumpId));
+  const entries = leftOutEntries(job);
   if (entries.length === 0) return;
   const client = await connect(sameServer(job.connection, job.plan.loadInto), {
     applicationName: "lc2 restore",

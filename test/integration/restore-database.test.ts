@@ -1,15 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { createDataset, dropDatasetRoles } from "../../demo/dataset.ts";
 import { diffFingerprints, fingerprintDatabase, type Fingerprint } from "../../demo/fingerprint.ts";
-import { openClient } from "../../demo/postgres-servers.ts";
 import type { RestorePlan } from "../../src/core/restore/restore.ts";
-import { failureOf } from "../support/backup-run.ts";
-import { backUp, nextRestoreId } from "../support/restore-run.ts";
+import { backUp } from "../support/restore-run.ts";
 import { quoteIdentifier as quote } from "../../src/databases/postgres/quote.ts";
 import { freshDatabase, installations, useServer, type TestDatabase } from "../support/servers.ts";
 
 const majors = (await installations()).map((one) => one.major);
-const newest = Math.max(...majors);
 
 /** Traps of real schemas that a plain owner can make. */
 const schema = `

@@ -17,7 +17,7 @@ import { backupId, startBackupRun, type BackupRun } from "./backup-run.ts";
 import { installations, type TestDatabase, type TestRole } from "./servers.ts";
 
 /** Where every major's client tools are. */
-export async function toolFolders(): Promise<Record<string, string>> {
+async function toolFolders(): Promise<Record<string, string>> {
   const found = await installations();
   return { LC2_PG_BIN: found.flatMap((one) => one.clientDirectory ?? []).join(":") };
 }
@@ -72,7 +72,7 @@ export async function backUp(database: TestDatabase, reader = database.owner): P
 }
 
 /** Writes metadata.json; the files that go with a sealed backup are not needed here. */
-export async function seal(backup: BackupRun, database: DatabaseComponent): Promise<void> {
+async function seal(backup: BackupRun, database: DatabaseComponent): Promise<void> {
   const { run } = backup;
   const at = new Date(run.clock.nowMs()).toISOString();
   const metadata: Omit<BackupMetadata, "signature"> = {

@@ -5,7 +5,7 @@
 export const longestNameBytes = 63;
 
 /** `20251110_020000_3f9c2a` of `restore-20251110-020000-3f9c2a`. */
-export function restoreSuffix(restoreId: string): string {
+function restoreSuffix(restoreId: string): string {
   return restoreId.replace(/^[a-z]+-/, "").replaceAll(/[^A-Za-z0-9]/g, "_");
 }
 
@@ -38,7 +38,7 @@ export const undoneSchemaName = (restoreId: string): string => `lc2_undone_${res
 export const markerSchemaName = (restoreId: string): string => `lc2_loading_${restoreSuffix(restoreId)}`;
 
 /** The end is always kept whole; the start loses whole characters from its end. */
-export function nameWithEnd(start: string, end: string): string {
+function nameWithEnd(start: string, end: string): string {
   const room = longestNameBytes - utf8Bytes(end);
   let kept = "";
   let used = 0;
