@@ -68,7 +68,8 @@ async function checkPresence(run: TaskRun, backupId: string): Promise<Damage[]> 
       message: `${backupId} lacks ${name}.`,
     }));
     if (damages.length === 0 && metadata.components.files !== undefined) {
-      await checkReferences(run, backupId, metadata.components.files, keys);
+      const advice = "Restore from another backup, or put the file back from a copy of the repository.";
+      await checkReferences(run, backupId, metadata.components.files, keys, { isNeeded: () => true, advice });
     }
     return damages;
   } catch (error) {

@@ -523,6 +523,12 @@ describe("keys", () => {
       code: "key-missing",
       says: /key import/,
     });
+    // Nor is a second key made beside the backups of the first, which a recovery key would not open.
+    expectFailure(await backup(["--files", files]), {
+      exit: 3,
+      code: "key-missing",
+      says: /new --repository/,
+    });
     await rm(keys, { recursive: true, force: true });
     await cp(`${keys}.away`, keys, { recursive: true });
     await expectGoodIsWhole();

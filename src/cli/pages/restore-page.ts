@@ -87,7 +87,15 @@ function undoneLines({ database, files }: NonNullable<RestoreView["undone"]>): s
   if (database !== undefined) {
     const kept =
       database.keptAs === undefined ? "" : `; the restored one is kept as ${printable(database.keptAs)}`;
-    lines.push(database.swappedBack ? `the old database is back${kept}` : `nothing had been replaced${kept}`);
+    const schema = /^schema (.*)$/s.exec(database.keptAs ?? "")?.[1];
+    if (schema !== undefined) {
+      lines.push(`the tables are as they were${kept}`);
+      lines.push(`drop it when it is not needed: DROP SCHEMA ${printable(schema)} CASCADE`);
+    } else {
+      lines.push(
+        database.swappedBack ? `the old database is back${kept}` : `nothing had been replaced${kept}`,
+      );
+    }
   }
   if (files !== undefined)
     lines.push(`${count(files.restored)} files put back, ${count(files.removed)} removed`);
