@@ -131,7 +131,10 @@ async function compareRestores(bench: Workbench): Promise<Outcome> {
     env,
   });
   const dataDirectory = join(scratch, "data");
-  const { stdout } = await createBackup(source, dataDirectory, join(scratch, "repository"), []);
+  const { stdout } = await createBackup(source, dataDirectory, join(scratch, "repository"), [
+    "--streams",
+    jobs,
+  ]);
   const backupId = stdout.trim();
 
   const intoEmpty = async (restore: (database: string) => Promise<Measurement>): Promise<Measurement> => {
@@ -194,6 +197,7 @@ async function compareRestores(bench: Workbench): Promise<Outcome> {
       ),
     ],
     notes: [
+      `The backup has ${jobs} streams, so that its rows are loaded by as many as the peer's.`,
       "LC2: planned, decrypted, loaded into an empty database, analysed, and compared with the backup's own count of rows. The peer does none of the four.",
       `CPU seconds without the server's, median: LC2 with pg_restore ${cpu(results.ours)}, pg_restore ${cpu(results.restore)}.`,
     ],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Failure } from "../../src/core/failure.ts";
-import { probeDatabase } from "../../src/worker/probe-database.ts";
+import { probeDatabase } from "../../src/worker/backup/probe-database.ts";
 import { failureOf, startBackupRun } from "../support/backup-run.ts";
 import { freshDatabase, installations, useServer, type TestDatabase } from "../support/servers.ts";
 import type { PostgresServer } from "../../demo/postgres-servers.ts";

@@ -5,17 +5,17 @@ import { Failure } from "../../src/core/failure.ts";
 import type { RepositoryLease } from "../../src/core/repository/lease.ts";
 import { KeyfileService } from "../../src/keys/keyfile/keyfile-service.ts";
 import { openFilesystemStore } from "../../src/stores/filesystem/filesystem-store.ts";
-import { browseBackup } from "../../src/worker/browse-backup.ts";
-import { checkRepository } from "../../src/worker/check-repository.ts";
-import { deleteBackup } from "../../src/worker/delete-backup.ts";
-import { readObject } from "../../src/worker/read-object.ts";
-import { readMetadata } from "../../src/worker/read-metadata.ts";
-import { withExclusiveLease, withSharedLease } from "../../src/worker/repository-lease.ts";
-import { ensureRepository, openRepository } from "../../src/worker/repository.ts";
-import { scanRepository } from "../../src/worker/scan-repository.ts";
-import { sweepRepository } from "../../src/worker/sweep-repository.ts";
+import { browseBackup } from "../../src/worker/read/browse-backup.ts";
+import { checkRepository } from "../../src/worker/repository/check-repository.ts";
+import { deleteBackup } from "../../src/worker/repository/delete-backup.ts";
+import { readObject } from "../../src/worker/streams/read-object.ts";
+import { readMetadata } from "../../src/worker/repository/read-metadata.ts";
+import { withExclusiveLease, withSharedLease } from "../../src/worker/repository/repository-lease.ts";
+import { ensureRepository, openRepository } from "../../src/worker/repository/repository.ts";
+import { scanRepository } from "../../src/worker/repository/scan-repository.ts";
+import { sweepRepository } from "../../src/worker/repository/sweep-repository.ts";
 import type { TaskRun } from "../../src/worker/task.ts";
-import { verifyStored } from "../../src/worker/verify-stored.ts";
+import { verifyStored } from "../../src/worker/read/verify-stored.ts";
 import {
   backUpFolder,
   backupIdOf,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openFilesystemStore } from "../../src/stores/filesystem/filesystem-store.ts";
-import { openRestoreTarget } from "../../src/worker/restore-target.ts";
+import { openRestoreTarget } from "../../src/worker/restore/restore-target.ts";
 import type { FilesPlan } from "../../src/core/restore/restore.ts";
 import { dyingStore, dyingTarget, Life } from "../support/dying.ts";
 import {

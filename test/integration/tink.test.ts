@@ -10,9 +10,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { associatedData, keyContext } from "../../src/core/repository/layout.ts";
 import { KeyfileService } from "../../src/keys/keyfile/keyfile-service.ts";
 import { MemoryStore } from "../../src/stores/memory/memory-store.ts";
-import { createBackupKeys, readKeyring } from "../../src/worker/backup-keys.ts";
-import { createStoredFile } from "../../src/worker/stored-file.ts";
-import { decryptBytes, encryptBytes } from "../../src/worker/streaming-aead.ts";
+import { createBackupKeys, readKeyring } from "../../src/worker/keys/backup-keys.ts";
+import { createStoredFile } from "../../src/worker/streams/stored-file.ts";
+import { decryptBytes, encryptBytes } from "../../src/worker/streams/streaming-aead.ts";
 import { runPython } from "../support/python.ts";
 
 /** `python -c … encrypt|decrypt KEY_HEX ASSOCIATED_DATA_HEX IN OUT`, with Tink as anybody would use it. */

@@ -10,9 +10,9 @@ import type { DatabaseComponent, DatabaseInventory, StoredFile } from "../../src
 import { Failure } from "../../src/core/failure.ts";
 import { KeyfileService } from "../../src/keys/keyfile/keyfile-service.ts";
 import { MemoryStore } from "../../src/stores/memory/memory-store.ts";
-import { backupDatabase } from "../../src/worker/backup-database.ts";
-import { createBackupKeys, openBackupKeys } from "../../src/worker/backup-keys.ts";
-import { readSmallFile, readStoredFile, type StoredFilePlace } from "../../src/worker/stored-file.ts";
+import { backupDatabase } from "../../src/worker/backup/backup-database.ts";
+import { createBackupKeys, openBackupKeys } from "../../src/worker/keys/backup-keys.ts";
+import { readSmallFile, readStoredFile, type StoredFilePlace } from "../../src/worker/streams/stored-file.ts";
 import type { TaskRun } from "../../src/worker/task.ts";
 
 export const backupId = "backup-20251110-020000-3f9c2a";

@@ -22,15 +22,15 @@ import type { BackupMetadata, FilesComponent } from "../../src/core/repository/m
 import { KeyfileService } from "../../src/keys/keyfile/keyfile-service.ts";
 import { openFolderSource } from "../../src/stores/filesystem/folder-source.ts";
 import { MemoryStore } from "../../src/stores/memory/memory-store.ts";
-import { createBackupKeys, openBackupKeys } from "../../src/worker/backup-keys.ts";
-import { backupFilesFrom } from "../../src/worker/backup-files.ts";
-import { planFiles, type PlannedFiles } from "../../src/worker/plan-files.ts";
-import { manifestEntries } from "../../src/worker/read-files.ts";
-import { ensureRepository } from "../../src/worker/repository.ts";
-import { restoreFilesTo } from "../../src/worker/restore-files.ts";
-import { openRestoreTarget } from "../../src/worker/restore-target.ts";
-import { undoFilesOf } from "../../src/worker/undo-files.ts";
-import { sealBackup } from "../../src/worker/seal-backup.ts";
+import { createBackupKeys, openBackupKeys } from "../../src/worker/keys/backup-keys.ts";
+import { backupFilesFrom } from "../../src/worker/backup/backup-files.ts";
+import { planFiles, type PlannedFiles } from "../../src/worker/restore/plan-files.ts";
+import { manifestEntries } from "../../src/worker/read/read-files.ts";
+import { ensureRepository } from "../../src/worker/repository/repository.ts";
+import { restoreFilesTo } from "../../src/worker/restore/restore-files.ts";
+import { openRestoreTarget } from "../../src/worker/restore/restore-target.ts";
+import { undoFilesOf } from "../../src/worker/restore/undo-files.ts";
+import { sealBackup } from "../../src/worker/backup/seal-backup.ts";
 import type { TaskRun } from "../../src/worker/task.ts";
 
 /** A place to back up files to and restore them from, through the real tasks, in one process. */

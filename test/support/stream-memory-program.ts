@@ -5,7 +5,7 @@
 import { randomBytes } from "node:crypto";
 import { rmSync } from "node:fs";
 import { openFilesystemStore } from "../../src/stores/filesystem/filesystem-store.ts";
-import { createStoredFile, readStoredFile } from "../../src/worker/stored-file.ts";
+import { createStoredFile, readStoredFile } from "../../src/worker/streams/stored-file.ts";
 
 const [folder = "", bytes = "0"] = process.argv.slice(2);
 const total = Number(bytes);

@@ -1,0 +1,157 @@
+import { generatedFilePatterns } from "../../core/applications/application-profile.ts";
+import { applicationProfiles } from "../../core/applications/application-profiles.ts";
+import type { FilesSourceSpec } from "../../core/backup/backup.ts";
+import { Failure } from "../../core/failure.ts";
+import { compileFilter, type FileFilterSpec } from "../../core/files/filter.ts";
+import { mergeJoin } from "../../core/files/merge-join.ts";
+import type { FileSource } from "../../core/ports/file-source.ts";
+import { attemptName, backupPrefix } from "../../core/repository/layout.ts";
+import type { FilesComponent } from "../../core/repository/metadata.ts";
+import { openFolderSource } from "../../stores/filesystem/folder-source.ts";
+import type { TaskOf } from "../../contract/worker-task.ts";
+import { addKeyReferences, openBackupKeys } from "../keys/backup-keys.ts";
+import { Breather } from "../breather.ts";
+import { compareSourceAgain } from "./compare-source-again.ts";
+import { FilesCollector } from "./files-collector.ts";
+import { findPreviousFiles } from "./previous-files.ts";
+import { repositoryInside } from "./repository-inside.ts";
+import { withSharedLease } from "../repository/repository-lease.ts";
+import type { TaskRun } from "../task.ts";
+
+/**
+ * Backs up the files of a source: lists it once, joins the list with what earlier backups hold, stores what
+ * is new or changed, and writes the manifest. What is unchanged is kept by reference to the stored bytes.
+ *
+ * Leaves `a{n}/files.evidence.json` for the seal. Nothing becomes a backup here; what was stored before a
+ * failure or a kill is found again by the next attempt.
+ *
+ * Rejects with `source-not-found`, `source-unreadable`, `source-empty`, `source-shrank`, `files-unreadable`,
+ * `disk-full` and what the store says.
+ */
+export async function backupFiles(task: TaskOf<"backup-files">, run: TaskRun): Promise<FilesComponent> {
+  const { storage } = task.spec;
+  if (storage === undefined)
+    throw new Failure("nothing-to-back-up", "The request names no files. Give --files.");
+  return backupFilesFrom(openFolderSource(storage.url), storage, task, run);
+}
+
+/** The same from any source. */
+export function backupFilesFrom(
+  source: FileSource,
+  spec: FilesSourceSpec,
+  task: TaskOf<"backup-files">,
+  run: TaskRun,
+): Promise<FilesComponent> {
+  return withSharedLease(run, `backing up files for ${task.backupId}`, (signal) =>
+    backUp(source, spec, task, { ...run, signal }),
+  );
+}
+
+async function backUp(
+  source: FileSource,
+  spec: FilesSourceSpec,
+  task: TaskOf<"backup-files">,
+  run: TaskRun,
+): Promise<FilesComponent> {
+  const { backupId, attempt } = task;
+  const keys = await openBackupKeys(run, backupId);
+  const known = await findPreviousFiles(run, source.url, { backupId, attempt, keys });
+  const filter = compileFilter(filterSpec(source, spec, task, run));
+  const collector = await FilesCollector.create({
+    source,
+    spec,
+    backupId,
+    attempt,
+    keys,
+    filter,
+    known,
+    run,
+  });
+  const startedAt = nowText(run);
+  try {
+    const breather = new Breather(run.signal);
+    const listed = source.list({
+      filter,
+      onLeftOut: () => collector.countExcluded(),
+      onNote: (message) => run.report({ type: "log", level: "warn", message }),
+    });
+    for await (const batch of mergeJoin(known.batches(), listed)) {
+      for (const { left, right } of batch) {
+        await collector.take(left, right);
+        if (breather.isDue()) await breather.breathe();
+      }
+    }
+    const finishedAt = nowText(run);
+    const result = await collector.finish();
+    await addKeyReferences(run, backupId, result.referenceKeys);
+    const component: FilesComponent = {
+      source: source.url,
+      listingStartedAt: startedAt,
+      listingFinishedAt: finishedAt,
+      ...result.facts,
+      references: [...result.referenceKeys.keys()].sort(),
+      filters: {
+        excludePatterns: spec.excludePatterns,
+        excludePaths: spec.excludePaths,
+        includePaths: spec.includePaths,
+        excludeGenerated: spec.excludeGeneratedFiles,
+      },
+    };
+    if (spec.verifySource)
+      await compareSourceAgain(run, source, filter, { backupId, keys, manifest: component.manifest });
+    await leaveEvidence(run, backupId, attempt, component);
+    return component;
+  } catch (error) {
+    await collector.abort();
+    throw error;
+  }
+}
+
+/** The request's filters, with the profile's generated files where asked for, and never the repository itself. */
+function filterSpec(
+  source: FileSource,
+  spec: FilesSourceSpec,
+  task: TaskOf<"backup-files">,
+  run: TaskRun,
+): FileFilterSpec {
+  const { application } = task.spec;
+  if (spec.excludeGeneratedFiles && application === undefined) {
+    throw new Failure(
+      "request-invalid",
+      "Which files are generated depends on the application. Name it with --application, or leave " +
+        "--exclude-generated out.",
+    );
+  }
+  const generated =
+    spec.excludeGeneratedFiles && application !== undefined
+      ? generatedFilePatterns(applicationProfiles[application], source.url)
+      : [];
+  const repository = repositoryInside(source.url, run);
+  if (repository !== undefined) {
+    const message = `The repository itself lies in the source, in ${repository}; it is left out.`;
+    run.report({ type: "log", level: "warn", message });
+  }
+  return {
+    excludePatterns: [...spec.excludePatterns, ...generated],
+    excludePaths: [...spec.excludePaths, ...(repository === undefined ? [] : [repository])],
+    includePaths: spec.includePaths,
+  };
+}
+
+/** The evidence first, then the journals go: at any moment a later attempt finds one of the two. */
+async function leaveEvidence(
+  run: TaskRun,
+  backupId: string,
+  attempt: number,
+  component: FilesComponent,
+): Promise<void> {
+  run.signal.throwIfAborted();
+  const folder = `${backupPrefix(run.context.projectId, backupId)}${attemptName(attempt)}/`;
+  const text = `${JSON.stringify(component, null, 2)}\n`;
+  await run.store.replace(`${folder}files.evidence.json`, Buffer.from(text));
+  const journal: string[] = [];
+  for await (const object of run.store.list(`${folder}files/journal-`)) journal.push(object.name);
+  for (const name of journal) await run.store.delete(name);
+}
+
+const nowText = (run: TaskRun): string => new Date(run.clock.nowMs()).toISOString();

@@ -1,0 +1,69 @@
+import { associatedData } from "../../core/repository/layout.ts";
+import type { StoredAt } from "../../core/repository/manifest.ts";
+import { compressMember } from "./compress-member.ts";
+import { encryptBytes } from "../streams/streaming-aead.ts";
+
+/** Whose pack members are encoded. */
+export interface MemberOwner {
+  readonly projectId: string;
+  readonly backupId: string;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+}
+
+/** Contents that follow each other in `plain`, to become members of a pack from `offset` on. */
+export interface MemberBatch {
+  readonly pack: string;
+  readonly offset: number;
+  readonly plain: Uint8Array;
+  readonly lengths: readonly number[];
+  /** Where the contents were compressed already: how each is stored. */
+  readonly codecs?: readonly StoredAt["codec"][] | undefined;
+}
+
+/** For a thread that remembers where the batch before ended; absent `offset`: there. */
+export type ThreadBatch = Omit<MemberBatch, "offset"> & { readonly offset: number | undefined };
+
+export interface EncodedBatch {
+  /** The members' encrypted streams, one after the other. */
+  readonly bytes: Uint8Array;
+  readonly places: readonly StoredAt[];
+}
+
+/** Compresses the contents in place of their plain forms, which makes the batch cheaper to encode. */
+export function compressMembers<T extends Omit<MemberBatch, "offset">>(batch: T): T {
+  const { plain } = batch;
+  let from = 0;
+  let to = 0;
+  const lengths: number[] = [];
+  const codecs: StoredAt["codec"][] = [];
+  for (const length of batch.lengths) {
+    const { codec, bytes } = compressMember(plain.subarray(from, from + length));
+    from += length;
+    // Never longer than it was, so what is still to come is not overwritten.
+    plain.set(bytes, to);
+    to += bytes.length;
+    lengths.push(bytes.length);
+    codecs.push(codec);
+  }
+  return { ...batch, plain: plain.subarray(0, to), lengths, codecs };
+}
+
+/** Compresses each content where that pays, and encrypts it bound to its place in the pack. */
+export function encodeMembers({ projectId, backupId, key }: MemberOwner, batch: MemberBatch): EncodedBatch {
+  const members: Buffer[] = [];
+  const places: StoredAt[] = [];
+  let { offset } = batch;
+  let from = 0;
+  batch.lengths.forEach((length, index) => {
+    const content = batch.plain.subarray(from, from + length);
+    from += length;
+    const done = batch.codecs?.[index];
+    const { codec, bytes } = done === undefined ? compressMember(content) : { codec: done, bytes: content };
+    const member = encryptBytes(key, associatedData(projectId, backupId, batch.pack, offset), bytes);
+    members.push(member);
+    places.push({ file: batch.pack, offset, length: member.length, codec });
+    offset += member.length;
+  });
+  return { bytes: Buffer.concat(members, offset - batch.offset), places };
+}

@@ -1,0 +1,446 @@
+import { hash } from "node:crypto";
+import type { FilesSourceSpec } from "../../core/backup/backup.ts";
+import { decideFile } from "../../core/files/merge-join.ts";
+import { sourceProblem, type SourceTotals } from "../../core/files/source-totals.ts";
+import type { FileFilter } from "../../core/files/filter.ts";
+import { SourceError, type FileSource, type SourceEntry } from "../../core/ports/file-source.ts";
+import { attemptName } from "../../core/repository/layout.ts";
+import { type FileKey, type ManifestEntry, type StoredAt } from "../../core/repository/manifest.ts";
+import type { FilesComponent } from "../../core/repository/metadata.ts";
+import type { Failure } from "../../core/failure.ts";
+import type { BackupKeys } from "../keys/backup-keys.ts";
+import { OrderedManifest } from "./ordered-manifest.ts";
+import type { KnownBackup, KnownFile, PreviousFiles } from "./previous-files.ts";
+import type { ManifestLine } from "../../core/repository/manifest-line.ts";
+import { RateLimiter } from "../rate-limiter.ts";
+import { ChangingError, smallFileBytes, SourceReader, type ReadFile } from "./read-source-file.ts";
+import { ReferenceChecker } from "../repository/reference-checker.ts";
+import { ProgressReporter } from "../report-progress.ts";
+import { SkippedList } from "./skipped-list.ts";
+import { StoredBytesWriter, type Placement } from "../streams/stored-bytes-writer.ts";
+import type { TaskRun } from "../task.ts";
+
+const emptySha256 = hash("sha256", "");
+
+export interface CollectorInput {
+  readonly source: FileSource;
+  readonly spec: FilesSourceSpec;
+  readonly backupId: string;
+  readonly attempt: number;
+  readonly keys: BackupKeys;
+  readonly filter: FileFilter;
+  readonly known: PreviousFiles;
+  readonly run: TaskRun;
+}
+
+/** What the collector knows for the component's evidence. */
+type CollectedFacts = Omit<
+  FilesComponent,
+  "source" | "listingStartedAt" | "listingFinishedAt" | "references" | "filters"
+>;
+
+/** An earlier version of a file whose bytes may be referred to. */
+interface Candidate {
+  readonly entry: ManifestEntry;
+  readonly from: KnownBackup;
+}
+
+/**
+ * Takes the joined list key by key, in order, and does with each what is to be done: refer, read and store,
+ * keep what vanished, note what cannot be had. Memory: a pack's entries, whatever the source's size.
+ */
+export class FilesCollector {
+  readonly #in: CollectorInput;
+  readonly #bytes: StoredBytesWriter;
+  readonly #manifest: OrderedManifest;
+  readonly #skipped: SkippedList;
+  readonly #reader: SourceReader;
+  readonly #references: ReferenceChecker;
+  readonly #progress: ProgressReporter;
+  /** The folder that could not be listed last: what earlier backups know of it has not vanished. */
+  #unlistedFolder: FileKey | undefined;
+  readonly #now: SourceTotals = { files: 0, others: 0, bytes: 0 };
+  readonly #before: SourceTotals = { files: 0, others: 0, bytes: 0 };
+  readonly #counts = {
+    objects: 0,
+    directories: 0,
+    symlinks: 0,
+    sourceBytes: 0,
+    newObjects: 0,
+    unchangedObjects: 0,
+    vanishedObjects: 0,
+    excludedObjects: 0,
+  };
+
+  static async create(input: CollectorInput): Promise<FilesCollector> {
+    const { run, backupId, attempt, keys } = input;
+    const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.data };
+    const folder = `${attemptName(attempt)}/files/`;
+    const bytes = new StoredBytesWriter(run, backupId, attempt, keys, input.source.url);
+    const warn = (message: string) => run.report({ type: "log", level: "warn", message });
+    const skipped = new SkippedList(place, `${folder}skipped`, warn);
+    return new FilesCollector(
+      input,
+      bytes,
+      await OrderedManifest.create(place, `${folder}manifest`, bytes),
+      skipped,
+    );
+  }
+
+  constructor(
+    input: CollectorInput,
+    bytes: StoredBytesWriter,
+    manifest: OrderedManifest,
+    skipped: SkippedList,
+  ) {
+    const { run, backupId, source } = input;
+    this.#in = input;
+    this.#bytes = bytes;
+    this.#manifest = manifest;
+    this.#skipped = skipped;
+    const rate = new RateLimiter(run.context.maxRateBytesPerSecond, run.signal);
+    this.#reader = new SourceReader(source, rate, run.signal);
+    this.#references = new ReferenceChecker(run, backupId);
+    const last = input.known.previous?.metadata.components.files;
+    this.#progress = new ProgressReporter(run, {
+      component: "files",
+      phase: "reading",
+      bytes: 0,
+      objects: 0,
+      ...(last === undefined ? {} : { totalBytes: last.sourceBytes, totalObjects: last.objects }),
+    });
+  }
+
+  countExcluded(): void {
+    this.#counts.excludedObjects += 1;
+  }
+
+  /** One key: what is known of it, what the source says. At least one of both. */
+  take(known: KnownFile | undefined, entry: SourceEntry | undefined): Promise<void> | undefined {
+    if (known?.previous !== undefined && entry?.kind === "file") {
+      const done = this.#takeUnchanged(known.previous, entry);
+      if (done !== undefined) return done === true ? undefined : done;
+    }
+    this.#countBefore(known?.previous);
+    if (entry === undefined) return known === undefined ? undefined : this.#takeMissing(known);
+    switch (entry.kind) {
+      case "file":
+        return this.#takeFile(known, entry);
+      case "directory":
+        return this.#takeFolder(entry);
+      case "symlink":
+        this.#counts.symlinks += 1;
+        this.#now.others += 1;
+        return this.#manifest.add(toManifestEntry(entry, {}));
+      case "special":
+        return this.#takeProblem(known, entry);
+    }
+  }
+
+  /** Ends the attempt's files. Rejects, with nothing lost for the next attempt, when the source is not as it should be. */
+  async finish(): Promise<{ facts: CollectedFacts; referenceKeys: ReadonlyMap<string, Buffer> }> {
+    const { allowUnreadable } = this.#in.spec;
+    const unreadable = allowUnreadable ? undefined : this.#skipped.unreadableFailure(this.#in.source.url);
+    const problem = unreadable ?? this.#shrinkFailure();
+    if (problem !== undefined) {
+      await this.#manifest.writeJournal();
+      throw problem;
+    }
+    const manifest = await this.#manifest.finish();
+    await this.#bytes.finish();
+    const skipped = await this.#skipped.finish();
+    this.#progress.end();
+    this.#warnOfLost();
+    const facts: CollectedFacts = {
+      manifest,
+      stored: this.#bytes.stored,
+      ...this.#counts,
+      ...(skipped === undefined ? {} : { skipped }),
+    };
+    return { facts, referenceKeys: this.#references.keys };
+  }
+
+  /** Leaves no unfinished file; what is in the journal stays. Idempotent. */
+  async abort(): Promise<void> {
+    await this.#bytes.abort();
+    await this.#manifest.abort();
+    await this.#skipped.abort();
+  }
+
+  /**
+   * The quick way of nearly every file: the line of the last manifest begins as that of the file now. True, or a
+   * promise, when that was all.
+   */
+  #takeUnchanged(line: ManifestLine, entry: SourceEntry): true | Promise<void> | undefined {
+    const { previous } = this.#in.known;
+    if (previous === undefined || this.#in.spec.rehash || entry.problem !== undefined) return undefined;
+    const content = line.unchangedContent(entry);
+    if (content === undefined) return undefined;
+    const stored = this.#references.refer(content, previous);
+    if (stored instanceof Promise) return stored.then((found) => this.#refer(line, entry, found));
+    return stored === undefined ? undefined : (this.#refer(line, entry, stored) ?? true);
+  }
+
+  #refer(line: ManifestLine, entry: SourceEntry, stored: StoredAt | undefined): Promise<void> | undefined {
+    this.#before.files += 1;
+    this.#before.bytes += entry.sizeBytes;
+    if (stored === undefined) return this.#takeFile(undefined, entry);
+    this.#countContent(entry, "unchanged");
+    return this.#manifest.addLine(line.withStored(stored));
+  }
+
+  #countBefore(line: ManifestLine | undefined): void {
+    if (line === undefined || line.key.endsWith("/")) return;
+    const previous = line.entry;
+    if (previous.vanished) return;
+    if (!this.#in.filter.includes(previous.key)) return;
+    if (previous.kind === "file") this.#before.files += 1;
+    else this.#before.others += 1;
+    this.#before.bytes += previous.sizeBytes;
+  }
+
+  #takeFolder(entry: SourceEntry): Promise<void> | undefined {
+    this.#counts.directories += 1;
+    if (entry.problem === undefined) return this.#manifest.add(toManifestEntry(entry, {}));
+    this.#unlistedFolder = entry.key;
+    return this.#writeProblemFolder(entry, entry.problem.message);
+  }
+
+  async #writeProblemFolder(entry: SourceEntry, message: string): Promise<void> {
+    await this.#manifest.add(toManifestEntry(entry, {}));
+    await this.#skipped.add({ key: entry.key, reason: "unreadable", message, earlierVersionKept: false });
+  }
+
+  /** A file: unchanged by its facts, or to be read. */
+  async #takeFile(known: KnownFile | undefined, entry: SourceEntry): Promise<void> {
+    const candidates = this.#candidates(known);
+    for (const candidate of candidates) {
+      if (decideFile(candidate.entry, entry) !== "unchanged") continue;
+      const { sha256 } = candidate.entry;
+      if (entry.sizeBytes === 0) return this.#writeFile(entry, { sha256 }, "unchanged");
+      const referred = this.#references.refer(candidate.entry.stored, candidate.from);
+      const stored = referred instanceof Promise ? await referred : referred;
+      if (stored !== undefined) return this.#writeFile(entry, { sha256, stored }, "unchanged");
+    }
+    try {
+      await (entry.sizeBytes < smallFileBytes
+        ? this.#readSmall(entry, candidates)
+        : this.#readLarge(entry, candidates));
+    } catch (error) {
+      await this.#takeReadError(known, entry, error);
+    }
+  }
+
+  async #readSmall(entry: SourceEntry, candidates: readonly Candidate[]): Promise<void> {
+    const read = await this.#reader.readSmall(entry.key, (content) => content);
+    // It has grown since it was listed.
+    if (read === undefined) return this.#readLarge(entry, candidates);
+    if (read.content.length === 0) return this.#writeFile(this.#settle(read), { sha256: emptySha256 }, "new");
+    const same = await this.#findSameContent(read, candidates);
+    if (same !== undefined)
+      return this.#writeFile(this.#settle(read), { sha256: read.sha256, stored: same }, "unchanged");
+    const placement = this.#bytes.storeSmall(read.content);
+    await this.#writeStored(read, placement);
+    await this.#bytes.room();
+  }
+
+  async #readLarge(entry: SourceEntry, candidates: readonly Candidate[]): Promise<void> {
+    // Only its owner, mode or place changed, it seems: reading it is cheaper than storing it again.
+    const likely = candidates.filter(
+      ({ entry: { mtimeNs, sizeBytes } }) => mtimeNs === entry.mtimeNs && sizeBytes === entry.sizeBytes,
+    );
+    if (likely.length > 0) {
+      const looked = await this.#reader.readLarge(entry.key, async (pieces) => {
+        for await (const piece of pieces) this.#progress.add(piece.length);
+      });
+      const same = await this.#findSameContent(looked, likely);
+      if (same !== undefined) {
+        return this.#writeFile(this.#settle(looked), { sha256: looked.sha256, stored: same }, "unchanged", 0);
+      }
+    }
+    if (this.#bytes.isJournalDue(entry.sizeBytes)) await this.#manifest.writeJournal();
+    const read = await this.#reader.readLarge(entry.key, (pieces) =>
+      this.#bytes.storeLarge(this.#countPieces(pieces)),
+    );
+    if (read.facts.sizeBytes === 0)
+      return this.#writeFile(this.#settle(read), { sha256: emptySha256 }, "new");
+    await this.#writeStored(read, { stored: read.content }, 0);
+    if (this.#bytes.isJournalDue()) await this.#manifest.writeJournal();
+  }
+
+  async *#countPieces(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+    for await (const piece of pieces) {
+      this.#progress.add(piece.length);
+      yield piece;
+    }
+  }
+
+  /** Bytes stored before that are this very content; its facts had left a doubt. */
+  async #findSameContent(
+    { sha256, facts }: ReadFile<unknown>,
+    candidates: readonly Candidate[],
+  ): Promise<StoredAt | undefined> {
+    for (const { entry, from } of candidates) {
+      if (entry.sha256 !== sha256 || entry.sizeBytes !== facts.sizeBytes) continue;
+      const stored = await this.#references.refer(entry.stored, from);
+      if (stored !== undefined) return stored;
+    }
+    return undefined;
+  }
+
+  async #writeStored(read: ReadFile<unknown>, placement: Placement, progressBytes?: number): Promise<void> {
+    const facts = this.#settle(read);
+    this.#countContent(facts, "new", progressBytes);
+    await this.#manifest.add(toManifestEntry(facts, { sha256: read.sha256 }), placement);
+  }
+
+  /**
+   * The facts of what was read. A content that changed just before it was read may change again within the
+   * same tick of the file system's clock and keep all its facts; without a version it is read again next time.
+   */
+  #settle({ facts }: ReadFile<unknown>): SourceEntry {
+    const changedAtNs = BigInt(facts.version?.split(":")[0] ?? "0");
+    // A file system that keeps whole seconds (FAT: two) has a slower clock.
+    const tickMs = changedAtNs % 1_000_000_000n === 0n ? 2500 : 50;
+    if (this.#in.run.clock.nowMs() - Number(changedAtNs / 1_000_000n) > tickMs) return facts;
+    const { version: _unsettled, ...settled } = facts;
+    return settled;
+  }
+
+  #candidates(known: KnownFile | undefined): readonly Candidate[] {
+    if (known === undefined || this.#in.spec.rehash) return [];
+    const { previous } = this.#in.known;
+    const isUsable = (entry: ManifestEntry) => entry.kind === "file";
+    const attempts = known.attempts.filter(({ entry }) => isUsable(entry));
+    const last = known.previous?.entry;
+    if (last === undefined || previous === undefined || !isUsable(last)) return attempts;
+    return [{ entry: last, from: previous }, ...attempts];
+  }
+
+  async #takeReadError(known: KnownFile | undefined, entry: SourceEntry, error: unknown): Promise<void> {
+    if (error instanceof ChangingError) {
+      const problem = { reason: "changing" as const, message: error.message };
+      return this.#takeProblem(known, { ...entry, problem });
+    }
+    if (!(error instanceof SourceError)) throw error;
+    if (error.reason === "gone") return known === undefined ? undefined : this.#takeMissing(known);
+    return this.#takeProblem(known, { ...entry, problem: { reason: "unreadable", message: error.message } });
+  }
+
+  /** Not to be had as it is now: named, and the version stored before is kept where there is one. */
+  async #takeProblem(known: KnownFile | undefined, entry: SourceEntry): Promise<void> {
+    const problem = entry.problem ?? { reason: "unreadable" as const, message: "it cannot be read" };
+    if (problem.reason !== "special") this.#now.files += 1;
+    const kept = problem.reason === "special" ? false : await this.#keepEarlier(known, { stale: true });
+    await this.#skipped.add({ key: entry.key, ...problem, earlierVersionKept: kept });
+  }
+
+  /** In no listing any more. */
+  async #takeMissing(known: KnownFile): Promise<void> {
+    const { previous } = known;
+    if (previous === undefined || !this.#in.filter.includes(known.key)) return;
+    if (this.#unlistedFolder !== undefined && known.key.startsWith(this.#unlistedFolder)) {
+      await this.#keepEarlier(known, { stale: true });
+      return;
+    }
+    if (decideFile(previous.entry, undefined) !== "vanished") return;
+    // Where something of another kind took its place, both could not be restored side by side.
+    if (!(await this.#in.source.hasRoomFor(known.key))) return;
+    if (await this.#keepEarlier(known, { vanished: true })) this.#counts.vanishedObjects += 1;
+  }
+
+  /** Keeps the version of the last backup by reference, with a mark. False when there is none. */
+  async #keepEarlier(
+    known: KnownFile | undefined,
+    mark: { vanished: true } | { stale: true },
+  ): Promise<boolean> {
+    const { previous: from } = this.#in.known;
+    const earlier = known?.previous?.entry;
+    if (earlier === undefined || from === undefined) return false;
+    const { vanished: _vanished, stale: _stale, stored: _stored, ...facts } = earlier;
+    if (earlier.stored === undefined) {
+      if (earlier.kind === "directory") this.#counts.directories += 1;
+      else if (earlier.kind === "symlink") this.#counts.symlinks += 1;
+      else this.#countFile(earlier);
+      await this.#manifest.add({ ...facts, ...mark });
+      return true;
+    }
+    const stored = await this.#references.refer(earlier.stored, from);
+    if (stored === undefined) return false;
+    this.#countFile(earlier);
+    await this.#manifest.add({ ...facts, stored, ...mark });
+    return true;
+  }
+
+  #writeFile(
+    entry: SourceEntry,
+    content: { readonly sha256?: string | undefined; readonly stored?: StoredAt },
+    kind: "new" | "unchanged",
+    progressBytes?: number,
+  ): Promise<void> | undefined {
+    this.#countContent(entry, kind, progressBytes);
+    return this.#manifest.add(toManifestEntry(entry, content));
+  }
+
+  #countContent(entry: SourceEntry, kind: "new" | "unchanged", progressBytes = entry.sizeBytes): void {
+    this.#countFile(entry);
+    this.#now.files += 1;
+    this.#now.bytes += entry.sizeBytes;
+    if (kind === "new") this.#counts.newObjects += 1;
+    else this.#counts.unchangedObjects += 1;
+    this.#progress.add(progressBytes, 1);
+  }
+
+  #countFile(entry: { readonly sizeBytes: number }): void {
+    this.#counts.objects += 1;
+    this.#counts.sourceBytes += entry.sizeBytes;
+  }
+
+  #shrinkFailure(): Failure | undefined {
+    const last = this.#in.known.previous;
+    const component = last?.metadata.components.files;
+    // Of a manifest that could not be read to its end only the totals are known.
+    const before =
+      component !== undefined && this.#in.known.isPreviousDamaged()
+        ? { files: component.objects, others: component.symlinks, bytes: component.sourceBytes }
+        : this.#before;
+    return sourceProblem({
+      url: this.#in.source.url,
+      now: this.#now,
+      before: last === undefined ? undefined : { ...before, backupId: last.backupId },
+      maxShrink: this.#in.spec.maxShrink,
+    });
+  }
+
+  #warnOfLost(): void {
+    if (this.#references.lost === 0) return;
+    const message =
+      `Stored bytes of ${this.#references.lost} files that earlier backups refer to are missing in the repository. ` +
+      "What the source still has was read again; run `lc2 repository check`.";
+    this.#in.run.report({ type: "log", level: "warn", message });
+  }
+}
+
+function toManifestEntry(
+  entry: SourceEntry,
+  content: { readonly sha256?: string | undefined; readonly stored?: StoredAt },
+): ManifestEntry {
+  const { key, kind, sizeBytes, mtimeNs, mode } = entry;
+  const made: Writable<ManifestEntry> = {
+    key,
+    kind: kind as ManifestEntry["kind"],
+    sizeBytes,
+    mtimeNs,
+    mode,
+  };
+  if (entry.uid !== undefined) made.uid = entry.uid;
+  if (entry.gid !== undefined) made.gid = entry.gid;
+  if (entry.version !== undefined) made.version = entry.version;
+  if (content.sha256 !== undefined) made.sha256 = content.sha256;
+  if (entry.target !== undefined) made.target = entry.target;
+  if (content.stored !== undefined) made.stored = content.stored;
+  return made;
+}
+
+/** Built member by member, which for hundreds of thousands of entries is faster than spreading. */
+type Writable<T> = { -readonly [K in keyof T]: T[K] };

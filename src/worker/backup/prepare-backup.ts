@@ -1,0 +1,85 @@
+import type { PrepareBackupResult, TaskOf } from "../../contract/worker-task.ts";
+import { Failure, type FailureCode } from "../../core/failure.ts";
+import { metadataName, projectPrefix } from "../../core/repository/layout.ts";
+import { createBackupKeys, openBackupKeys } from "../keys/backup-keys.ts";
+import { checkFolderSource } from "../../stores/filesystem/check-folder-source.ts";
+import { probeDatabase } from "./probe-database.ts";
+import { ensureRepository, openRepository } from "../repository/repository.ts";
+import type { TaskRun } from "../task.ts";
+
+/**
+ * Everything that can be refused is refused here, before a byte moves: sources first (nothing is made for
+ * a request that cannot work), then repository and keyring. Idempotent.
+ */
+export async function prepareBackup(
+  task: TaskOf<"prepare-backup">,
+  run: TaskRun,
+): Promise<PrepareBackupResult> {
+  const { spec } = task;
+  if (spec.storage !== undefined) await checkFolderSource(spec.storage.url);
+  const database = spec.database === undefined ? undefined : await probeDatabase(spec.database, run);
+  if (task.dryRun === true) {
+    return { ...(await lookWhatIsMissing(run)), ...(database === undefined ? {} : { database }) };
+  }
+  const { created } = await ensureRepository(run);
+  await refuseSecondKey(run);
+  const { projectKeyCreated } = await createBackupKeys(run, task.backupId);
+  return {
+    repositoryCreated: created,
+    keyCreated: projectKeyCreated,
+    ...(database === undefined ? {} : { database }),
+  };
+}
+
+/**
+ * A project has one key, in one repository. Where its newest backup cannot be opened with what is here, the key
+ * was lost or is another installation's: a backup under a new one would split the project in silence, and a recovery
+ * key made before would not open it. Rejects as `openBackupKeys` does, with the ways out.
+ */
+async function refuseSecondKey(run: TaskRun): Promise<void> {
+  const { projectId } = run.context;
+  const newest = await findNewestBackup(run);
+  if (newest === undefined) return;
+  try {
+    await openBackupKeys(run, newest);
+  } catch (error) {
+    if (!(error instanceof Failure) || (error.code !== "key-missing" && error.code !== "key-wrong")) return;
+    throw new Failure(
+      error.code,
+      `${run.store.url} holds backups of project ${projectId} under a key that is not here (${newest} is the newest). ` +
+        "A backup under another key would not belong to them. Bring the key with `lc2 key import`, from an export or the " +
+        "recovery key; if it is lost for ever, use another --project or a new --repository.",
+      { cause: error },
+    );
+  }
+}
+
+async function findNewestBackup(run: TaskRun): Promise<string | undefined> {
+  const { projectId } = run.context;
+  const folders: string[] = [];
+  for await (const folder of run.store.listFolders(projectPrefix(projectId))) folders.push(folder);
+  for (const backupId of folders.reverse()) {
+    if ((await run.store.head(metadataName(projectId, backupId))) !== undefined) return backupId;
+  }
+  return undefined;
+}
+
+async function lookWhatIsMissing(
+  run: TaskRun,
+): Promise<Pick<PrepareBackupResult, "repositoryCreated" | "keyCreated">> {
+  const { projectId } = run.context;
+  return {
+    repositoryCreated: await isMissing("repository-not-found", () => openRepository(run)),
+    keyCreated: await isMissing("key-missing", () => run.keys.recipients(projectId, { create: false })),
+  };
+}
+
+async function isMissing(code: FailureCode, look: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await look();
+    return false;
+  } catch (error) {
+    if (error instanceof Failure && error.code === code) return true;
+    throw error;
+  }
+}

@@ -1,0 +1,128 @@
+import { Failure } from "../../core/failure.ts";
+import { attemptName, backupPrefix, formatVersion, metadataName } from "../../core/repository/layout.ts";
+import type { BackupMetadata, DatabaseComponent, FilesComponent } from "../../core/repository/metadata.ts";
+import { namedStoredFiles } from "../../core/repository/stored-files.ts";
+import type { TaskOf } from "../../contract/worker-task.ts";
+import { openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
+import { checkReferences } from "../repository/check-references.ts";
+import { readMetadata, signMetadata } from "../repository/read-metadata.ts";
+import { readObject } from "../streams/read-object.ts";
+import { withSharedLease } from "../repository/repository-lease.ts";
+import type { TaskRun } from "../task.ts";
+import { softwareVersion } from "../version.ts";
+
+/**
+ * Commits a backup: reads the evidence that the attempt's tasks left in the repository, asks the store for
+ * every file it names, and creates `metadata.json` if there is none. That one conditional create is what
+ * makes the backup exist.
+ *
+ * Idempotent: when the backup is sealed already, its metadata is returned as it is.
+ * Rejects with `evidence-missing` or `backup-incomplete`; then nothing became visible.
+ */
+export async function sealBackup(task: TaskOf<"seal-backup">, run: TaskRun): Promise<BackupMetadata> {
+  return withSharedLease(run, `sealing ${task.backupId}`, async (signal) => {
+    const { projectId } = run.context;
+    const name = metadataName(projectId, task.backupId);
+    if ((await run.store.head(name)) !== undefined) return readMetadata(run, task.backupId);
+
+    const keys = await openBackupKeys(run, task.backupId);
+    const unsigned = await collectMetadata(task, run);
+    const metadata: BackupMetadata = { ...unsigned, signature: signMetadata(unsigned, keys.data) };
+    await assertWhole(run, metadata, keys);
+    const checkedAtMs = performance.now();
+    // An attempt that lost its lease while it looked must not commit.
+    signal.throwIfAborted();
+    const isOurs = await run.store.createIfAbsent(
+      name,
+      Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`),
+    );
+    if (isOurs && performance.now() - checkedAtMs > longestSealMs)
+      await withdrawUnlessWhole(run, metadata, keys);
+    return readMetadata(run, task.backupId, keys);
+  });
+}
+
+/** A process that stood still between its checks and the commit may have missed a sweep. */
+const longestSealMs = 60_000;
+
+async function withdrawUnlessWhole(run: TaskRun, metadata: BackupMetadata, keys: BackupKeys): Promise<void> {
+  try {
+    await assertWhole(run, metadata, keys);
+  } catch (error) {
+    await run.store.delete(metadataName(metadata.projectId, metadata.backupId));
+    throw error;
+  }
+}
+
+/** Asks the store for every file that the backup needs. */
+async function assertWhole(run: TaskRun, metadata: BackupMetadata, keys: BackupKeys): Promise<void> {
+  const { backupId, components } = metadata;
+  for (const file of namedStoredFiles(metadata)) await assertStored(run, backupId, file.name, file.sizeBytes);
+  if (components.files !== undefined) await checkReferences(run, backupId, components.files, keys);
+}
+
+async function collectMetadata(
+  task: TaskOf<"seal-backup">,
+  run: TaskRun,
+): Promise<Omit<BackupMetadata, "signature">> {
+  const database =
+    task.spec.database === undefined
+      ? undefined
+      : await readEvidence<DatabaseComponent>(task, run, "database");
+  const files =
+    task.spec.storage === undefined ? undefined : await readEvidence<FilesComponent>(task, run, "files");
+  const skew =
+    database === undefined || files === undefined
+      ? undefined
+      : (Date.parse(files.listingFinishedAt) - Date.parse(database.recoveryPoint.at)) / 1000;
+  const databaseStored = [database?.toc, database?.inventory, database?.roles, ...(database?.archives ?? [])];
+  const databaseStoredBytes = databaseStored.reduce((sum, file) => sum + (file?.sizeBytes ?? 0), 0);
+  return {
+    format: "lc2-backup",
+    formatVersion,
+    projectId: run.context.projectId,
+    backupId: task.backupId,
+    attempt: task.attempt,
+    ...(task.spec.application === undefined ? {} : { application: task.spec.application }),
+    createdAt: task.createdAt,
+    sealedAt: new Date(run.clock.nowMs()).toISOString(),
+    writtenBy: `lc2 ${softwareVersion}`,
+    encryption: "client",
+    components: {
+      ...(database === undefined ? {} : { database }),
+      ...(files === undefined ? {} : { files }),
+    },
+    ...(skew === undefined ? {} : { skewSeconds: skew }),
+    storedBytes: databaseStoredBytes + (files?.stored.sizeBytes ?? 0) + (files?.manifest.sizeBytes ?? 0),
+    sourceBytes:
+      (database?.archives.reduce((sum, archive) => sum + archive.plainBytes, 0) ?? 0) +
+      (files?.sourceBytes ?? 0),
+    restoreByHand: "docs/operations/restore-by-hand.md",
+  };
+}
+
+async function readEvidence<T>(task: TaskOf<"seal-backup">, run: TaskRun, component: string): Promise<T> {
+  const name = `${backupPrefix(run.context.projectId, task.backupId)}${attemptName(task.attempt)}/${component}.evidence.json`;
+  if ((await run.store.head(name)) === undefined) {
+    throw new Failure(
+      "evidence-missing",
+      `The ${component} part of ${task.backupId} left no evidence in ${run.store.url}, so the backup is not complete. Run it again.`,
+    );
+  }
+  return JSON.parse((await readObject(run.store, name)).toString()) as T;
+}
+
+async function assertStored(
+  run: TaskRun,
+  backupId: string,
+  relative: string,
+  sizeBytes: number,
+): Promise<void> {
+  const object = await run.store.head(backupPrefix(run.context.projectId, backupId) + relative);
+  if (object?.sizeBytes === sizeBytes) return;
+  const found = object === undefined ? "is not there" : `has ${object.sizeBytes} bytes`;
+  throw new Failure(
+    "backup-incomplete",
+    `${relative} of ${backupId} was written with ${sizeBytes} bytes, but ${run.store.url} says that it ${found}. The store lost data; nothing was sealed.`,
+  );
+}

@@ -1,0 +1,97 @@
+import { Failure } from "../../core/failure.ts";
+import {
+  formatVersion,
+  metadataName,
+  projectPrefix,
+  repositoryFile,
+  type RepositoryDescription,
+} from "../../core/repository/layout.ts";
+import { readObject } from "../streams/read-object.ts";
+import type { TaskRun } from "../task.ts";
+
+/**
+ * The repository's description. Rejects with `repository-not-found`, `format-too-new`, or
+ * `repository-occupied` where something else lives at this place.
+ */
+export async function openRepository(run: TaskRun): Promise<RepositoryDescription> {
+  if ((await run.store.head(repositoryFile)) === undefined) {
+    throw new Failure(
+      "repository-not-found",
+      `There is no repository at ${run.store.url}. Check the path; \`lc2 backup create --repository …\` makes a new one.`,
+    );
+  }
+  return parseDescription((await readObject(run.store, repositoryFile)).toString(), run.store.url);
+}
+
+/** Opens the repository, or makes one where there is nothing yet. Safe for two at once. */
+export async function ensureRepository(
+  run: TaskRun,
+): Promise<{ description: RepositoryDescription; created: boolean }> {
+  if ((await run.store.head(repositoryFile)) !== undefined) {
+    return { description: await openRepository(run), created: false };
+  }
+  if (await holdsAnything(run)) {
+    throw new Failure(
+      "repository-occupied",
+      `${run.store.url} is not empty and not a repository (it has no ${repositoryFile}). Choose an empty or a new folder.`,
+    );
+  }
+  const description: RepositoryDescription = {
+    format: "lc2-repository",
+    formatVersion,
+    id: run.ids.hex(32),
+    createdAt: new Date(run.clock.nowMs()).toISOString(),
+    encryption: "client",
+  };
+  const created = await run.store.createIfAbsent(
+    repositoryFile,
+    Buffer.from(`${JSON.stringify(description, null, 2)}\n`),
+  );
+  return { description: await openRepository(run), created };
+}
+
+async function holdsAnything(run: TaskRun): Promise<boolean> {
+  try {
+    for await (const object of run.store.list("")) return object.name !== repositoryFile;
+    for await (const folder of run.store.listFolders("")) return folder !== "";
+    return false;
+  } catch (error) {
+    // A name that no repository can hold: somebody else's folder.
+    if (error instanceof Failure && error.code === "data-damaged") return true;
+    throw error;
+  }
+}
+
+function parseDescription(text: string, url: string): RepositoryDescription {
+  let description: RepositoryDescription;
+  try {
+    description = JSON.parse(text) as RepositoryDescription;
+  } catch (cause) {
+    throw new Failure("metadata-damaged", `${repositoryFile} in ${url} is not JSON.`, { cause });
+  }
+  if (description?.format !== "lc2-repository") {
+    throw new Failure("repository-occupied", `${repositoryFile} in ${url} does not describe a repository.`);
+  }
+  if (description.formatVersion > formatVersion) {
+    throw new Failure(
+      "format-too-new",
+      `${url} has format version ${description.formatVersion}; this lc2 knows up to ${formatVersion}. Use a newer lc2.`,
+    );
+  }
+  return description;
+}
+
+/** Ids of all backup folders of a project, sealed or not, in order of creation. */
+export async function* listBackupFolders(
+  run: TaskRun,
+  projectId: string,
+): AsyncIterable<{ backupId: string; sealed: boolean }> {
+  for await (const backupId of run.store.listFolders(projectPrefix(projectId))) {
+    yield { backupId, sealed: (await run.store.head(metadataName(projectId, backupId))) !== undefined };
+  }
+}
+
+/** The same run, speaking of another project of the repository. */
+export function forProject(run: TaskRun, projectId: string): TaskRun {
+  return { ...run, context: { ...run.context, projectId } };
+}

@@ -1,0 +1,93 @@
+import { Failure } from "../../core/failure.ts";
+import { backupPrefix } from "../../core/repository/layout.ts";
+import type { BackupMetadata } from "../../core/repository/metadata.ts";
+import { namedStoredFiles, referencedBackups } from "../../core/repository/stored-files.ts";
+import type { ScanRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
+import { readMetadata, readMetadataUnchecked } from "./read-metadata.ts";
+import { forProject, listBackupFolders, openRepository } from "./repository.ts";
+import type { TaskRun } from "../task.ts";
+
+/**
+ * Finds every backup in a repository from the repository alone, for a catalog that was lost or never knew
+ * it. Where the project's key is at hand the signatures are checked; where it is not, that is said.
+ * A folder that lacks something it needs (copied by hand, say) is named with what is missing.
+ */
+export async function scanRepository(
+  task: TaskOf<"scan-repository">,
+  run: TaskRun,
+): Promise<ScanRepositoryResult> {
+  const description = await openRepository(run);
+  const found: BackupMetadata[] = [];
+  const incomplete: { backupId: string; missing: readonly string[] }[] = [];
+  const notes = new Set<string>();
+  let unsealed = 0;
+  for (const projectId of await listProjects(run, task.onlyProject)) {
+    const project = forProject(run, projectId);
+    const folders: string[] = [];
+    for await (const folder of listBackupFolders(project, projectId)) {
+      if (folder.sealed) folders.push(folder.backupId);
+      else unsealed += 1;
+    }
+    for (const backupId of folders) {
+      run.signal.throwIfAborted();
+      try {
+        const metadata = await readWithBestCheck(project, backupId, notes);
+        const missing = await listMissing(project, metadata);
+        if (missing.length > 0) incomplete.push({ backupId, missing });
+        found.push(metadata);
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error;
+        incomplete.push({ backupId, missing: [error.message] });
+      }
+    }
+  }
+  return { repositoryId: description.id, backups: found, unsealed, incomplete, notes: [...notes] };
+}
+
+export async function listProjects(run: TaskRun, onlyProject: boolean): Promise<string[]> {
+  if (onlyProject) return [run.context.projectId];
+  const projects: string[] = [];
+  for await (const projectId of run.store.listFolders("backups/")) projects.push(projectId);
+  return projects;
+}
+
+async function readWithBestCheck(
+  run: TaskRun,
+  backupId: string,
+  notes: Set<string>,
+): Promise<BackupMetadata> {
+  try {
+    return await readMetadata(run, backupId);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "key-missing") throw error;
+    const { projectId } = run.context;
+    notes.add(
+      `The key of project ${projectId} is not here: its backups are listed, but neither checked nor readable. Bring it with \`lc2 key import\`.`,
+    );
+    return readMetadataUnchecked(run, backupId);
+  }
+}
+
+/** What a backup needs and the repository lacks: its own files by size, and the folders it refers to. */
+export async function listMissing(run: TaskRun, metadata: BackupMetadata): Promise<string[]> {
+  const prefix = backupPrefix(run.context.projectId, metadata.backupId);
+  const missing: string[] = [];
+  if ((await run.store.head(`${prefix}keyring.json`)) === undefined) missing.push("keyring.json");
+  for (const file of namedStoredFiles(metadata)) {
+    const object = await run.store.head(prefix + file.name);
+    if (object === undefined) missing.push(file.name);
+    else if (object.sizeBytes !== file.sizeBytes)
+      missing.push(`${file.name} (${object.sizeBytes} of ${file.sizeBytes} bytes)`);
+  }
+  for (const earlier of referencedBackups(metadata)) {
+    if (!(await holdsFolder(run, backupPrefix(run.context.projectId, earlier)))) {
+      missing.push(`the folder of ${earlier}, which holds files that are unchanged since`);
+    }
+  }
+  return missing;
+}
+
+async function holdsFolder(run: TaskRun, prefix: string): Promise<boolean> {
+  for await (const folder of run.store.listFolders(prefix)) return folder !== "";
+  return false;
+}

@@ -1,0 +1,67 @@
+import { backupPrefix } from "../../core/repository/layout.ts";
+import type { SweepRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
+import { collectReferencedFiles, deleteForCertain, namedFiles, readSealedBackups } from "./live-files.ts";
+import { withExclusiveLease } from "./repository-lease.ts";
+import { forProject, openRepository } from "./repository.ts";
+import type { TaskRun } from "../task.ts";
+import type { StoredObject } from "../../core/ports/object-store.ts";
+import { Failure } from "../../core/failure.ts";
+
+/**
+ * Removes what belongs to no backup: attempts that were never sealed or do not count, journals, bytes that
+ * only deleted backups referred to, unfinished writes; each only when it is older than `minimumAgeSeconds`.
+ *
+ * A project whose manifests cannot be read (its key is not here) is left alone and named. Idempotent.
+ */
+export async function sweepRepository(
+  task: TaskOf<"sweep-repository">,
+  run: TaskRun,
+): Promise<SweepRepositoryResult> {
+  await openRepository(run);
+  return withExclusiveLease(run, "sweeping", async (signal) => {
+    const removed: string[] = [];
+    let deletedBytes = 0;
+    let keptYoung = 0;
+    for await (const leftover of listAll(run)) {
+      signal.throwIfAborted();
+      if (run.clock.nowMs() - leftover.modifiedAtMs < task.minimumAgeSeconds * 1000) {
+        keptYoung += 1;
+        continue;
+      }
+      if (!task.dryRun) await deleteForCertain(run, leftover.name);
+      removed.push(leftover.name);
+      deletedBytes += leftover.sizeBytes;
+    }
+    return { deletedFiles: removed.length, deletedBytes, keptYoung, removed };
+  });
+}
+
+async function* listAll(run: TaskRun): AsyncIterable<StoredObject> {
+  yield* run.store.listUnfinished();
+  yield* listLeftovers(run);
+}
+
+/** Every object below `backups/` that no sealed backup names or refers to, whatever its age. */
+export async function* listLeftovers(run: TaskRun): AsyncIterable<StoredObject> {
+  const projects: string[] = [];
+  for await (const projectId of run.store.listFolders("backups/")) projects.push(projectId);
+  for (const projectId of projects) yield* listProjectLeftovers(forProject(run, projectId));
+}
+
+async function* listProjectLeftovers(run: TaskRun): AsyncIterable<StoredObject> {
+  const { projectId } = run.context;
+  try {
+    const { sealed, unsealed } = await readSealedBackups(run);
+    const live = await collectReferencedFiles(run, sealed, () => true);
+    for (const metadata of sealed) for (const name of namedFiles(run, metadata)) live.add(name);
+    for (const backupId of [...sealed.map((metadata) => metadata.backupId), ...unsealed]) {
+      for await (const object of run.store.list(backupPrefix(projectId, backupId))) {
+        if (!live.has(object.name)) yield object;
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const message = `Project ${projectId} was left alone: without reading all of its backups nobody can tell what they need. ${error.message}`;
+    run.report({ type: "log", level: "warn", message });
+  }
+}

@@ -1,0 +1,104 @@
+import { generatedFilePatterns } from "../../core/applications/application-profile.ts";
+import { applicationProfiles } from "../../core/applications/application-profiles.ts";
+import { compileFilter, compilePatterns, type FileFilter } from "../../core/files/filter.ts";
+import { Failure } from "../../core/failure.ts";
+import type { FileTarget } from "../../core/ports/file-target.ts";
+import type { ManifestLine } from "../../core/repository/manifest-line.ts";
+import type { FileKey, ManifestEntry } from "../../core/repository/manifest.ts";
+import type { BackupMetadata } from "../../core/repository/metadata.ts";
+import { openFolderTarget } from "../../stores/filesystem/folder-target.ts";
+import type { BackupKeys } from "../keys/backup-keys.ts";
+import { manifestLines } from "../read/read-manifest.ts";
+import { openBackup } from "../repository/read-metadata.ts";
+import { repositoryInside } from "../backup/repository-inside.ts";
+import type { ChangeOptions } from "./target-changes.ts";
+import type { TaskRun } from "../task.ts";
+
+/** The files of a backup, opened for a restore. */
+export interface RestoreSource {
+  readonly metadata: BackupMetadata;
+  readonly keys: BackupKeys;
+  /**
+   * What the backup holds of these keys, and all its folders (something may have to be restored into them), in
+   * order. What is not asked for is not even decoded.
+   */
+  entries(isIncluded: (key: FileKey) => boolean): AsyncIterable<readonly ManifestEntry[]>;
+}
+
+export async function openRestoreSource(run: TaskRun, backupId: string): Promise<RestoreSource> {
+  const { metadata, keys } = await openBackup(run, backupId);
+  const manifest = metadata.components.files?.manifest;
+  if (manifest === undefined) {
+    throw new Failure(
+      "nothing-to-restore",
+      `${backupId} holds no files. Restore its database with --type database-only.`,
+    );
+  }
+  return {
+    metadata,
+    keys,
+    entries: (isIncluded) => includedEntries(manifestLines(run, backupId, manifest, keys), isIncluded),
+  };
+}
+
+async function* includedEntries(
+  lines: AsyncIterable<readonly ManifestLine[]>,
+  isIncluded: (key: FileKey) => boolean,
+): AsyncGenerator<readonly ManifestEntry[], void, undefined> {
+  for await (const batch of lines) {
+    yield batch.filter(({ key }) => key.endsWith("/") || isIncluded(key)).map((line) => line.entry);
+  }
+}
+
+/** The name a restore writes under before it puts a file in place. */
+const temporaryName = (restoreId: string): string => `.lc2-${restoreId}.tmp`;
+
+export function openRestoreTarget(url: string, restoreId: string): FileTarget {
+  return openFolderTarget(url, temporaryName(restoreId));
+}
+
+/** The patterns of a selective restore; everything where there are none. */
+export function includedKeys(include: readonly string[]): (key: FileKey) => boolean {
+  return include.length === 0 ? () => true : compilePatterns(include);
+}
+
+/** What of a target a restore looks at: all but itself and a repository that lies in it. */
+function targetFilter(targetUrl: string, restoreId: string, run: TaskRun): FileFilter {
+  const repository = repositoryInside(targetUrl, run);
+  return compileFilter({
+    excludePatterns: [temporaryName(restoreId)],
+    excludePaths: repository === undefined ? [] : [repository],
+    includePaths: [],
+  });
+}
+
+export function changeOptions(
+  run: TaskRun,
+  restoreId: string,
+  metadata: BackupMetadata,
+  plan: { readonly url: string; readonly mode: "merge" | "mirror"; readonly include: readonly string[] },
+): ChangeOptions {
+  return {
+    isCovered: coverageOf(metadata),
+    mode: plan.mode,
+    // Of some files of a large folder each is looked at for itself.
+    listsTarget: plan.mode === "mirror" || plan.include.length === 0,
+    isIncluded: includedKeys(plan.include),
+    signal: run.signal,
+    filter: targetFilter(plan.url, restoreId, run),
+    onNote: (message) => run.report({ type: "log", level: "info", message }),
+  };
+}
+
+/** By the filters of the backup, generated files included as its application's profile has them. */
+function coverageOf(metadata: BackupMetadata): (key: FileKey) => boolean {
+  const files = metadata.components.files;
+  if (files === undefined) return () => false;
+  const { application } = metadata;
+  const { excludeGenerated, ...filters } = files.filters;
+  const profile = Object.values(applicationProfiles).find(({ name }) => name === application);
+  const generated =
+    excludeGenerated && profile !== undefined ? generatedFilePatterns(profile, files.source) : [];
+  const filter = compileFilter({ ...filters, excludePatterns: [...filters.excludePatterns, ...generated] });
+  return (key) => filter.includes(key);
+}

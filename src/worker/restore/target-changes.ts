@@ -1,0 +1,292 @@
+import { createHash } from "node:crypto";
+import type { FileFilter } from "../../core/files/filter.ts";
+import { mergeJoin } from "../../core/files/merge-join.ts";
+import { SourceError, type SourceEntry } from "../../core/ports/file-source.ts";
+import type { FileTarget } from "../../core/ports/file-target.ts";
+import { showKey, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
+import { compareFacts, compareWithTarget } from "../../core/restore/compare-files.ts";
+import { Breather } from "../breather.ts";
+
+/** What a restore does with one object of its target. */
+export type FileChange =
+  | { readonly do: "keep"; readonly key: FileKey; readonly wanted: ManifestEntry }
+  /** Put the wanted object there; `found` is what it takes the place of (never a folder). */
+  | {
+      readonly do: "place";
+      readonly key: FileKey;
+      readonly wanted: ManifestEntry;
+      readonly found?: SourceEntry;
+    }
+  /** The content is right, owner, mode or time are not; of a folder perhaps the time alone. */
+  | {
+      readonly do: "set-facts";
+      readonly key: FileKey;
+      readonly wanted: ManifestEntry;
+      readonly found: SourceEntry;
+      readonly isFolderTimeOnly: boolean;
+    }
+  /** A folder comes after everything in it. */
+  | { readonly do: "remove"; readonly key: FileKey; readonly found: SourceEntry };
+
+export interface ChangeOptions {
+  readonly mode: "merge" | "mirror";
+  /** False: only what is wanted is looked at, one by one; the rest of the target is never listed. */
+  readonly listsTarget: boolean;
+  /** Which keys are to be restored; all for a whole restore. */
+  readonly isIncluded: (key: FileKey) => boolean;
+  /** What of the target is looked at at all. */
+  readonly filter: FileFilter;
+  /** What the backup says something about: its own filters left the rest out, and a mirror leaves that alone. */
+  readonly isCovered: (key: FileKey) => boolean;
+  readonly signal: AbortSignal;
+  /** Told of bytes read from the target for comparison. */
+  readonly onBytesCompared?: (bytes: number) => void;
+  readonly onNote?: (message: string) => void;
+}
+
+/**
+ * Compares a target with what is wanted there and says, in an order in which it can be done, what has to change.
+ * Only reads. The target may be changed, as said, while the rest is being found out: nothing is concluded from
+ * what was listed before without looking again. Memory: one batch of each side and the folders on the way.
+ */
+export async function* findChanges(
+  target: FileTarget,
+  wanted: AsyncIterable<readonly ManifestEntry[]>,
+  options: ChangeOptions,
+): AsyncGenerator<FileChange[], void, undefined> {
+  const finder = new ChangeFinder(target, options);
+  const notes = options.onNote === undefined ? {} : { onNote: options.onNote };
+  const listed = options.listsTarget ? target.list({ filter: options.filter, ...notes }) : nothing();
+  for await (const batch of mergeJoin(wanted, listed)) {
+    const changes: FileChange[] = [];
+    for (const { key, left, right } of batch) await finder.take(key, left, right, changes);
+    yield changes;
+  }
+  const rest: FileChange[] = [];
+  finder.end(rest);
+  if (rest.length > 0) yield rest;
+}
+
+/** The list of a target that is not listed. */
+export async function* nothing(): AsyncGenerator<readonly SourceEntry[], void, undefined> {
+  // There is nothing to yield.
+}
+
+/** A folder of the backup on the way to the key at hand. */
+interface WantedFolder {
+  readonly entry: ManifestEntry;
+  /** It is there, or has been said to be placed. */
+  isEnsured: boolean;
+}
+
+class ChangeFinder {
+  readonly #target: FileTarget;
+  readonly #options: ChangeOptions;
+  readonly #breather: Breather;
+  readonly #folders: WantedFolder[] = [];
+  /** Folders of the target to be removed once everything in them has been dealt with. */
+  readonly #doomed: SourceEntry[] = [];
+  /** Folders that gave way to a file: what the target's list still says of them is over. */
+  readonly #cleared: FileKey[] = [];
+  /** A folder that was not there: nothing below it is, either. */
+  #absent: FileKey | undefined;
+
+  constructor(target: FileTarget, options: ChangeOptions) {
+    this.#target = target;
+    this.#options = options;
+    this.#breather = new Breather(options.signal);
+  }
+
+  async take(
+    key: FileKey,
+    wanted: ManifestEntry | undefined,
+    listed: SourceEntry | undefined,
+    changes: FileChange[],
+  ): Promise<void> {
+    if (this.#breather.isDue()) await this.#breather.breathe();
+    this.#leaveFolders(key, changes);
+    if (wanted !== undefined && this.#options.isIncluded(key)) {
+      await this.#takeWanted(wanted, listed, changes);
+    } else if (listed !== undefined && wanted === undefined) {
+      this.#takeOther(listed, changes);
+    }
+    if (wanted?.kind === "directory") {
+      const isIncluded = this.#options.isIncluded(key);
+      this.#folders.push({ entry: wanted, isEnsured: isIncluded || listed?.kind === "directory" });
+    }
+  }
+
+  end(changes: FileChange[]): void {
+    this.#leaveFolders(undefined, changes);
+  }
+
+  /** Folders that `key` is not in any more: with undefined, all. */
+  #leaveFolders(key: FileKey | undefined, changes: FileChange[]): void {
+    const isOver = (folder: FileKey) => key === undefined || !key.startsWith(folder);
+    while (this.#folders.length > 0 && isOver((this.#folders.at(-1) as WantedFolder).entry.key))
+      this.#folders.pop();
+    while (this.#doomed.length > 0 && isOver((this.#doomed.at(-1) as SourceEntry).key)) {
+      const found = this.#doomed.pop() as SourceEntry;
+      changes.push({ do: "remove", key: found.key, found });
+    }
+  }
+
+  async #takeWanted(
+    wanted: ManifestEntry,
+    listed: SourceEntry | undefined,
+    changes: FileChange[],
+  ): Promise<void> {
+    const { key } = wanted;
+    const found = listed ?? this.#lookAgain(key);
+    if (found === undefined || found.kind !== wanted.kind || found.problem?.reason === "special") {
+      this.#ensureFolders(wanted, changes);
+      await this.#makeRoom(wanted, found, changes);
+      return;
+    }
+    const change = await this.#compare(wanted, found);
+    if (change.do === "place") this.#ensureFolders(wanted, changes);
+    changes.push(change);
+  }
+
+  /** What is there under this name, whatever its kind; the list has it under another key, or came too early. */
+  #lookAgain(key: FileKey): SourceEntry | undefined {
+    return this.#absent !== undefined && key.startsWith(this.#absent) ? undefined : this.#target.look(key);
+  }
+
+  /** Something of another kind, or nothing, is where the object is wanted. */
+  async #makeRoom(
+    wanted: ManifestEntry,
+    found: SourceEntry | undefined,
+    changes: FileChange[],
+  ): Promise<void> {
+    const { key } = wanted;
+    if (found?.kind === "directory") {
+      for await (const removal of this.#removeTree(found)) changes.push(removal);
+      this.#cleared.push(found.key);
+      changes.push({ do: "place", key, wanted });
+    } else if (found !== undefined && wanted.kind === "directory") {
+      this.#giveWay(found, changes);
+      changes.push({ do: "place", key, wanted });
+    } else {
+      changes.push({ do: "place", key, wanted, ...(found === undefined ? {} : { found }) });
+    }
+    if (wanted.kind === "directory") this.#noteAbsent(key);
+  }
+
+  /** A file or symlink where a folder has to be. In a mirror it came by before, as one that is not wanted. */
+  #giveWay(found: SourceEntry, changes: FileChange[]): void {
+    if (this.#options.mode === "mirror" && this.#options.isIncluded(found.key)) return;
+    changes.push({ do: "remove", key: found.key, found });
+  }
+
+  #noteAbsent(key: FileKey): void {
+    if (this.#absent === undefined || !key.startsWith(this.#absent)) this.#absent = key;
+  }
+
+  async *#removeTree(folder: SourceEntry): AsyncGenerator<FileChange, void, undefined> {
+    const prefix = folder.key;
+    const inside: FileFilter = {
+      includes: (key) => key.startsWith(prefix),
+      folder: (key) => (key.startsWith(prefix) || prefix.startsWith(key) ? "enter" : "leave-out"),
+    };
+    const open: SourceEntry[] = [];
+    for await (const batch of this.#target.list({ filter: inside })) {
+      for (const entry of batch) {
+        if (!entry.key.startsWith(prefix)) continue;
+        while (open.length > 0 && !entry.key.startsWith((open.at(-1) as SourceEntry).key))
+          yield removal(open.pop());
+        if (entry.kind === "directory") open.push(entry);
+        else yield removal(entry);
+      }
+    }
+    while (open.length > 0) yield removal(open.pop());
+  }
+
+  /** Folders above an object that is to be placed, which were not asked for themselves. */
+  #ensureFolders(wanted: ManifestEntry, changes: FileChange[]): void {
+    const path = wanted.key.endsWith("/") ? wanted.key.slice(0, -1) : wanted.key;
+    for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
+      const key = path.slice(0, slash + 1);
+      const known = this.#folders.find(({ entry }) => entry.key === key);
+      if (known?.isEnsured) continue;
+      const entry = known?.entry ?? { ...plainFolder, key, mtimeNs: wanted.mtimeNs };
+      const found = this.#lookAgain(key);
+      if (found?.kind !== "directory") {
+        if (found !== undefined) this.#giveWay(found, changes);
+        changes.push({ do: "place", key, wanted: entry });
+        this.#noteAbsent(key);
+      }
+      if (known === undefined) this.#insertFolder({ entry, isEnsured: true });
+      else known.isEnsured = true;
+    }
+  }
+
+  #insertFolder(folder: WantedFolder): void {
+    this.#folders.push(folder);
+    this.#folders.sort((a, b) => a.entry.key.length - b.entry.key.length);
+  }
+
+  async #compare(wanted: ManifestEntry, found: SourceEntry): Promise<FileChange> {
+    const { key } = wanted;
+    const options = { owners: this.#target.setsOwners };
+    let comparison = compareWithTarget(wanted, found, options);
+    if (comparison === "look-inside") {
+      comparison = (await this.#hasContent(wanted)) ? compareFacts(wanted, found, options) : "different";
+    }
+    switch (comparison) {
+      case "same":
+        return { do: "keep", key, wanted };
+      case "facts-differ":
+      case "time-differs":
+        return { do: "set-facts", key, wanted, found, isFolderTimeOnly: comparison === "time-differs" };
+      default:
+        return { do: "place", key, wanted, found };
+    }
+  }
+
+  async #hasContent(wanted: ManifestEntry): Promise<boolean> {
+    try {
+      const content = this.#target.open(wanted.key);
+      try {
+        const sha256 = createHash("sha256");
+        for (let length = await content.read(buffer); length > 0; length = await content.read(buffer)) {
+          sha256.update(buffer.subarray(0, length));
+          this.#options.onBytesCompared?.(length);
+          if (this.#breather.isDue()) await this.#breather.breathe();
+        }
+        return sha256.digest("hex") === wanted.sha256;
+      } finally {
+        await content.close();
+      }
+    } catch (error) {
+      // What cannot be read is not what is wanted; whether it can be replaced will be seen.
+      if (error instanceof SourceError) return false;
+      throw error;
+    }
+  }
+
+  /** In the target, not in the backup. */
+  #takeOther(listed: SourceEntry, changes: FileChange[]): void {
+    if (this.#options.mode === "merge" || !this.#options.isIncluded(listed.key)) return;
+    if (this.#cleared.some((folder) => listed.key.startsWith(folder))) return;
+    if (!this.#options.isCovered(listed.key)) {
+      // The folders it is in stay for its sake.
+      const isAbove = (folder: SourceEntry) => listed.key.startsWith(folder.key);
+      while (this.#doomed.length > 0 && isAbove(this.#doomed.at(-1) as SourceEntry)) this.#doomed.pop();
+    } else if (listed.problem?.reason === "special") {
+      this.#options.onNote?.(
+        `${showKey(listed.key)} is a ${listed.problem.message}, which could not be put back: it stays.`,
+      );
+    } else if (listed.kind === "directory") this.#doomed.push(listed);
+    else changes.push({ do: "remove", key: listed.key, found: listed });
+  }
+}
+
+const buffer = Buffer.allocUnsafeSlow(1 << 20);
+
+const plainFolder = { kind: "directory" as const, sizeBytes: 0, mode: 0o755 };
+
+const removal = (found: SourceEntry | undefined): FileChange => {
+  if (found === undefined) throw new Error("no entry to remove");
+  return { do: "remove", key: found.key, found };
+};
