@@ -59,7 +59,7 @@ async function compareBackups(bench: Workbench, streams: number): Promise<Outcom
       "--streams",
       String(streams),
     ]);
-    const sizeBytes = await sizeOfFolder(repository);
+    const sizeBytes = sizeOfFolder(repository);
     await rm(repository, { recursive: true });
     return { ...measured, sizeBytes };
   };

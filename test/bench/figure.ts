@@ -102,7 +102,7 @@ const cellsOf = (figure: Figure): string[] => [
 /** A table for the terminal. */
 export function showReport(report: CaseReport): string {
   const rows = [[...columns], ...report.figures.map(cellsOf)];
-  const widths = columns.map((_, column) => Math.max(...rows.map((row) => [...(row[column] ?? "")].length)));
+  const widths = columns.map((_, column) => Math.max(...rows.map((row) => Array.from(row[column] ?? "").length)));
   const lines = rows.map((row) =>
     row
       .map((cell, column) => pad(cell, widths[column] ?? 0))
@@ -119,7 +119,7 @@ export function showReport(report: CaseReport): string {
   ].join("\n");
 }
 
-const pad = (text: string, width: number): string => text + " ".repeat(width - [...text].length);
+const pad = (text: string, width: number): string => text + " ".repeat(width - Array.from(text).length);
 
 /** The section of `docs/reference/performance.md` for one case. */
 export function toMarkdown(report: CaseReport): string {

@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   if (scale === undefined || !(rounds >= 1) || unknown.length > 0) {
     process.stderr.write(
       `${unknown.length > 0 ? `no such case: ${unknown.join(", ")}\n` : ""}` +
-        `npm run bench -- [case…] [--scale small|full] [--rounds N] [--data FOLDER] [--json FILE] [--write]\n` +
+        "npm run bench -- [case…] [--scale small|full] [--rounds N] [--data FOLDER] [--json FILE] [--write]\n" +
         `cases: ${allCases.map((one) => one.name).join(", ")}\n`,
     );
     process.exitCode = 2;

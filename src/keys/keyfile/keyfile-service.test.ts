@@ -259,9 +259,8 @@ describe("the recovery key", () => {
 
   test("is not made for a project without a key", async () => {
     const service = new KeyfileService(makeFolder());
-    await expect(service.createRecoveryKey("retail")).rejects.toMatchObject({
-      code: "key-missing",
-      message: expect.stringContaining("A project that is new gets its key from its first backup."),
-    });
+    await expect(service.createRecoveryKey("retail")).rejects.toThrow(
+      "A project that is new gets its key from its first backup.",
+    );
   });
 });
