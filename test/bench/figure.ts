@@ -102,7 +102,9 @@ const cellsOf = (figure: Figure): string[] => [
 /** A table for the terminal. */
 export function showReport(report: CaseReport): string {
   const rows = [[...columns], ...report.figures.map(cellsOf)];
-  const widths = columns.map((_, column) => Math.max(...rows.map((row) => Array.from(row[column] ?? "").length)));
+  const widths = columns.map((_, column) =>
+    Math.max(...rows.map((row) => Array.from(row[column] ?? "").length)),
+  );
   const lines = rows.map((row) =>
     row
       .map((cell, column) => pad(cell, widths[column] ?? 0))

@@ -48,7 +48,7 @@ async function main(): Promise<void> {
   const unknown = positionals.filter((name) => !allCases.some((one) => one.name === name));
   if (scale === undefined || !(rounds >= 1) || unknown.length > 0) {
     process.stderr.write(
-      `${unknown.length > 0 ? `no such case: ${unknown.join(", ")}\n` : ""}` +
+      (unknown.length > 0 ? `no such case: ${unknown.join(", ")}\n` : "") +
         "npm run bench -- [case…] [--scale small|full] [--rounds N] [--data FOLDER] [--json FILE] [--write]\n" +
         `cases: ${allCases.map((one) => one.name).join(", ")}\n`,
     );
