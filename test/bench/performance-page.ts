@@ -1,10 +1,12 @@
 /** Puts results into `docs/reference/performance.md`, between its two markers. */
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { toMarkdown, type CaseReport } from "./figure.ts";
 
 const page = fileURLToPath(new URL("../../docs/reference/performance.md", import.meta.url));
 const results = fileURLToPath(new URL("./results.json", import.meta.url));
+const prettier = fileURLToPath(new URL("../../node_modules/.bin/prettier", import.meta.url));
 const begin = "<!-- results: written by `npm run bench -- --write` -->";
 const end = "<!-- end of results -->";
 
@@ -20,6 +22,7 @@ export function writePage(reports: readonly CaseReport[]): void {
   const machines = [...new Set(all.map((report) => report.machine))].join("; ");
   const body = `\nMachine: ${machines}.\n\n${all.map(toMarkdown).join("\n")}\n`;
   writeFileSync(page, text.slice(0, from + begin.length) + "\n" + body + text.slice(to));
+  execFileSync(prettier, ["--log-level", "warn", "--write", page, results], { stdio: "inherit" });
 }
 
 const sequence = ["database", "load", "files", "memory", "catalog", "start"];
