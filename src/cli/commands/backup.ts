@@ -146,7 +146,7 @@ const downloadCommand = defineCommand({
   name: "download",
   summary: "get one file, or one database archive, out of a backup",
   description:
-    "The path is as `lc2 backup browse` shows it; `database/NAME.dump` is the database's archive, which\n" +
+    "The path is as `lc2 backup browse` shows it; `database/NAME.dump` is the database's archive, which " +
     "pg_restore reads. Nothing is written under the final name before every byte was checked.",
   examples: [
     { command: "lc2 backup download <backupId> reports/2026.pdf -o 2026.pdf", says: "one file" },
@@ -174,7 +174,7 @@ const verifyCommand = defineCommand({
   name: "verify",
   summary: "read back and check every stored byte of a backup",
   description:
-    "With --restore the database is also restored into a scratch database, compared with what was backed up,\n" +
+    "With --restore the database is also restored into a scratch database, compared with what was backed up, " +
     "and the scratch database is dropped again. Damage ends with exit code 6.",
   output: ["table", "json", "yaml"],
   arguments: { backupId: backupIdOperand },

@@ -41,7 +41,7 @@ const checkCommand = defineCommand({
   name: "check",
   summary: "look for damage in a repository",
   description:
-    "Checks that every file of every backup is there in its right size; with --read-data every stored byte is read\n" +
+    "Checks that every file of every backup is there in its right size; with --read-data every stored byte is read " +
     "and checked too. Needs no catalog. Unsealed leftovers are reported and are no damage; damage ends with exit code 6.",
   examples: [
     { command: "lc2 repository check", says: "quick: every file is there, in its size" },

@@ -52,7 +52,7 @@ describe("restore plan", () => {
     const { exitCode, stdout, stderr } = await runInMemory(["restore", "plan", ...both]);
     expect(exitCode).toBe(0);
     expect(stdout).toBe(plannedPage);
-    expect(stderr).toBe("");
+    expect(stderr).toMatch(/^To run exactly this plan: .* --approve [0-9a-z]+`\.\n$/);
   });
 
   test("what stands in the way is marked, and ends with exit code 3", async () => {

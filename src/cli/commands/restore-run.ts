@@ -33,6 +33,7 @@ export async function planRestore(
       `The plan's hash is now ${plan.hash}, not ${approve}: something has changed since that plan was approved. Read it again.`,
     );
   }
+  context.note(`To run exactly this plan: the same with \`lc2 restore create … --approve ${plan.hash}\`.`);
 }
 
 interface CreateOptions {

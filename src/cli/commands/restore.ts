@@ -28,7 +28,7 @@ const createCommand = defineCommand({
   name: "create",
   summary: "restore a backup, after showing the plan",
   description:
-    "Plans, shows the plan (on a terminal it asks), restores, verifies, and says how to undo it. Until the last step\n" +
+    "Plans, shows the plan (on a terminal it asks), restores, verifies, and says how to undo it. Until the last step " +
     "the running database is untouched.",
   examples: [
     {

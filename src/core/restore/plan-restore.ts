@@ -196,6 +196,9 @@ const spellings = ({ schema, name }: SelectableTable): string[] => [
   name,
 ];
 
+/** `1,714,424`: for sentences. */
+export const showCount = (count: number): string => String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ",");
+
 /** `1.2 GB`: for sentences. */
 export function showBytes(bytes: number): string {
   const units = ["bytes", "kB", "MB", "GB", "TB"];

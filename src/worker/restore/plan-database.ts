@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import type { RestoreSpec } from "../../contract/operations.ts";
 import { Failure } from "../../core/failure.ts";
 import { decideLeaveOut } from "../../core/restore/leave-out.ts";
-import { chooseInto, showBytes } from "../../core/restore/plan-restore.ts";
+import { chooseInto, showBytes, showCount } from "../../core/restore/plan-restore.ts";
 import { besideName, loadingName, retiredName } from "../../core/restore/restore-names.ts";
 import type { DatabaseFormPlan, DatabasePlan, PlanNote } from "../../core/restore/restore.ts";
 import { redactedUrl, resolveConnection } from "../../databases/postgres/connection.ts";
@@ -213,7 +213,7 @@ function describeSteps(
   dropAfterSeconds: number | undefined,
 ): Pick<PlannedDatabase, "steps" | "lastSteps"> {
   const { target, loadInto } = plan;
-  const load = `load ${plan.rows} rows, then indexes, constraints and grants`;
+  const load = `load ${showCount(plan.rows)} rows, then indexes, constraints and grants`;
   const compare = "Compare rows, sequences, large objects and indexes with the backup's inventory; ANALYZE.";
   switch (plan.into) {
     case "swap":

@@ -1,3 +1,4 @@
+import { showBytes, showCount } from "../../core/restore/plan-restore.ts";
 import type { TaskOf } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import type { FileTarget } from "../../core/ports/file-target.ts";
@@ -185,7 +186,10 @@ function emptyWarning(plan: FilesPlan): string[] {
 }
 
 function stepsOf(plan: FilesPlan, target: FileTarget): string[] {
-  const what = `add ${plan.add} objects, change ${plan.change}, remove ${plan.remove}, leave ${plan.unchanged} as they are`;
+  const [add, change, remove, unchanged] = [plan.add, plan.change, plan.remove, plan.unchanged].map(
+    showCount,
+  );
+  const what = `add ${add} objects, change ${change}, remove ${remove}, leave ${unchanged} as they are`;
   const isMissing = target.inspect().state === "missing";
   const replaced = plan.change + plan.remove > 0;
   return [
@@ -193,7 +197,7 @@ function stepsOf(plan: FilesPlan, target: FileTarget): string[] {
     ...(replaced
       ? ["Keep what will be overwritten or removed in the repository, so that it can be put back."]
       : []),
-    `In ${plan.url}: ${what}; ${plan.bytesToWrite} bytes are written, each file beside its place and then moved into it.`,
+    `In ${plan.url}: ${what}; ${showBytes(plan.bytesToWrite)} are written, each file beside its place and then moved into it.`,
     "List the folder again and compare it with the backup.",
   ];
 }

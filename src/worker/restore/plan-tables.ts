@@ -2,6 +2,7 @@ import type { RestoreSpec } from "../../contract/operations.ts";
 import { decideLeaveOut } from "../../core/restore/leave-out.ts";
 import { loadingName, sideSchemaName, undoSchemaName } from "../../core/restore/restore-names.ts";
 import type { DatabasePlan, PlanNote } from "../../core/restore/restore.ts";
+import { showCount } from "../../core/restore/plan-restore.ts";
 import {
   chooseTables,
   foreignKeysOf,
@@ -227,7 +228,7 @@ function describeSteps(plan: DatabasePlan, stage: string): Pick<PlannedDatabase,
   const moved = tables.filter((table) => table.landsIn !== stage);
   return {
     steps: [
-      `Load ${plan.rows} rows of ${tables.length} tables into the scratch database "${plan.loadInto}".`,
+      `Load ${showCount(plan.rows)} rows of ${tables.length} tables into the scratch database "${plan.loadInto}".`,
       `Bring the tables into schema ${stage} of "${plan.target}" in one transaction, compare their rows, drop the scratch database.`,
     ],
     lastSteps: [
