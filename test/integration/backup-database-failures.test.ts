@@ -105,6 +105,7 @@ describe("a dump tool that", () => {
 test("an abort ends children and sessions", async () => {
   await using backup = await startRun(slow);
   const work = backup.backup(source());
+  work.catch(() => {});
   await reached(backup, "recovery-point");
   await until("pg_dump's session", async () => (await sessions()) >= 2);
   backup.abort(new Failure("cancelled", "The operation was cancelled."));
@@ -117,6 +118,7 @@ test("an abort does not wait for a tool that ignores SIGTERM", async () => {
   await using wrapped = await wrapPgDump(tools, body);
   await using backup = await startRun();
   const work = backup.backup(source(wrapped.directory));
+  work.catch(() => {});
   await until("the tool to start", () => existsSync(join(wrapped.directory, "started")));
   backup.abort(new Failure("cancelled", "The operation was cancelled."));
   expect((await failureOf(work)).code).toBe("cancelled");
@@ -126,6 +128,7 @@ test("an abort does not wait for a tool that ignores SIGTERM", async () => {
 test("the end of the session that holds the snapshot ends the backup", async () => {
   await using backup = await startRun(slow);
   const work = backup.backup(source());
+  work.catch(() => {});
   await reached(backup, "progress");
   await server.query(
     `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -138,6 +141,7 @@ test("the end of the session that holds the snapshot ends the backup", async () 
 test("a table is locked against TRUNCATE from the recovery point on", async () => {
   await using backup = await startRun(slow);
   const work = backup.backup(source());
+  work.catch(() => {});
   await reached(backup, "recovery-point");
   const truncate = server.query("SET lock_timeout = '200ms'; TRUNCATE authors", database.name);
   await expect(truncate).rejects.toThrow(/lock timeout/);
@@ -170,6 +174,7 @@ test("an abort while waiting for a lock does not wait for it", async () => {
   try {
     await other.query("BEGIN; LOCK TABLE authors IN ACCESS EXCLUSIVE MODE");
     const work = backup.backup({ ...source(), lockTimeoutMs: 600_000 });
+    work.catch(() => {});
     await reached(backup, "log");
     backup.abort(new Failure("cancelled", "The operation was cancelled."));
     expect((await failureOf(work)).code).toBe("cancelled");
