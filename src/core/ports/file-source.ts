@@ -1,5 +1,5 @@
 import type { FileFilter } from "../files/filter.ts";
-import type { FileKey } from "../repository/manifest.ts";
+import type { FileKey, ObjectFacts } from "../repository/manifest.ts";
 
 /** A place whose objects are backed up: a folder, later a bucket. Worker side only. Nothing here writes. */
 export interface FileSource {
@@ -48,6 +48,8 @@ export interface SourceEntry {
   readonly gid?: number;
   readonly version?: string;
   readonly target?: string;
+  /** Objects of a bucket only: all that is known so far; a list says next to nothing, an opened object all. */
+  readonly object?: ObjectFacts;
   /** Why its content (a folder's: its list) is not to be had. */
   readonly problem?: SourceProblem;
 }

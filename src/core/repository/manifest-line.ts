@@ -38,18 +38,23 @@ export class ManifestLine {
     const beginning = encodeFacts(facts);
     if (!this.#line.startsWith(beginning) || !this.#line.startsWith(contentBegins, beginning.length))
       return undefined;
-    const stored = this.#line.slice(this.#storedFrom(beginning.length), -1);
-    return JSON.parse(stored) as StoredAt;
+    const from = this.#storedFrom();
+    // An empty object of a bucket may end in the same characters.
+    return from < 0 ? undefined : (JSON.parse(this.#line.slice(from, -1)) as StoredAt);
   }
 
   /** The line with another place of the content; only after `unchangedContent` gave one. */
   withStored(stored: StoredAt): string {
-    return `${this.#line.slice(0, this.#storedFrom(0))}${encodeStoredAt(stored)}}`;
+    return `${this.#line.slice(0, this.#storedFrom())}${encodeStoredAt(stored)}}`;
   }
 
-  /** In no text of JSON can this stand between unescaped quotes but as the member itself; it is the last one. */
-  #storedFrom(from: number): number {
-    return this.#line.indexOf(storedBegins, from) + storedBegins.length;
+  /**
+   * Where the place of the content begins; below 0 where there is none. In no text of JSON can this stand between
+   * unescaped quotes but as a member; the last such member is the entry's own.
+   */
+  #storedFrom(): number {
+    const at = this.#line.lastIndexOf(storedBegins);
+    return at < 0 ? at : at + storedBegins.length;
   }
 }
 

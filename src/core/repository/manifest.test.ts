@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ManifestEntry } from "./manifest.ts";
+import { ManifestLine } from "./manifest-line.ts";
 import { assertOrder, decodeEntry, decodeKey, encodeEntry, encodeKey, showKey } from "./manifest.ts";
 
 const file: ManifestEntry = {
@@ -121,5 +122,44 @@ describe("keys", () => {
 
   test("that are not UTF-8 are shown with their bytes", () => {
     expect(showKey("caf\xe9")).toBe("caf\\xe9");
+  });
+});
+
+describe("an object of a bucket", () => {
+  const object = { contentType: "text/plain", metadata: { a: "b", stored: "x" }, tags: { keep: "yes" } };
+  const stored = { file: "a1/files/pack-000001", offset: 0, length: 72, codec: "none" } as const;
+  const entry: ManifestEntry = {
+    key: "dir/",
+    kind: "file",
+    sizeBytes: 5,
+    mtimeNs: "1762732800000000000",
+    mode: 0o644,
+    version: '"etag"',
+    sha256: "a".repeat(64),
+    object,
+    stored,
+  };
+
+  test("keeps what the bucket kept of it, and its key may end with a slash", () => {
+    expect(decodeEntry(encodeEntry(entry))).toEqual(entry);
+    expect(() => decodeEntry(encodeEntry(entry).replace(/"object":\{.*?\}\},/, ""))).toThrow(
+      "ends with a slash",
+    );
+    expect(() => decodeEntry(encodeEntry(entry).replace('"yes"', "1"))).toThrow("not text");
+    expect(() => decodeEntry(encodeEntry(entry).replace(/"object":\{.*?\}\}/, '"object":1'))).toThrow(
+      "not text",
+    );
+    expect(() => decodeEntry(encodeEntry(entry).replace('"text/plain"', "null"))).toThrow("not text");
+    expect(() => decodeEntry(encodeEntry(entry).replace(/"tags":\{.*?\}/, '"tags":"x"'))).toThrow("not text");
+  });
+
+  test("is recognised as unchanged, whatever its metadata are called", () => {
+    const line = new ManifestLine(encodeEntry(entry));
+    const { sha256: _sha256, object: _object, stored: _stored, ...facts } = entry;
+    expect(line.unchangedContent(facts)).toEqual(stored);
+    const moved = { ...stored, backup: "backup-20261110-020000-3f9c2a" };
+    expect(decodeEntry(line.withStored(moved))).toEqual({ ...entry, stored: moved });
+    const { stored: _none, ...empty } = { ...entry, sizeBytes: 0, object: { contentType: "x" } };
+    expect(new ManifestLine(encodeEntry(empty)).unchangedContent({ ...facts, sizeBytes: 0 })).toBeUndefined();
   });
 });

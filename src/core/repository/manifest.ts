@@ -28,6 +28,23 @@ export interface StoredAt {
   readonly codec: "zstd" | "none";
 }
 
+/** What a bucket keeps of an object beside its bytes; what is absent is not set. */
+export interface ObjectFacts {
+  readonly contentType?: string;
+  readonly contentEncoding?: string;
+  readonly contentDisposition?: string;
+  readonly contentLanguage?: string;
+  readonly cacheControl?: string;
+  /** As the header has it. */
+  readonly expires?: string;
+  readonly websiteRedirectLocation?: string;
+  /** User metadata, names in lower case without `x-amz-meta-`. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  readonly tags?: Readonly<Record<string, string>>;
+  /** Absent: the store's standard one. Recorded, not restored. */
+  readonly storageClass?: string;
+}
+
 export interface ManifestEntry {
   readonly key: FileKey;
   readonly kind: "file" | "directory" | "symlink";
@@ -35,7 +52,7 @@ export interface ManifestEntry {
   readonly sizeBytes: number;
   /** Modification time in nanoseconds since the epoch, as decimal digits (it does not fit a double). */
   readonly mtimeNs: string;
-  /** Permission bits, e.g. 0o644. */
+  /** Permission bits, e.g. 0o644; of a bucket's objects 0o644, and 0o755 of its folder markers. */
   readonly mode: number;
   readonly uid?: number;
   readonly gid?: number;
@@ -45,6 +62,8 @@ export interface ManifestEntry {
   readonly sha256?: string;
   /** Symlink target, binary string; symlinks only. */
   readonly target?: string;
+  /** Objects of a bucket only, and always there for them: it tells them from files of a folder. */
+  readonly object?: ObjectFacts;
   /** Files with content only (an empty file needs no bytes). */
   readonly stored?: StoredAt;
   /** The object was not in the source's listing any more; its bytes are kept for one more backup. */
@@ -92,13 +111,14 @@ export function showKey(key: FileKey): string {
  * hex of its bytes under `keyHex` or `targetHex` instead.
  *
  * `{"key":"a/b.pdf","kind":"file","sizeBytes":5,"mtimeNs":"1762732800000000000","mode":420,"uid":1000,
- * "gid":1000,"version":"…","sha256":"…","stored":{"backup":"…","file":"a1/files/pack-000001",
+ * "gid":1000,"version":"…","sha256":"…","object":{"contentType":"…"},"stored":{"backup":"…","file":"a1/files/pack-000001",
  * "offset":0,"length":72,"codec":"none"},"vanished":true}`
  */
 export function encodeEntry(entry: ManifestEntry): string {
   let line = encodeFacts(entry);
   if (entry.sha256 !== undefined) line += `,"sha256":"${entry.sha256}"`;
   if (entry.target !== undefined) line += `,${encodeName("target", entry.target)}`;
+  if (entry.object !== undefined) line += `,"object":${JSON.stringify(entry.object)}`;
   if (entry.stored !== undefined) line += `,"stored":${encodeStoredAt(entry.stored)}`;
   if (entry.vanished) line += `,"vanished":true`;
   if (entry.stale) line += `,"stale":true`;
@@ -107,7 +127,7 @@ export function encodeEntry(entry: ManifestEntry): string {
 
 /** How the line of an entry begins: all that the source says of it, up to and without its content. */
 export function encodeFacts(
-  entry: Omit<ManifestEntry, "kind" | "sha256" | "target" | "stored" | "vanished" | "stale"> & {
+  entry: Omit<ManifestEntry, "kind" | "sha256" | "target" | "object" | "stored" | "vanished" | "stale"> & {
     readonly kind: string;
   },
 ): string {
@@ -195,9 +215,13 @@ function problemOfFacts(value: EncodedEntry): string | undefined {
 }
 
 function problemOfKind(value: EncodedEntry, key: FileKey, target: FileKey | undefined): string | undefined {
-  const { kind, stored } = value;
+  const { kind, stored, object } = value;
+  if (object !== undefined && !isObjectFacts(object)) return "what its bucket kept of it is not text";
   if (kind !== "file" && kind !== "directory" && kind !== "symlink") return "it has an unknown kind";
-  if ((kind === "directory") !== key.endsWith("/"))
+  // A bucket may have an object with content whose key ends so.
+  if (
+    key.endsWith("/") ? kind === "symlink" || (kind === "file" && object === undefined) : kind === "directory"
+  )
     return "a directory's key, and only that, ends with a slash";
   if ((kind === "symlink") !== (target !== undefined)) return "a symlink, and only that, has a target";
   if (kind !== "file")
@@ -206,6 +230,21 @@ function problemOfKind(value: EncodedEntry, key: FileKey, target: FileKey | unde
   if (value.sizeBytes > 0 !== (stored !== undefined))
     return "a file with content, and only that, has stored bytes";
   return stored === undefined ? undefined : problemOfStored(stored);
+}
+
+function isObjectFacts(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).every(([name, fact]) =>
+    name === "metadata" || name === "tags" ? isTexts(fact) : typeof fact === "string",
+  );
+}
+
+function isTexts(value: unknown): boolean {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    Object.values(value).every((text) => typeof text === "string")
+  );
 }
 
 /** The names that were found right last: thousands of entries in a row have the same. */

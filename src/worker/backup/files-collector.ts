@@ -436,6 +436,7 @@ function toManifestEntry(
   if (entry.uid !== undefined) made.uid = entry.uid;
   if (entry.gid !== undefined) made.gid = entry.gid;
   if (entry.version !== undefined) made.version = entry.version;
+  if (entry.object !== undefined) made.object = entry.object;
   if (content.sha256 !== undefined) made.sha256 = content.sha256;
   if (entry.target !== undefined) made.target = entry.target;
   if (content.stored !== undefined) made.stored = content.stored;

@@ -1,0 +1,73 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { formatBucketUrl, isSameBucket, parseBucketUrl } from "./bucket-url.ts";
+
+describe("a bucket's URL", () => {
+  it("names bucket, prefix and how to reach them", () => {
+    const url =
+      "s3://doclib/site/docs?endpoint=http://127.0.0.1:7070&region=eu-central-1&profile=backup&ca=/etc/ca.pem&min-tls=1.3&path-style=false";
+    const place = {
+      bucket: "doclib",
+      prefix: "site/docs/",
+      endpoint: "http://127.0.0.1:7070",
+      region: "eu-central-1",
+      profile: "backup",
+      caFile: "/etc/ca.pem",
+      minimumTls: "1.3",
+      pathStyle: false,
+    };
+    expect(parseBucketUrl(url)).toEqual({ place });
+    expect(parseBucketUrl("S3://doclib")).toEqual({ place: { bucket: "doclib", prefix: "" } });
+    expect(parseBucketUrl("s3://doclib/")).toEqual({ place: { bucket: "doclib", prefix: "" } });
+  });
+
+  it("has one spelling for one place", () => {
+    const canonical = "s3://doclib/a%20b/c%3F?endpoint=https://s3.example.org&region=x%26y";
+    for (const url of [
+      canonical,
+      "s3://doclib/a b/c%3f/?region=x%26y&endpoint=https://S3.example.org/",
+      "s3://doclib/a%20b/c%3F/?endpoint=https%3A%2F%2Fs3.example.org&region=x%26y",
+    ]) {
+      const parsed = parseBucketUrl(url);
+      expect("place" in parsed && formatBucketUrl(parsed.place), url).toBe(canonical);
+    }
+  });
+
+  it("is read as it was written, whatever the prefix", () => {
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (text) => {
+        const place = { bucket: "doclib", prefix: `${text.replaceAll("\\", "")}/` };
+        expect(parseBucketUrl(formatBucketUrl(place))).toEqual({ place });
+      }),
+    );
+  });
+
+  it.each([
+    ["s3:/doclib", "is no bucket"],
+    ["s3://", "no name of a bucket"],
+    ["s3://a_/x", "no name of a bucket"],
+    ["s3://AKIAX:hunter2@doclib/x", "carries credentials"],
+    ["s3://doclib?endpoint=http://AKIAX:hunter2@host", "carries credentials"],
+    ["s3://doclib?secret_access_key=hunter2", "carries credentials"],
+    ["s3://doclib?endpoint=host:7070", "no endpoint"],
+    ["s3://doclib?endpoint=http://host/path", "no endpoint"],
+    ["s3://doclib?endpont=http://host", "no parameter"],
+    ["s3://doclib?region=a&region=b", "twice"],
+    ["s3://doclib?region=", "no value for region"],
+    ["s3://doclib?min-tls=1.1", "1.2 or 1.3"],
+    ["s3://doclib?path-style=yes", "true or false"],
+    ["s3://doclib/%ff", "not percent-encoded"],
+    ["s3://doclib?region=%ff", "not percent-encoded"],
+  ])("is refused: %s", (url, words) => {
+    const parsed = parseBucketUrl(url);
+    expect("problem" in parsed && parsed.problem).toContain(words);
+    expect(JSON.stringify(parsed)).not.toContain("hunter2");
+  });
+
+  it("tells whether two are of one bucket", () => {
+    const place = { bucket: "doclib", prefix: "a/", endpoint: "http://host" };
+    expect(isSameBucket(place, { ...place, prefix: "b/", profile: "other" })).toBe(true);
+    expect(isSameBucket(place, { bucket: "doclib", prefix: "a/" })).toBe(false);
+    expect(isSameBucket(place, { ...place, bucket: "other" })).toBe(false);
+  });
+});
