@@ -19,7 +19,7 @@ import type {
 
 /** Where the bytes and the keys are; every task has one. */
 export interface WorkerContext {
-  /** `file:///…` */
+  /** `file:///…` or `s3://bucket/prefix?…` */
   readonly repository: string;
   readonly keys: { readonly kind: "keyfile"; readonly directory: string };
   readonly projectId: string;

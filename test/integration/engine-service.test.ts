@@ -279,18 +279,26 @@ describe("a repository's place", () => {
     ["file:///srv/with%20space", "file:///srv/with%20space"],
     ["/srv/with space", "file:///srv/with%20space"],
     ["/srv/100%", "file:///srv/100%25"],
+    [
+      "S3://backups/lc2/?region=us-east-1&endpoint=http%3A%2F%2F127.0.0.1:7070/",
+      "s3://backups/lc2?endpoint=http://127.0.0.1:7070&region=us-east-1",
+    ],
+    ["s3://backups?ca=/etc/x/../ca.pem", "s3://backups?ca=/etc/ca.pem"],
   ])("has one spelling: %s", async (given, spelled) => {
     const view = await engine.open().createBackup(backupSpec, { repository: given }, waitHere().waiting);
     expect(view.repository).toBe(spelled);
   });
 
-  it.each(["s3://bucket/path", "", "file://otherhost/path"])(
-    "is refused where it is no folder: %j",
-    async (given) => {
-      const made = engine.open().createBackup(backupSpec, { repository: given }, waitHere().waiting);
-      await expect(made).rejects.toMatchObject({ code: "request-invalid" });
-    },
-  );
+  it.each([
+    ["gs://bucket/path", "request-invalid"],
+    ["", "request-invalid"],
+    ["file://otherhost/path", "request-invalid"],
+    ["s3://_", "request-invalid"],
+    ["s3://key:secret@bucket", "password-on-command-line"],
+  ])("is refused where it is neither folder nor bucket: %j", async (given, code) => {
+    const made = engine.open().createBackup(backupSpec, { repository: given }, waitHere().waiting);
+    await expect(made).rejects.toMatchObject({ code });
+  });
 });
 
 describe("the data directory", () => {

@@ -23,7 +23,7 @@ export interface DatabaseSourceSpec {
 }
 
 export interface FilesSourceSpec {
-  /** `file:///…` */
+  /** `file:///…` or `s3://bucket/prefix?…` */
   readonly url: string;
   readonly excludeGeneratedFiles: boolean;
   readonly excludePatterns: readonly string[];
@@ -37,4 +37,8 @@ export interface FilesSourceSpec {
   readonly rehash?: boolean;
   /** Files that cannot be read are left out and named, instead of making the backup fail. */
   readonly allowUnreadable?: boolean;
+  /** Most transfers at a time of bucket and repository, 1..256; absent: chosen, and adapted to what the store bears. */
+  readonly maxConcurrency?: number;
+  /** `false`: one transfer at a time. Default: true. */
+  readonly parallelTransfer?: boolean;
 }

@@ -19,6 +19,11 @@ describe("validateBackup", () => {
     ["a database alone", { projectId: "retail", provider: "local", database }],
     ["files alone", { projectId: "r", provider: "local", storage }],
     ["an application", { ...spec, application: "liferay" }],
+    [
+      "a bucket",
+      { ...spec, storage: { ...storage, url: "s3://doclib/site?endpoint=http://127.0.0.1:7070" } },
+    ],
+    ["a number of transfers", { ...spec, storage: { ...storage, maxConcurrency: 256 } }],
     ["a project of 63 characters", { ...spec, projectId: "a".repeat(63) }],
     [
       "a socket folder",
@@ -76,7 +81,16 @@ describe("validateBackup", () => {
       "request-invalid",
       "database.excludeTables",
     ],
-    ["files elsewhere", withStorage({ url: "s3://bucket" }), "request-invalid", "storage.url"],
+    ["files elsewhere", withStorage({ url: "gs://bucket" }), "request-invalid", "storage.url"],
+    ["a bucket of no name", withStorage({ url: "s3:///x" }), "request-invalid", "storage.url"],
+    [
+      "credentials in a bucket's URL",
+      withStorage({ url: "s3://AKIA:hunter2@doclib" }),
+      "password-on-command-line",
+      "storage.url",
+    ],
+    ["no transfer at all", withStorage({ maxConcurrency: 0 }), "request-invalid", "storage.maxConcurrency"],
+    ["too many", withStorage({ maxConcurrency: 257 }), "request-invalid", "storage.maxConcurrency"],
     ["files on another host", withStorage({ url: "file://host/x" }), "request-invalid", "storage.url"],
     ["a shrink of more than all", withStorage({ maxShrink: 1.1 }), "request-invalid", "storage.maxShrink"],
     [

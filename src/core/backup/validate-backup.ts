@@ -1,4 +1,5 @@
 import type { FailureCode } from "../failure.ts";
+import { isBucketUrl, parseBucketUrl } from "../files/bucket-url.ts";
 import { projectIdPattern } from "../repository/layout.ts";
 import type { BackupSpec, DatabaseSourceSpec, FilesSourceSpec } from "./backup.ts";
 
@@ -31,7 +32,7 @@ export function validateBackup(spec: BackupSpec): readonly Problem[] {
 const nothingToBackUp: Problem = {
   code: "nothing-to-back-up",
   field: "database",
-  message: "The request names neither a database nor files. Give --database, --files or both.",
+  message: "The request names neither a database nor files. Give --database, --files or --bucket.",
 };
 
 function validateDatabase(database: DatabaseSourceSpec): Problem[] {
@@ -55,6 +56,7 @@ function validateDatabase(database: DatabaseSourceSpec): Problem[] {
 function validateStorage(storage: FilesSourceSpec): Problem[] {
   return [
     ...validateFilesUrl("storage.url", storage.url),
+    ...validateConcurrency(storage.maxConcurrency),
     ...when(
       !(storage.maxShrink >= 0 && storage.maxShrink <= 1),
       "storage.maxShrink",
@@ -93,8 +95,22 @@ export function validateDatabaseUrl(field: string, url: string): Problem[] {
   return [{ code: "password-on-command-line", field, message }];
 }
 
+/** A place of files or of a repository: a folder, or a bucket without credentials. */
 export function validateFilesUrl(field: string, url: string): Problem[] {
-  return when(!url.startsWith("file:///"), field, `"${url}" is no folder; give a path or file:///path.`);
+  if (!isBucketUrl(url)) {
+    const message = `"${url}" is neither a folder nor a bucket; give a path, file:///path or s3://bucket/prefix.`;
+    return when(!url.startsWith("file:///"), field, message);
+  }
+  const parsed = parseBucketUrl(url);
+  return "place" in parsed ? [] : [{ code: parsed.code, field, message: parsed.problem }];
+}
+
+export function validateConcurrency(maxConcurrency: number | undefined): Problem[] {
+  return when(
+    maxConcurrency !== undefined && !isWholeBetween(maxConcurrency, 1, 256),
+    "storage.maxConcurrency",
+    `maxConcurrency is a whole number from 1 to 256, not ${maxConcurrency}.`,
+  );
 }
 
 function validatePatterns(field: string, patterns: readonly string[]): Problem[] {

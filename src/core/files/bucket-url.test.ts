@@ -39,6 +39,7 @@ describe("a bucket's URL", () => {
         const place = { bucket: "doclib", prefix: `${text.replaceAll("\\", "")}/` };
         expect(parseBucketUrl(formatBucketUrl(place))).toEqual({ place });
       }),
+      { examples: [["/"], ["a/"], ["a//"], ["/a"]] },
     );
   });
 
@@ -62,6 +63,8 @@ describe("a bucket's URL", () => {
     const parsed = parseBucketUrl(url);
     expect("problem" in parsed && parsed.problem).toContain(words);
     expect(JSON.stringify(parsed)).not.toContain("hunter2");
+    const code = words === "carries credentials" ? "password-on-command-line" : "request-invalid";
+    expect("problem" in parsed && parsed.code).toBe(code);
   });
 
   it("tells whether two are of one bucket", () => {

@@ -19,7 +19,8 @@ export interface BucketPlace {
 export type BucketUrlResult =
   | { readonly place: BucketPlace }
   /** What is wrong, as a sentence that never repeats a credential. */
-  | { readonly problem: string };
+  | { readonly problem: string; readonly code: BucketUrlProblemCode };
+type BucketUrlProblemCode = "request-invalid" | "password-on-command-line";
 
 const bucketForm = /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/i;
 const knownParameters = ["endpoint", "region", "profile", "ca", "min-tls", "path-style"];
@@ -37,17 +38,16 @@ export function isBucketUrl(url: string): boolean {
  */
 export function parseBucketUrl(url: string): BucketUrlResult {
   const match = /^s3:\/\/([^/?#]*)(\/[^?#]*)?(?:\?([^#]*))?$/i.exec(url);
-  if (match === null) return { problem: `This is no bucket. ${usual}` };
+  if (match === null) return wrong(`This is no bucket. ${usual}`);
   const [, bucket = "", path = "", query = ""] = match;
-  if (bucket.includes("@")) return { problem: withoutCredentials };
-  if (!bucketForm.test(bucket)) return { problem: `"${bucket}" is no name of a bucket. ${usual}` };
+  if (bucket.includes("@")) return wrong(withoutCredentials);
+  if (!bucketForm.test(bucket)) return wrong(`"${bucket}" is no name of a bucket. ${usual}`);
   const prefix = decodePrefix(path);
-  if (prefix === undefined)
-    return { problem: `The prefix of the bucket ${bucket} is not percent-encoded UTF-8.` };
+  if (prefix === undefined) return wrong(`The prefix of the bucket ${bucket} is not percent-encoded UTF-8.`);
   const parameters = readParameters(query);
-  if (typeof parameters === "string") return { problem: parameters };
+  if (typeof parameters === "string") return wrong(parameters);
   const problem = problemOf(parameters);
-  if (problem !== undefined) return { problem };
+  if (problem !== undefined) return wrong(problem);
   return { place: toPlace(bucket, prefix, parameters) };
 }
 
@@ -65,7 +65,12 @@ export function formatBucketUrl(place: BucketPlace): string {
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => `${name}=${encodeParameter(value ?? "")}`)
     .join("&");
-  const path = place.prefix.replace(/\/$/, "").split("/").map(encodeSegment).join("/");
+  // Two slashes at the end are both of the prefix; one alone goes without saying.
+  const path = place.prefix
+    .replace(/(?<=[^/])\/$/, "")
+    .split("/")
+    .map(encodeSegment)
+    .join("/");
   return `s3://${place.bucket}${path === "" ? "" : `/${path}`}${query === "" ? "" : `?${query}`}`;
 }
 
@@ -77,6 +82,11 @@ export function isSameBucket(a: BucketPlace, b: BucketPlace): boolean {
 const withoutCredentials =
   "The bucket's URL carries credentials, which every user of this machine could read. Remove them and use " +
   "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile of the AWS configuration files, or the machine's own role.";
+
+const wrong = (problem: string): BucketUrlResult => ({
+  problem,
+  code: problem === withoutCredentials ? "password-on-command-line" : "request-invalid",
+});
 
 function decodePrefix(path: string): string | undefined {
   try {

@@ -106,8 +106,13 @@ export interface RestoreSpec {
     readonly noOwner?: boolean;
   };
   readonly storage?: {
+    /** `file:///…` or `s3://bucket/prefix?…` */
     readonly url: string;
     readonly mode: "merge" | "mirror";
+    /** Most transfers at a time, 1..256; absent: chosen, and adapted to what the store bears. */
+    readonly maxConcurrency?: number;
+    /** `false`: one transfer at a time. Default: true. */
+    readonly parallelTransfer?: boolean;
   };
   /** Globs on file paths (`restoreType` selective). */
   readonly include: readonly string[];

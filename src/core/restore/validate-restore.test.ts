@@ -31,6 +31,7 @@ describe("validateRestore", () => {
     ["chosen files", { ...spec, restoreType: "selective", include: ["images/**"] }],
     ["chosen tables", { ...spec, restoreType: "selective", tables: ["public.article"] }],
     ["a table with dots in its name", { ...spec, restoreType: "selective", tables: ["public.a.b"] }],
+    ["a bucket", { ...spec, storage: { ...storage, url: "s3://doclib/site" } }],
     ["a grace before the old database is dropped", { ...spec, dropAfterSeconds: 0 }],
     ["each way in", { ...spec, database: { ...database, into: "in-place", jobs: 8 } }],
   ])("accepts %s", (_name, good) => {
@@ -67,7 +68,9 @@ describe("validateRestore", () => {
     ["no jobs", { ...spec, database: { ...database, jobs: 0 } }, "database.jobs"],
     ["a password in the URL", { ...spec, database: { url: "postgres://a:b@db/shop" } }, "database.url"],
     ["an unknown mode", { ...spec, storage: { ...storage, mode: "copy" as "merge" } }, "storage.mode"],
-    ["files elsewhere", { ...spec, storage: { ...storage, url: "s3://bucket" } }, "storage.url"],
+    ["files elsewhere", { ...spec, storage: { ...storage, url: "gs://bucket" } }, "storage.url"],
+    ["a bucket of no name", { ...spec, storage: { ...storage, url: "s3://_" } }, "storage.url"],
+    ["no transfers", { ...spec, storage: { ...storage, maxConcurrency: 0.5 } }, "storage.maxConcurrency"],
     ["a grace in the past", { ...spec, dropAfterSeconds: -1 }, "dropAfterSeconds"],
     ["a project that is none", { ...spec, projectId: "A b" }, "projectId"],
   ])("refuses %s, naming the field", (_name, bad, field) => {

@@ -1,5 +1,6 @@
 import {
   isWholeBetween,
+  validateConcurrency,
   validateDatabaseUrl,
   validateFilesUrl,
   validateProjectId,
@@ -33,7 +34,7 @@ function validateTargets({ restoreType, database, storage }: RestoreSpec): Probl
     ...when(
       database === undefined && storage === undefined,
       "database",
-      "The request names no target. Give --database, --files or both.",
+      "The request names no target. Give --database, and --files or --bucket.",
     ),
     ...when(
       restoreType === "database-only" && database === undefined && storage !== undefined,
@@ -43,7 +44,7 @@ function validateTargets({ restoreType, database, storage }: RestoreSpec): Probl
     ...when(
       restoreType === "storage-only" && storage === undefined && database !== undefined,
       "storage",
-      "A storage-only restore needs --files.",
+      "A storage-only restore needs --files or --bucket.",
     ),
   ];
 }
@@ -61,7 +62,7 @@ function validateSelection(spec: RestoreSpec): Problem[] {
     ...when(
       isSelective && spec.include.length > 0 && spec.storage === undefined,
       "storage",
-      "--include chooses files, so --files must say where they go.",
+      "--include chooses files, so --files or --bucket must say where they go.",
     ),
     ...when(
       isSelective && spec.tables.length > 0 && spec.database === undefined,
@@ -104,6 +105,7 @@ function validateStorageTarget({ storage }: RestoreSpec): Problem[] {
   if (storage === undefined) return [];
   return [
     ...validateFilesUrl("storage.url", storage.url),
+    ...validateConcurrency(storage.maxConcurrency),
     ...when(
       !modes.includes(storage.mode),
       "storage.mode",
