@@ -41,15 +41,24 @@ export const layerRules: readonly IForbiddenRuleType[] = [
     comment: whyEdgesDoNotMeet,
     severity: "error",
     // Whatever its name: a new folder of src is an edge.
-    from: { path: "^src/(?!core/|contract/|main/|worker/|cli/)([^/]+)/", pathNot: TESTS },
+    from: { path: "^src/(?!core/|contract/|main/|worker/|cli/|catalog/|databases/)([^/]+)/", pathNot: TESTS },
     to: { path: "^src/(?!main/)", pathNot: "^src/($1|core|contract)/" },
+  },
+  {
+    name: "edges-do-not-meet",
+    comment:
+      `${whyEdgesDoNotMeet} How a PostgreSQL server is reached (URL, password, TLS) is one piece of knowledge ` +
+      "of two: the databases that are backed up, and the catalog.",
+    severity: "error",
+    from: { path: "^src/(catalog|databases)/", pathNot: TESTS },
+    to: { path: "^src/(?!main/)", pathNot: "^src/($1|postgres|core|contract)/" },
   },
   {
     name: "edges-do-not-meet",
     comment: `${whyEdgesDoNotMeet} The worker is built from the things that bytes come from and go to.`,
     severity: "error",
     from: { path: "^src/worker/", pathNot: TESTS },
-    to: { path: "^src/(?!main/)", pathNot: "^src/(worker|core|contract|databases|stores|keys)/" },
+    to: { path: "^src/(?!main/)", pathNot: "^src/(worker|core|contract|postgres|databases|stores|keys)/" },
   },
   {
     name: "edges-do-not-meet",

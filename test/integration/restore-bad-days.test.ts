@@ -5,7 +5,7 @@ import type pg from "pg";
 import { describe, expect, test } from "vitest";
 import { diffFingerprints, fingerprintDatabase } from "../../demo/fingerprint.ts";
 import { openClient, startPostgres, type PostgresServer } from "../../demo/postgres-servers.ts";
-import { quoteIdentifier as quote } from "../../src/databases/postgres/quote.ts";
+import { quoteIdentifier as quote } from "../../src/postgres/quote.ts";
 import { failureOf } from "../support/backup-run.ts";
 import { backUp, nextRestoreId, type RestoreRun } from "../support/restore-run.ts";
 import { wrapPgRestore } from "../support/restore-tools.ts";

@@ -3,7 +3,7 @@ import { createDataset, dropDatasetRoles } from "../../demo/dataset.ts";
 import { diffFingerprints, fingerprintDatabase, type Fingerprint } from "../../demo/fingerprint.ts";
 import type { RestorePlan } from "../../src/core/restore/restore.ts";
 import { backUp } from "../support/restore-run.ts";
-import { quoteIdentifier as quote } from "../../src/databases/postgres/quote.ts";
+import { quoteIdentifier as quote } from "../../src/postgres/quote.ts";
 import { freshDatabase, installations, useServer, type TestDatabase } from "../support/servers.ts";
 
 const majors = (await installations()).map((one) => one.major);

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
-import { connect, withDatabase, type Connection } from "./connection.ts";
+import { connect, withDatabase, type Connection } from "../../postgres/connection.ts";
 
 /**
  * A session for creating, renaming and dropping databases: in any database of the server but those named in

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { connect, type Connection } from "./connection.ts";
+import { connect, type Connection } from "../../postgres/connection.ts";
 
 /** Who holds a lock that a session waits for, from a session of its own, while it waits. */
 export class LockWatch implements AsyncDisposable {

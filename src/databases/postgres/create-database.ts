@@ -2,7 +2,7 @@ import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
 import type { DatabaseInventory } from "../../core/repository/metadata.ts";
 import { markStatement, readDatabaseState } from "./marker.ts";
-import { quoteIdentifier, quoteLiteral } from "./quote.ts";
+import { quoteIdentifier, quoteLiteral } from "../../postgres/quote.ts";
 
 export interface DatabaseForm {
   readonly encoding: string;

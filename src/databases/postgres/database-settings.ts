@@ -6,7 +6,7 @@ import {
   rolesNamedIn,
   type TargetRights,
 } from "../../core/restore/leave-out.ts";
-import { quoteIdentifier } from "./quote.ts";
+import { quoteIdentifier } from "../../postgres/quote.ts";
 
 const identifier = '(?:"(?:[^"]|"")+"|[^\\s";]+)';
 

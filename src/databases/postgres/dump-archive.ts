@@ -7,7 +7,7 @@ import { Failure } from "../../core/failure.ts";
 import type { ArchiveSummary } from "./archive-walker.ts";
 import { ArchiveWalker } from "./archive-walker.ts";
 import { LockWatch } from "./blockers.ts";
-import { toolEnvironment, type Connection, type Environment } from "./connection.ts";
+import { toolEnvironment, type Connection, type Environment } from "../../postgres/connection.ts";
 import { dumpFailure } from "./dump-failure.ts";
 import { openPipe, readPieces } from "./pipe.ts";
 import type { ToolSet } from "./tools.ts";

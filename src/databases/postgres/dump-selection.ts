@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { quoteName } from "./quote.ts";
+import { quoteName } from "../../postgres/quote.ts";
 
 /** A table or sequence to name to pg_dump. */
 export interface SelectedTable {

@@ -1,8 +1,8 @@
 import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
 import { markerSchemaName } from "../../core/restore/restore-names.ts";
-import { connect, type Connection } from "./connection.ts";
-import { quoteIdentifier, quoteLiteral } from "./quote.ts";
+import { connect, type Connection } from "../../postgres/connection.ts";
+import { quoteIdentifier, quoteLiteral } from "../../postgres/quote.ts";
 import { readDatabaseContents } from "./target.ts";
 
 /**

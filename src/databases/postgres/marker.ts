@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { quoteIdentifier, quoteLiteral } from "./quote.ts";
+import { quoteIdentifier, quoteLiteral } from "../../postgres/quote.ts";
 
 /**
  * What a restore says about a database that it made or swapped, kept as the database's comment: it survives

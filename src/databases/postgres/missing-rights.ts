@@ -1,4 +1,4 @@
-import { quoteIdentifier, quoteName } from "./quote.ts";
+import { quoteIdentifier, quoteName } from "../../postgres/quote.ts";
 
 /** What a role cannot read, and why. */
 export interface MissingRights {

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
 import type { TargetObservation } from "../../core/restore/plan-restore.ts";
 import { connectAdmin } from "./admin-session.ts";
-import { connect, type Connection } from "./connection.ts";
+import { connect, type Connection } from "../../postgres/connection.ts";
 import { readDatabaseContents, readServerFacts, type DatabaseContents, type ServerFacts } from "./target.ts";
 
 /** All that a plan wants to know of the target. Only reads. */

@@ -2,7 +2,7 @@ import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
 import { sideSchemaName, undoneSchemaName } from "../../core/restore/restore-names.ts";
 import type { DatabasePlan } from "../../core/restore/restore.ts";
-import { quoteIdentifier, quoteLiteral, quoteName } from "./quote.ts";
+import { quoteIdentifier, quoteLiteral, quoteName } from "../../postgres/quote.ts";
 
 /**
  * Restored tables come into the target in a schema of the restore's own, made with its mark, and are moved from

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { Failure } from "../../core/failure.ts";
-import { toolEnvironment, type Connection, type Environment } from "./connection.ts";
+import { toolEnvironment, type Connection, type Environment } from "../../postgres/connection.ts";
 
 /** Where and with what a restore works. */
 export interface RestoreTarget {

@@ -1,4 +1,4 @@
-import { quoteIdentifier, quoteLiteral } from "./quote.ts";
+import { quoteIdentifier, quoteLiteral } from "../../postgres/quote.ts";
 
 export interface RoleFacts {
   readonly name: string;

@@ -2,8 +2,8 @@ import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
 import { cancelSession, LockWatch } from "./blockers.ts";
 import { listTables, readServerFacts, type CatalogTable, type ServerFacts } from "./catalog.ts";
-import { connect, type Connection } from "./connection.ts";
-import { quoteName } from "./quote.ts";
+import { connect, type Connection } from "../../postgres/connection.ts";
+import { quoteName } from "../../postgres/quote.ts";
 
 /** One consistent state of the database, held open for pg_dump and for questions to the catalog. */
 export interface HeldSnapshot extends AsyncDisposable {

@@ -8,7 +8,7 @@ import {
   type DatabaseState,
   type Marker,
 } from "./marker.ts";
-import { quoteIdentifier } from "./quote.ts";
+import { quoteIdentifier } from "../../postgres/quote.ts";
 
 /** One rename of a swap, with the comment that the database gets in the same transaction. */
 export interface Rename {

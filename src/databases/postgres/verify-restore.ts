@@ -3,8 +3,8 @@ import { Failure } from "../../core/failure.ts";
 import type { DatabaseInventory, InventoryTable } from "../../core/repository/metadata.ts";
 import { expectedCounts } from "../../core/restore/expected-counts.ts";
 import type { RestoreEntry } from "../../core/restore/restore-entry.ts";
-import { connect, type Connection } from "./connection.ts";
-import { quoteName } from "./quote.ts";
+import { connect, type Connection } from "../../postgres/connection.ts";
+import { quoteName } from "../../postgres/quote.ts";
 import { readCounts } from "./read-inventory.ts";
 
 /** What was counted in a restored database, and where it is not what the backup holds. */

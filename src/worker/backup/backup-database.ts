@@ -3,7 +3,7 @@ import { Failure } from "../../core/failure.ts";
 import { storeName } from "../../core/database/store-name.ts";
 import { attemptName, backupPrefix } from "../../core/repository/layout.ts";
 import type { DatabaseComponent, StoredFile } from "../../core/repository/metadata.ts";
-import { connectionAddress, resolveConnection } from "../../databases/postgres/connection.ts";
+import { connectionAddress, resolveConnection } from "../../postgres/connection.ts";
 import { requireWantedRole, unloggedNote } from "../../databases/postgres/probe-source.ts";
 import { readInventory } from "../../databases/postgres/read-inventory.ts";
 import { readRolesSql } from "../../databases/postgres/read-roles.ts";

@@ -3,7 +3,7 @@ import { accountForTables } from "../../core/database/account-for-tables.ts";
 import { Failure } from "../../core/failure.ts";
 import { backupPrefix } from "../../core/repository/layout.ts";
 import type { StoredFile } from "../../core/repository/metadata.ts";
-import type { Connection } from "../../databases/postgres/connection.ts";
+import type { Connection } from "../../postgres/connection.ts";
 import { dumpArchive, type DumpedArchive } from "../../databases/postgres/dump-archive.ts";
 import { rowsWarningFilter } from "../../databases/postgres/dump-selection.ts";
 import type { ArchivedContents } from "../../databases/postgres/read-inventory.ts";

@@ -2,7 +2,7 @@ import type { DatabaseSourceSpec } from "../../contract/operations.ts";
 import type { PrepareBackupResult } from "../../contract/worker-task.ts";
 import { matchTables } from "../../core/database/match-tables.ts";
 import { listTables, readServerFacts } from "../../databases/postgres/catalog.ts";
-import { connect, resolveConnection } from "../../databases/postgres/connection.ts";
+import { connect, resolveConnection } from "../../postgres/connection.ts";
 import { requireReadRights } from "../../databases/postgres/probe-rights.ts";
 import { describeOmissions, requireWantedRole } from "../../databases/postgres/probe-source.ts";
 import { findTools } from "../../databases/postgres/tools.ts";

@@ -1,6 +1,6 @@
 import type { TaskOf, TaskResults } from "../../contract/worker-task.ts";
 import { connectAdmin } from "../../databases/postgres/admin-session.ts";
-import { connect, resolveConnection, type Connection } from "../../databases/postgres/connection.ts";
+import { connect, resolveConnection, type Connection } from "../../postgres/connection.ts";
 import { dropOwnDatabase } from "../../databases/postgres/create-database.ts";
 import { clearFilling } from "../../databases/postgres/fill-database.ts";
 import { readDatabaseState } from "../../databases/postgres/marker.ts";

@@ -1,6 +1,6 @@
 import type { TaskOf, TaskResults } from "../../contract/worker-task.ts";
 import { connectAdmin } from "../../databases/postgres/admin-session.ts";
-import { resolveConnection } from "../../databases/postgres/connection.ts";
+import { resolveConnection } from "../../postgres/connection.ts";
 import { dropOwnDatabase } from "../../databases/postgres/create-database.ts";
 import type { TaskRun } from "../task.ts";
 

@@ -5,7 +5,7 @@ import { decideLeaveOut } from "../../core/restore/leave-out.ts";
 import { chooseInto, showBytes, showCount } from "../../core/restore/plan-restore.ts";
 import { besideName, loadingName, retiredName } from "../../core/restore/restore-names.ts";
 import type { DatabaseFormPlan, DatabasePlan, PlanNote } from "../../core/restore/restore.ts";
-import { redactedUrl, resolveConnection } from "../../databases/postgres/connection.ts";
+import { redactedUrl, resolveConnection } from "../../postgres/connection.ts";
 import { formOf } from "../../databases/postgres/create-database.ts";
 import { rolesCreatedBy } from "../../databases/postgres/create-roles.ts";
 import { observeTarget, type ObservedTarget } from "../../databases/postgres/observe-target.ts";

@@ -10,15 +10,10 @@ import {
   type SectionedEntry,
   type TableName,
 } from "../../core/restore/select-tables.ts";
-import {
-  connect,
-  redactedUrl,
-  resolveConnection,
-  type Connection,
-} from "../../databases/postgres/connection.ts";
+import { connect, redactedUrl, resolveConnection, type Connection } from "../../postgres/connection.ts";
 import { observeTarget } from "../../databases/postgres/observe-target.ts";
 import { listDependents } from "../../databases/postgres/place-tables.ts";
-import { quoteName } from "../../databases/postgres/quote.ts";
+import { quoteName } from "../../postgres/quote.ts";
 import { targetRights } from "../../databases/postgres/target.ts";
 import {
   chooseForm,

@@ -3,7 +3,7 @@ import type { RestoreDatabaseEvidence } from "../../contract/operations.ts";
 import type { TaskOf } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import { connectAdmin, sameServer } from "../../databases/postgres/admin-session.ts";
-import { connect, resolveConnection, type Connection } from "../../databases/postgres/connection.ts";
+import { connect, resolveConnection, type Connection } from "../../postgres/connection.ts";
 import {
   createLoadingDatabase,
   dropOwnDatabase,
@@ -18,7 +18,7 @@ import {
 } from "../../databases/postgres/database-settings.ts";
 import { commentStatement, markStatement, readDatabaseState } from "../../databases/postgres/marker.ts";
 import { beginFilling, clearFilling } from "../../databases/postgres/fill-database.ts";
-import { quoteIdentifier } from "../../databases/postgres/quote.ts";
+import { quoteIdentifier } from "../../postgres/quote.ts";
 import { readDatabaseContents, readServerFacts, targetRights } from "../../databases/postgres/target.ts";
 import { requireComplete } from "../../databases/postgres/verify-restore.ts";
 import { loadDatabase } from "./load-database.ts";

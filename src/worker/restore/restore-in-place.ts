@@ -2,9 +2,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { RestoreEntry } from "../../core/restore/restore-entry.ts";
 import { orderDrops } from "../../core/restore/order-drops.ts";
-import { connect } from "../../databases/postgres/connection.ts";
+import { connect } from "../../postgres/connection.ts";
 import { applyDatabaseExtras, databaseExtras } from "../../databases/postgres/database-settings.ts";
-import { quoteLiteral, quoteName } from "../../databases/postgres/quote.ts";
+import { quoteLiteral, quoteName } from "../../postgres/quote.ts";
 import { quoteConnectionValue, writeLists } from "../../databases/postgres/restore-archive.ts";
 import { restoreToolFailure } from "../../databases/postgres/restore-errors.ts";
 import {

@@ -1,7 +1,7 @@
 import type { RestoreEntry } from "../../core/restore/restore-entry.ts";
 import type { DatabasePlan } from "../../core/restore/restore.ts";
 import { sameServer } from "../../databases/postgres/admin-session.ts";
-import type { Connection } from "../../databases/postgres/connection.ts";
+import type { Connection } from "../../postgres/connection.ts";
 import type { RestoreTarget } from "../../databases/postgres/restore-tool.ts";
 import { verifyRestore, type RestoreComparison } from "../../databases/postgres/verify-restore.ts";
 import type { DatabaseSource } from "./restore-source.ts";

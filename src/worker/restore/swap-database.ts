@@ -3,7 +3,7 @@ import type { TaskOf, TaskResults } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import type { DatabasePlan } from "../../core/restore/restore.ts";
 import { connectAdmin } from "../../databases/postgres/admin-session.ts";
-import { connect, resolveConnection, type Connection } from "../../databases/postgres/connection.ts";
+import { connect, resolveConnection, type Connection } from "../../postgres/connection.ts";
 import { hasFillingMark, removeFillingMark } from "../../databases/postgres/fill-database.ts";
 import { readDatabaseState, type DatabaseState } from "../../databases/postgres/marker.ts";
 import { arePlaced, placeTables } from "../../databases/postgres/place-tables.ts";

@@ -4,11 +4,11 @@ import { Failure } from "../../core/failure.ts";
 import { loadingName, undoneName } from "../../core/restore/restore-names.ts";
 import type { DatabasePlan } from "../../core/restore/restore.ts";
 import { connectAdmin } from "../../databases/postgres/admin-session.ts";
-import { connect, resolveConnection, type Connection } from "../../databases/postgres/connection.ts";
+import { connect, resolveConnection, type Connection } from "../../postgres/connection.ts";
 import { createLoadingDatabase } from "../../databases/postgres/create-database.ts";
 import { readDatabaseState, type DatabaseState } from "../../databases/postgres/marker.ts";
 import { allowConnections, renameTogether, type Rename } from "../../databases/postgres/swap-databases.ts";
-import { quoteIdentifier } from "../../databases/postgres/quote.ts";
+import { quoteIdentifier } from "../../postgres/quote.ts";
 import type { TaskRun } from "../task.ts";
 
 type DatabaseUndo = NonNullable<UndoEvidence["database"]>;

@@ -1,6 +1,6 @@
 import type { UndoEvidence } from "../../contract/operations.ts";
 import type { DatabasePlan } from "../../core/restore/restore.ts";
-import { connect, type Connection } from "../../databases/postgres/connection.ts";
+import { connect, type Connection } from "../../postgres/connection.ts";
 import { takeTablesBack } from "../../databases/postgres/place-tables.ts";
 
 /** Takes restored tables out of their place and puts back what they replaced; keeps the restored ones aside. */

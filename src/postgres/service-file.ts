@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { Failure } from "../../core/failure.ts";
+import { Failure } from "../core/failure.ts";
 
 /**
  * The parameters of a service, from PGSERVICEFILE, ~/.pg_service.conf or the system's pg_service.conf.

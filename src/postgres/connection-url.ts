@@ -1,4 +1,4 @@
-import { Failure } from "../../core/failure.ts";
+import { Failure } from "../core/failure.ts";
 
 /**
  * The parameters a database URL spells out, by libpq's names (`host`, `port`, `user`, `dbname`,

@@ -4,7 +4,7 @@ import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
-import { Failure } from "../../core/failure.ts";
+import { Failure } from "../core/failure.ts";
 import { connectionFailure } from "./connection-failure.ts";
 import { parseDatabaseUrl } from "./connection-url.ts";
 import { findServiceParameters } from "./service-file.ts";

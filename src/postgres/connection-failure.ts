@@ -1,4 +1,4 @@
-import { Failure } from "../../core/failure.ts";
+import { Failure } from "../core/failure.ts";
 import { quoteIdentifier } from "./quote.ts";
 
 /** The connection that was tried. */
