@@ -1,14 +1,14 @@
 /**
- * Runs once before the tests that use real PostgreSQL servers. Nothing is downloaded or started until a
+ * Runs once before the tests that use real servers. Nothing is downloaded or started until a
  * test asks for it. At the end the servers are stopped and, when `LC2_TEST_REPORT` names a file, the
- * versions that tests ran on are written there, one a line.
+ * PostgreSQL versions that tests ran on are written there, one a line.
  */
 import { writeFile } from "node:fs/promises";
 import { startServerKeeper } from "./server-keeper.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
-    /** Where `servers.ts` asks for servers. */
+    /** Where `ask-keeper.ts` asks for servers. */
     serverKeeper: string;
   }
 }

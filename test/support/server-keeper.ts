@@ -1,6 +1,7 @@
 /**
  * The process that keeps the shared test servers. It answers on a loopback port, so that test files, each in
- * a process of its own, share one server per major, started when the first of them asks.
+ * a process of its own, share one PostgreSQL server per major and one S3 server per kind, started when the
+ * first of them asks.
  */
 import { createServer, type ServerResponse } from "node:http";
 import { once } from "node:events";
@@ -11,10 +12,17 @@ import {
   type PostgresInstallation,
   type RunningPostgres,
 } from "../../demo/postgres-servers.ts";
+import {
+  s3ServerKinds,
+  startS3Server,
+  type RunningS3Server,
+  type S3ServerAddress,
+  type S3ServerKind,
+} from "./start-s3-server.ts";
 
 export interface ServerKeeper {
   readonly address: string;
-  /** Versions of the servers that were asked for, oldest first. */
+  /** Versions of the PostgreSQL servers that were asked for, oldest first. */
   usedVersions(): readonly string[];
   stop(): Promise<void>;
 }
@@ -45,8 +53,20 @@ export async function startServerKeeper(): Promise<ServerKeeper> {
     return server;
   };
 
+  const s3Servers = new Map<S3ServerKind, Promise<RunningS3Server>>();
+  const startS3Once = (kind: S3ServerKind): Promise<RunningS3Server> => {
+    const server = s3Servers.get(kind) ?? startS3Server(kind);
+    s3Servers.set(kind, server);
+    return server;
+  };
+
   const answer = async (path: string): Promise<unknown> => {
     if (path === "/installations") return installed();
+    const s3Kind = s3ServerKinds.find((kind) => path === `/s3/${kind}`);
+    if (s3Kind !== undefined) {
+      const { kind, endpoint } = await startS3Once(s3Kind);
+      return { kind, endpoint } satisfies S3ServerAddress;
+    }
     const major = /^\/server\/(\d+)$/.exec(path)?.[1];
     if (major === undefined) throw new Error(`no such path: ${path}`);
     const { installation, port, password } = await startOnce(Number(major));
@@ -65,22 +85,26 @@ export async function startServerKeeper(): Promise<ServerKeeper> {
   if (address === null || typeof address === "string")
     throw new Error("no port for the keeper of test servers");
 
-  const started = async () => {
-    const settled = await Promise.allSettled(servers.values());
-    return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-  };
   const used: string[] = [];
   return {
     address: `http://127.0.0.1:${address.port}`,
     usedVersions: () => used,
     stop: async () => {
-      const running = await started();
+      const running = await startedOf(servers);
       used.push(...running.sort((a, b) => a.installation.major - b.installation.major).map(versionOf));
-      await Promise.all(running.map((server) => server.stop("immediate")));
+      await Promise.all([
+        ...running.map((server) => server.stop("immediate")),
+        ...(await startedOf(s3Servers)).map((server) => server.stop()),
+      ]);
       http.closeAllConnections();
       await new Promise((resolve) => http.close(resolve));
     },
   };
+}
+
+async function startedOf<Server>(servers: ReadonlyMap<unknown, Promise<Server>>): Promise<Server[]> {
+  const settled = await Promise.allSettled(servers.values());
+  return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
 }
 
 const versionOf = (server: RunningPostgres): string => server.installation.version;

@@ -1,7 +1,7 @@
 /** Real PostgreSQL servers for tests: one per major and test run, with a fresh database for each test. */
 import { randomBytes } from "node:crypto";
-import { inject } from "vitest";
 import { connectTo, type PostgresInstallation, type PostgresServer } from "../../demo/postgres-servers.ts";
+import { askKeeper } from "./ask-keeper.ts";
 import type { SharedServerAddress } from "./server-keeper.ts";
 
 /** Majors that can be had on this machine, oldest first; installs them the first time. */
@@ -11,19 +11,12 @@ export async function majorsAvailable(): Promise<number[]> {
 
 /** Every set of PostgreSQL programs on this machine, oldest major first. */
 export async function installations(): Promise<readonly PostgresInstallation[]> {
-  return (await ask("/installations")) as readonly PostgresInstallation[];
+  return (await askKeeper("/installations")) as readonly PostgresInstallation[];
 }
 
 /** The shared server of a major, started by the first test that asks. Never stop or reconfigure it. */
 export async function useServer(major: number): Promise<PostgresServer> {
-  return connectTo((await ask(`/server/${major}`)) as SharedServerAddress);
-}
-
-async function ask(path: string): Promise<unknown> {
-  const response = await fetch(`${inject("serverKeeper")}${path}`);
-  const body: unknown = await response.json();
-  if (!response.ok) throw new Error(String(body));
-  return body;
+  return connectTo((await askKeeper(`/server/${major}`)) as SharedServerAddress);
 }
 
 /** A login role of a test. */
