@@ -36,7 +36,7 @@ export interface S3Server extends S3ServerAddress {
   readonly environment: Readonly<Record<string, string>>;
   /** As the second user, who may do only what a bucket's policy allows. versitygw only. */
   readonly guestEnvironment: Readonly<Record<string, string>>;
-  /** The AWS SDK as the owner of everything; also over `endpoint`, another way to this server. */
+  /** The AWS SDK as the owner of everything; also over `endpoint`, another way to this server. Never tries twice. */
   client(endpoint?: string): S3Client;
   /** An empty bucket of the test's own. */
   freshBucket(options?: FreshBucketOptions): Promise<TestBucket>;
@@ -109,6 +109,7 @@ function openClient(endpoint: string): S3Client {
     endpoint,
     region,
     forcePathStyle: true,
+    maxAttempts: 1,
     credentials: rootCredentials,
     // Some servers know no checksum but those that an operation demands.
     requestChecksumCalculation: "WHEN_REQUIRED",
