@@ -98,6 +98,11 @@ export const failures = define({
     meaning: "The source of files holds much less than at the last backup.",
     remedy: "Look for what is missing; allow it with --max-shrink if it was removed on purpose.",
   },
+  "listing-unreliable": {
+    kind: "failed",
+    meaning: "The store lists objects out of byte order, twice, or from elsewhere, so a backup could miss some.",
+    remedy: "Check the store's version and settings, and any proxy before it.",
+  },
   "files-unreadable": {
     kind: "failed",
     meaning: "Files or folders of the source cannot be read by this user.",
@@ -111,15 +116,21 @@ export const failures = define({
   },
   "catalog-failed": {
     kind: "failed",
-    meaning: "The catalog in the data directory cannot be read or written.",
+    meaning: "The catalog (in the data directory, or at DATABASE_URL) cannot be read or written.",
     remedy:
-      "Check owner, permissions and space of the data directory. No backup depends on the catalog: " +
-      "`lc2 repository scan` rebuilds it.",
+      "Check owner, permissions and space of the data directory, or the role and rights of DATABASE_URL. No " +
+      "backup depends on the catalog: `lc2 repository scan` rebuilds it.",
+  },
+  "catalog-unreachable": {
+    kind: "failed",
+    meaning: "The PostgreSQL server of the catalog, or the way to it, is not there for now.",
+    remedy:
+      "Check the server that DATABASE_URL names and the network. Work goes on when it is back; nothing is lost.",
   },
   "catalog-too-new": {
     kind: "refused",
     meaning: "The catalog was written by a newer version of lc2.",
-    remedy: "Use that version, or another data directory.",
+    remedy: "Use that version, or another catalog.",
   },
   "catalog-on-network": {
     kind: "refused",
@@ -192,6 +203,16 @@ export const failures = define({
     meaning: "The repository or backup was written in a format version that this version does not know.",
     remedy: "Use a newer version of lc2.",
   },
+  "copy-to-itself": {
+    kind: "refused",
+    meaning: "A backup was to be copied into the repository it is in, or into a folder inside it.",
+    remedy: "Name another place with --to.",
+  },
+  "copy-differs": {
+    kind: "refused",
+    meaning: "The destination has another backup of the same id; one is not put over the other.",
+    remedy: "Verify both; copy to another repository, or delete the one in the destination first.",
+  },
   "disk-full": {
     kind: "failed",
     meaning: "There is no space left where data was being written.",
@@ -199,8 +220,8 @@ export const failures = define({
   },
   "store-failed": {
     kind: "failed",
-    meaning: "The operating system refused to read or write a file.",
-    remedy: "The sentence names the file and the system's reason.",
+    meaning: "The operating system or the store refused to read or write, or did not keep what was written.",
+    remedy: "The sentence names the file or object and the reason.",
   },
   "backup-incomplete": {
     kind: "integrity",
@@ -231,6 +252,67 @@ export const failures = define({
     kind: "integrity",
     meaning: "keyring.json cannot be read, or a key in it cannot be unwrapped with the right project key.",
     remedy: "Put keyring.json back from a copy of the repository.",
+  },
+  // --- buckets -------------------------------------------------------------------------------
+  "bucket-not-found": {
+    kind: "not-found",
+    meaning: "There is no bucket of this name at the store.",
+    remedy: "Check name, endpoint and region. Only a backup makes its repository's bucket.",
+  },
+  "bucket-elsewhere": {
+    kind: "refused",
+    meaning: "The bucket is in another region, or reached by another address, than the URL says.",
+    remedy: "Set region= or endpoint= in the URL as the sentence says.",
+  },
+  "store-access-denied": {
+    kind: "refused",
+    meaning: "The store knows the credentials and does not allow them what is needed.",
+    remedy: "Add the policy statement in the sentence to the user or role, or to the bucket's policy.",
+  },
+  "store-credentials-missing": {
+    kind: "refused",
+    meaning: "No credentials for the store were found in the environment, a profile or the machine's role.",
+    remedy: "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with profile= in the URL.",
+  },
+  "store-credentials-expired": {
+    kind: "failed",
+    meaning: "The credentials for the store have expired, and there are no newer ones where they came from.",
+    remedy: "Log in again, or use a role that renews its credentials, and run again.",
+  },
+  "store-credentials-wrong": {
+    kind: "refused",
+    meaning: "The store does not know the access key, or the secret does not fit it.",
+    remedy: "Check the credentials, and that they belong to this endpoint.",
+  },
+  "store-clock-skewed": {
+    kind: "failed",
+    meaning: "This machine's clock differs so much from the store's that the store refuses signed requests.",
+    remedy: "Set the clock (NTP) and run again.",
+  },
+  "store-throttled": {
+    kind: "failed",
+    meaning: "The store asked to slow down for longer than a request may take.",
+    remedy: "Run again later, or with fewer requests at once; raise the store's limits.",
+  },
+  "store-unreachable": {
+    kind: "failed",
+    meaning: "The store does not answer, answers with server errors, or the connection to it keeps breaking.",
+    remedy: "Check endpoint, network and the store's health, and run again.",
+  },
+  "store-tls-failed": {
+    kind: "failed",
+    meaning: "No TLS connection to the store could be made that can be trusted.",
+    remedy: "Name the authority's certificate with ca= in the URL; check host name, dates and min-tls.",
+  },
+  "object-cold": {
+    kind: "refused",
+    meaning: "An object is in an archive tier of the store and must be brought back before it can be read.",
+    remedy: "Ask the store to restore it (RestoreObject), wait, and run again.",
+  },
+  "object-locked": {
+    kind: "refused",
+    meaning: "An object is under retention or legal hold, so the store does not delete it yet.",
+    remedy: "Delete again after the time in the sentence, or after the hold was lifted.",
   },
   // --- databases -----------------------------------------------------------------------------
   "database-unreachable": {

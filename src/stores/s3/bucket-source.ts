@@ -1,0 +1,231 @@
+import { GetObjectTaggingCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import type { Failure } from "../../core/failure.ts";
+import {
+  SourceError,
+  type FileSource,
+  type ListOptions,
+  type SourceContent,
+  type SourceEntry,
+} from "../../core/ports/file-source.ts";
+import { showKey, type FileKey } from "../../core/repository/manifest.ts";
+import { isListed, listBucket } from "./list-bucket.ts";
+import { requestKey } from "./listed-key.ts";
+import { sortByName, toOpenedEntry } from "./object-entry.ts";
+import { openObject, readFailure, type OpenedObject } from "./read-object-bytes.ts";
+import type { S3Connection } from "./s3-connection.ts";
+import { isConditionFailed, isDenied, isMissing, isNoBucket, isNotImplemented } from "./s3-failure.ts";
+import { describeError } from "./store-error.ts";
+
+/** Larger objects are read in ranges, several at a time. */
+const partBytes = 4 << 20;
+
+/** A bucket, or what lies below a prefix of it, as a source of files. `close` closes the connection. */
+export function openBucketSource(connection: S3Connection, opensAtOnce: number): FileSource {
+  return {
+    url: connection.url,
+    opensAtOnce,
+    list: (options: ListOptions) => listBucket(connection, options),
+    open: (key, sizeBytes) => openBucketObject(connection, key, { sizeBytes, rangesAtOnce: opensAtOnce }),
+    // A slash is a character like any other: no key is in another one's way.
+    hasRoomFor: () => true,
+    close: () => connection.close(),
+  };
+}
+
+export interface OpenBucketOptions {
+  /** Its size as far as is known; only a hint of how to read it. */
+  readonly sizeBytes: number | undefined;
+  /** Requests for ranges of a large object at a time. */
+  readonly rangesAtOnce: number;
+}
+
+/**
+ * Opens an object with all that the bucket keeps of it. What is read is one version of it, whole: where the store
+ * cannot go on with that version, `read` throws a `SourceError` `changed`. Throws a `SourceError` where this
+ * object is not to be had, a `Failure` where the store is not.
+ */
+export async function openBucketObject(
+  connection: S3Connection,
+  key: FileKey,
+  options: OpenBucketOptions,
+): Promise<SourceContent> {
+  const name = requestKey(connection.prefix, key);
+  if (name === undefined)
+    throw new SourceError("unreadable", "its key is not valid UTF-8, so the store cannot be asked for it");
+  const inParts = (options.sizeBytes ?? 0) > partBytes;
+  const opened = await request(connection, name, inParts ? { offset: 0, length: partBytes } : { offset: 0 });
+  const sizeBytes = totalBytes(opened.facts);
+  const facts = toOpenedEntry(key, sizeBytes, opened.facts, await readTags(connection, name, opened.facts));
+  noteMissingMetadata(connection, key, opened.facts);
+  const isWhole = opened.lengthBytes === sizeBytes;
+  const pieces = isWhole
+    ? opened.bytes
+    : readRanges(connection, name, opened, sizeBytes, options.rangesAtOnce);
+  return new ObjectContent(connection, name, facts, pieces, storeTimeMs(opened.facts));
+}
+
+class ObjectContent implements SourceContent {
+  readonly facts: SourceEntry;
+  readonly openedAtMs?: number;
+  readonly #connection: S3Connection;
+  readonly #name: string;
+  readonly #pieces: AsyncIterator<Uint8Array>;
+  #piece: Uint8Array = new Uint8Array();
+
+  constructor(
+    connection: S3Connection,
+    name: string,
+    facts: SourceEntry,
+    pieces: AsyncIterable<Uint8Array>,
+    openedAtMs: number | undefined,
+  ) {
+    this.#connection = connection;
+    this.#name = name;
+    this.facts = facts;
+    this.#pieces = pieces[Symbol.asyncIterator]();
+    if (openedAtMs !== undefined) this.openedAtMs = openedAtMs;
+  }
+
+  async read(into: Uint8Array): Promise<number> {
+    while (this.#piece.length === 0) {
+      const next = await this.#pieces.next().catch((error: unknown) => {
+        throw sourceError(error, this.#connection, this.#name);
+      });
+      if (next.done === true) return 0;
+      this.#piece = next.value;
+    }
+    const taken = this.#piece.subarray(0, into.length);
+    into.set(taken);
+    this.#piece = this.#piece.subarray(taken.length);
+    return taken.length;
+  }
+
+  /** What was opened is one version, which does not change. */
+  factsNow(): SourceEntry {
+    return this.facts;
+  }
+
+  async close(): Promise<void> {
+    await this.#pieces.return?.();
+  }
+}
+
+/** The rest of an object whose first range is open, some ranges ahead of what is read. */
+async function* readRanges(
+  connection: S3Connection,
+  name: string,
+  first: OpenedObject,
+  sizeBytes: number,
+  atOnce: number,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const ahead: Promise<Uint8Array[]>[] = [];
+  const ifMatch = first.facts.ETag;
+  let offset = first.lengthBytes;
+  const fetchMore = (): void => {
+    while (ahead.length < Math.min(atOnce, rangesAhead) && offset < sizeBytes) {
+      const length = Math.min(partBytes, sizeBytes - offset);
+      const range = { offset, length, ...(ifMatch === undefined ? {} : { ifMatch }) };
+      const part = openObject(connection, name, range).then((opened) => collect(opened.bytes));
+      part.catch(() => undefined);
+      ahead.push(part);
+      offset += length;
+    }
+  };
+  fetchMore();
+  yield* first.bytes;
+  for (let part = ahead.shift(); part !== undefined; part = ahead.shift()) {
+    const pieces = await part;
+    fetchMore();
+    yield* pieces;
+  }
+}
+
+const rangesAhead = 4;
+
+async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of bytes) pieces.push(piece);
+  return pieces;
+}
+
+async function request(
+  connection: S3Connection,
+  name: string,
+  range: { readonly offset: number; readonly length?: number },
+): Promise<OpenedObject> {
+  try {
+    return await openObject(connection, name, range);
+  } catch (error) {
+    // It is empty now, or not so large any more: there is no such range.
+    if (describeError(error).status === 416) return request(connection, name, { offset: 0 });
+    if (!isMissing(error) || isNoBucket(error)) throw sourceError(error, connection, name);
+    if (!(await isListed(connection, name)))
+      throw new SourceError("gone", "it is not there any more", error);
+  }
+  try {
+    // Made anew in between, perhaps.
+    return await openObject(connection, name, { offset: 0 });
+  } catch (error) {
+    if (!isMissing(error) || isNoBucket(error)) throw sourceError(error, connection, name);
+    throw new SourceError("unreadable", "the store lists it but says that there is no such object", error);
+  }
+}
+
+function totalBytes({ ContentRange, ContentLength }: GetObjectCommandOutput): number {
+  const total = /\/(\d+)$/.exec(ContentRange ?? "")?.[1];
+  return total === undefined ? (ContentLength ?? 0) : Number(total);
+}
+
+async function readTags(
+  connection: S3Connection,
+  name: string,
+  { TagCount = 0, VersionId }: GetObjectCommandOutput,
+): Promise<Record<string, string> | undefined> {
+  if (TagCount === 0) return undefined;
+  const version = VersionId === undefined ? {} : { VersionId };
+  const command = new GetObjectTaggingCommand({ Bucket: connection.bucket, Key: name, ...version });
+  try {
+    const { TagSet = [] } = await connection.client.send(command);
+    return sortByName(Object.fromEntries(TagSet.map(({ Key = "", Value = "" }) => [Key, Value])));
+  } catch (error) {
+    if (isDenied(error))
+      throw new SourceError("unreadable", "its tags may not be read (s3:GetObjectTagging)", error);
+    if (isNotImplemented(error)) return undefined;
+    throw sourceError(error, connection, name);
+  }
+}
+
+function noteMissingMetadata(
+  connection: S3Connection,
+  key: FileKey,
+  { MissingMeta = 0 }: GetObjectCommandOutput,
+): void {
+  if (MissingMeta === 0) return;
+  connection.notice(
+    `${MissingMeta} of the user metadata of ${showKey(key)} cannot be said in a header; the store leaves them out, ` +
+      "so they are not in this backup.",
+  );
+}
+
+/** The store's own time when it answered, by which its objects' times are to be judged. */
+function storeTimeMs(_facts: GetObjectCommandOutput): number | undefined {
+  return undefined;
+}
+
+/** What concerns this object alone is a `SourceError`; what concerns the store is final, a `Failure`. */
+function sourceError(error: unknown, connection: S3Connection, name: string): SourceError | Failure {
+  if (error instanceof SourceError) return error;
+  if (isConditionFailed(error) || (isMissing(error) && !isNoBucket(error)))
+    return new SourceError("changed", "it was replaced or removed while it was read", error);
+  const failure = readFailure(error, connection, { verb: "read", action: "s3:GetObject", key: name });
+  const isOfObject = objectCodes.has(failure.code) || isObjectsOwn(error);
+  return isOfObject ? new SourceError("unreadable", failure.message, error) : failure;
+}
+
+const objectCodes = new Set(["store-access-denied", "object-cold", "data-damaged"]);
+
+/** Encrypted with a customer's own key, or with a key of KMS that is disabled or deleted. */
+function isObjectsOwn(error: unknown): boolean {
+  const { code, status } = describeError(error);
+  return status === 400 && (code.startsWith("KMS.") || code === "InvalidRequest");
+}

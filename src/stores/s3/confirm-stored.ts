@@ -1,0 +1,52 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { HeadObjectCommand, type HeadObjectCommandOutput } from "@aws-sdk/client-s3";
+import { Failure } from "../../core/failure.ts";
+import type { S3Connection } from "./s3-connection.ts";
+import { isMissing, s3Failure } from "./s3-failure.ts";
+
+/** Pauses before an object that should be there is looked for again. */
+const pausesMs = [100, 1_000];
+
+/**
+ * Asks the store for the object that it said to have stored. Rejects with `store-failed` when it is not there,
+ * or has another size, or another CRC32 (where the store states one) than was sent.
+ */
+export async function confirmStored(
+  way: S3Connection,
+  key: string,
+  sent: { readonly sizeBytes: number; readonly checksums: readonly string[] },
+): Promise<{ readonly sizeBytes: number; readonly modifiedAtMs: number }> {
+  const facts = await look(way, key);
+  const sizeBytes = facts?.ContentLength ?? -1;
+  const stated = facts?.ChecksumCRC32;
+  const problem =
+    facts === undefined
+      ? "says that it stored it, and has no such object"
+      : sizeBytes !== sent.sizeBytes
+        ? `kept ${sizeBytes} bytes of ${sent.sizeBytes}`
+        : stated !== undefined && !sent.checksums.includes(stated)
+          ? `keeps other bytes than were sent (CRC32 ${stated} instead of ${sent.checksums[0]})`
+          : undefined;
+  if (problem !== undefined) {
+    throw new Failure(
+      "store-failed",
+      `${key} was written and is not what was sent: the store of ${way.url} ${problem}. Run \`lc2 repository probe\` and do not rely on this store until the cause is known.`,
+    );
+  }
+  return { sizeBytes, modifiedAtMs: facts?.LastModified?.getTime() ?? 0 };
+}
+
+async function look(way: S3Connection, key: string): Promise<HeadObjectCommandOutput | undefined> {
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await way.client.send(
+        new HeadObjectCommand({ Bucket: way.bucket, Key: key, ChecksumMode: "ENABLED" }),
+      );
+    } catch (error) {
+      if (!isMissing(error)) throw s3Failure(error, way, { verb: "look at", action: "s3:GetObject", key });
+      const pauseMs = pausesMs[tries];
+      if (pauseMs === undefined) return undefined;
+      await delay(pauseMs);
+    }
+  }
+}

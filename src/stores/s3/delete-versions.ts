@@ -1,0 +1,132 @@
+import {
+  DeleteObjectCommand,
+  GetBucketVersioningCommand,
+  GetObjectLegalHoldCommand,
+  GetObjectRetentionCommand,
+  HeadObjectCommand,
+  ListObjectVersionsCommand,
+} from "@aws-sdk/client-s3";
+import { Failure } from "../../core/failure.ts";
+import type { S3Connection } from "./s3-connection.ts";
+import { isDenied, isMissing, isNotImplemented, s3Failure } from "./s3-failure.ts";
+import { describeError } from "./store-error.ts";
+
+/** Whether deleting an object leaves versions behind. Undefined: nobody may say; then it is assumed. */
+export async function keepsVersions(way: S3Connection): Promise<boolean> {
+  try {
+    const answer = await way.client.send(new GetBucketVersioningCommand({ Bucket: way.bucket }));
+    // Suspended: versions of earlier times are still there.
+    return answer.Status !== undefined;
+  } catch (error) {
+    if (isNotImplemented(error)) return false;
+    if (isDenied(error)) return true;
+    throw s3Failure(error, way, { verb: "look at the versioning of", action: "s3:GetBucketVersioning" });
+  }
+}
+
+/** Deletes the one object of a bucket without versions. False when there was none. */
+export async function deleteObject(way: S3Connection, key: string): Promise<boolean> {
+  const deed = { verb: "delete", action: "s3:DeleteObject", key };
+  try {
+    await way.client.send(new HeadObjectCommand({ Bucket: way.bucket, Key: key }));
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw s3Failure(error, way, deed);
+  }
+  await deleteVersion(way, key, undefined);
+  return true;
+}
+
+/**
+ * Deletes every version and delete marker of a key. False when there was none. Rejects with `object-locked`,
+ * saying until when, where one is under retention or legal hold; the others may be gone then.
+ */
+export async function deleteAllVersions(way: S3Connection, key: string): Promise<boolean> {
+  const gone = new Set<string>();
+  // A page at a time, from the start again, until nothing is left.
+  for (;;) {
+    const versions = await listVersions(way, key);
+    if (versions.length === 0) return gone.size > 0;
+    for (const versionId of versions) {
+      if (gone.has(versionId)) {
+        throw new Failure(
+          "store-failed",
+          `${way.url} was asked to delete version ${versionId} of ${key} and still has it.`,
+        );
+      }
+      await deleteVersion(way, key, versionId);
+      gone.add(versionId);
+    }
+  }
+}
+
+/** Versions and markers of exactly this key: they come first, because every other key of its prefix is longer. */
+async function listVersions(way: S3Connection, key: string): Promise<string[]> {
+  try {
+    const page = await way.client.send(
+      new ListObjectVersionsCommand({ Bucket: way.bucket, Prefix: key, MaxKeys: 100 }),
+    );
+    return [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])]
+      .filter((version) => version.Key === key)
+      .map((version) => version.VersionId ?? "null");
+  } catch (error) {
+    throw s3Failure(error, way, { verb: "list the versions of", action: "s3:ListBucketVersions" });
+  }
+}
+
+async function deleteVersion(way: S3Connection, key: string, versionId: string | undefined): Promise<void> {
+  try {
+    await way.client.send(
+      new DeleteObjectCommand({
+        Bucket: way.bucket,
+        Key: key,
+        ...(versionId === undefined ? {} : { VersionId: versionId }),
+      }),
+    );
+  } catch (error) {
+    if (isMissing(error)) return;
+    const locked = await findLock(way, key, versionId, error);
+    if (locked !== undefined) throw locked;
+    const action = versionId === undefined ? "s3:DeleteObject" : "s3:DeleteObjectVersion";
+    throw s3Failure(error, way, { verb: "delete", action, key });
+  }
+}
+
+/** What forbids the deletion, where that is retention or a hold; S3 itself only says "access denied". */
+async function findLock(
+  way: S3Connection,
+  key: string,
+  versionId: string | undefined,
+  cause: unknown,
+): Promise<Failure | undefined> {
+  const { status, message } = describeError(cause);
+  if (status !== 403 && status !== 400) return undefined;
+  const object = {
+    Bucket: way.bucket,
+    Key: key,
+    ...(versionId === undefined ? {} : { VersionId: versionId }),
+  };
+  const held = await way.client.send(new GetObjectLegalHoldCommand(object)).catch(() => undefined);
+  if (held?.LegalHold?.Status === "ON") {
+    return new Failure(
+      "object-locked",
+      `${key} in ${way.url} is under legal hold; it cannot be deleted until the hold is lifted (PutObjectLegalHold).`,
+      { cause },
+    );
+  }
+  const kept = await way.client.send(new GetObjectRetentionCommand(object)).catch(() => undefined);
+  const until = kept?.Retention?.RetainUntilDate;
+  if (until !== undefined && until.getTime() > Date.now()) {
+    return new Failure(
+      "object-locked",
+      `${key} in ${way.url} is under ${kept?.Retention?.Mode ?? "a"} retention until ${until.toISOString()}; delete again after that.`,
+      { cause },
+    );
+  }
+  if (/WORM|object lock|retention/i.test(message)) {
+    return new Failure("object-locked", `${key} in ${way.url} is locked by the store: ${message}.`, {
+      cause,
+    });
+  }
+  return undefined;
+}

@@ -1,0 +1,222 @@
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  PutObjectCommand,
+  UploadPartCommand,
+  type CompletedPart,
+} from "@aws-sdk/client-s3";
+import { Failure } from "../../core/failure.ts";
+import type { ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
+import type { S3Connection } from "./s3-connection.ts";
+import { s3Failure, type Deed } from "./s3-failure.ts";
+import { PartChecksums } from "./part-checksums.ts";
+import type { PartMemory } from "./part-memory.ts";
+import { describeError } from "./store-error.ts";
+import { confirmStored } from "./confirm-stored.ts";
+
+const firstBufferBytes = 64 * 1024;
+/** Objects up to this size are written in one request. */
+const smallPartBytes = 8 * 1024 * 1024;
+const largePartBytes = 16 * 1024 * 1024;
+/** Objects of up to 8 GB are written in small parts. */
+const smallParts = 1_000;
+
+/**
+ * Writes an object of any size with constant memory: one request when it fits a part, else a multipart upload
+ * whose parts go out while the next one fills. What the store then says of the object is compared with what
+ * was sent.
+ */
+export class MultipartWriter implements ObjectWriter {
+  readonly #way: S3Connection;
+  readonly #name: string;
+  readonly #key: string;
+  readonly #memory: PartMemory;
+  readonly #checksums = new PartChecksums();
+  readonly #parts: CompletedPart[] = [];
+  readonly #flying = new Set<Promise<void>>();
+  readonly #stop = new AbortController();
+  #buffer: Buffer = Buffer.alloc(0);
+  #filled = 0;
+  #sizeBytes = 0;
+  #uploadId: string | undefined;
+  #failure: Failure | undefined;
+  #state: "open" | "committed" | "aborted" = "open";
+
+  constructor(way: S3Connection, name: string, memory: PartMemory) {
+    this.#way = way;
+    this.#name = name;
+    this.#key = way.prefix + name;
+    this.#memory = memory;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    for (let offset = 0; offset < bytes.length;) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#filled === this.#partBytes()) await this.#sendPart();
+      this.#growBuffer(bytes.length - offset);
+      const taken = Math.min(bytes.length - offset, this.#buffer.length - this.#filled);
+      this.#buffer.set(bytes.subarray(offset, offset + taken), this.#filled);
+      this.#filled += taken;
+      offset += taken;
+    }
+    this.#sizeBytes += bytes.length;
+  }
+
+  async commit(): Promise<StoredObject> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#state !== "open") throw new RangeError(`${this.#name} is ${this.#state}`);
+    if (this.#uploadId === undefined) await this.#putWhole();
+    else await this.#complete(this.#uploadId);
+    this.#state = "committed";
+    this.#buffer = Buffer.alloc(0);
+    const facts = await confirmStored(this.#way, this.#key, {
+      sizeBytes: this.#sizeBytes,
+      checksums: this.#checksums.accepted(),
+    });
+    return { name: this.#name, ...facts };
+  }
+
+  async abort(): Promise<void> {
+    if (this.#state !== "open") return;
+    this.#state = "aborted";
+    this.#buffer = Buffer.alloc(0);
+    this.#stop.abort(new Failure("cancelled", `Writing ${this.#name} was given up.`));
+    await Promise.allSettled(this.#flying);
+    if (this.#uploadId === undefined) return;
+    const upload = { Bucket: this.#way.bucket, Key: this.#key, UploadId: this.#uploadId };
+    // What cannot be aborted now (no network, killed) is found by a sweep.
+    await this.#way.client
+      .send(new AbortMultipartUploadCommand(upload), { abortSignal: this.#way.lastWill() })
+      .catch(() => undefined);
+  }
+
+  #partBytes(): number {
+    return this.#checksums.parts < smallParts ? smallPartBytes : largePartBytes;
+  }
+
+  /** Small objects shall not pay for a whole part. */
+  #growBuffer(wantedBytes: number): void {
+    if (this.#filled < this.#buffer.length) return;
+    const partBytes = this.#partBytes();
+    const size =
+      this.#uploadId === undefined ? Math.max(firstBufferBytes, this.#filled * 2, wantedBytes) : partBytes;
+    const grown = Buffer.allocUnsafeSlow(Math.min(partBytes, Math.max(size, this.#filled + 1)));
+    this.#buffer.copy(grown, 0, 0, this.#filled);
+    this.#buffer = grown;
+  }
+
+  async #putWhole(): Promise<void> {
+    const body = this.#buffer.subarray(0, this.#filled);
+    const { sum } = this.#checksums.add(body);
+    try {
+      await this.#way.client.send(
+        new PutObjectCommand({
+          Bucket: this.#way.bucket,
+          Key: this.#key,
+          Body: body,
+          ContentLength: body.length,
+          ChecksumCRC32: sum,
+        }),
+      );
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  /** Hands the full buffer to a request of its own and takes a new one. */
+  async #sendPart(): Promise<void> {
+    const body = this.#buffer.subarray(0, this.#filled);
+    this.#uploadId ??= await this.#begin();
+    this.#buffer = Buffer.alloc(0);
+    this.#filled = 0;
+    const { partNumber, sum } = this.#checksums.add(body);
+    await this.#memory.take(body.length, this.#flying);
+    const flight = this.#uploadPart(this.#uploadId, partNumber, body, sum).finally(() => {
+      this.#memory.giveBack(body.length);
+      this.#flying.delete(flight);
+    });
+    this.#flying.add(flight);
+  }
+
+  async #begin(): Promise<string> {
+    try {
+      const begun = await this.#way.client.send(
+        new CreateMultipartUploadCommand({
+          Bucket: this.#way.bucket,
+          Key: this.#key,
+          ChecksumAlgorithm: "CRC32",
+        }),
+      );
+      if (begun.UploadId) return begun.UploadId;
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    throw this.#fail(
+      new Failure("store-failed", `${this.#way.url} began an upload of ${this.#key} without an id.`),
+    );
+  }
+
+  /** Never rejects: what went wrong is thrown at the next write or commit. */
+  async #uploadPart(uploadId: string, partNumber: number, body: Uint8Array, sum: string): Promise<void> {
+    try {
+      const stored = await this.#way.client.send(
+        new UploadPartCommand({
+          Bucket: this.#way.bucket,
+          Key: this.#key,
+          UploadId: uploadId,
+          PartNumber: partNumber,
+          Body: body,
+          ContentLength: body.length,
+          ChecksumCRC32: sum,
+        }),
+        { abortSignal: this.#abortSignal() },
+      );
+      if (stored.ChecksumCRC32 !== undefined && stored.ChecksumCRC32 !== sum) {
+        throw new Failure(
+          "store-failed",
+          `${this.#way.url} stored other bytes of part ${partNumber} of ${this.#key} than were sent (CRC32 ${stored.ChecksumCRC32} instead of ${sum}).`,
+        );
+      }
+      this.#parts.push({
+        PartNumber: partNumber,
+        ETag: stored.ETag,
+        ...(stored.ChecksumCRC32 === undefined ? {} : { ChecksumCRC32: sum }),
+      });
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  async #complete(uploadId: string): Promise<void> {
+    if (this.#filled > 0) await this.#sendPart();
+    await Promise.all(this.#flying);
+    if (this.#failure !== undefined) throw this.#failure;
+    const parts = this.#parts.sort((a, b) => (a.PartNumber ?? 0) - (b.PartNumber ?? 0));
+    try {
+      await this.#way.client.send(
+        new CompleteMultipartUploadCommand({
+          Bucket: this.#way.bucket,
+          Key: this.#key,
+          UploadId: uploadId,
+          MultipartUpload: { Parts: parts },
+        }),
+      );
+    } catch (error) {
+      // The answer to an earlier try was lost: what is there now is compared with what was sent, in any case.
+      const { code, attempts } = describeError(error);
+      if (code !== "NoSuchUpload" || attempts < 2) throw this.#fail(error);
+    }
+  }
+
+  #abortSignal(): AbortSignal {
+    const signal = this.#way.signal;
+    return signal === undefined ? this.#stop.signal : AbortSignal.any([signal, this.#stop.signal]);
+  }
+
+  #fail(error: unknown): Failure {
+    const deed: Deed = { verb: "write", action: "s3:PutObject", key: this.#key };
+    this.#failure ??= s3Failure(error, this.#way, deed);
+    return this.#failure;
+  }
+}

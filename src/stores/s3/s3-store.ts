@@ -1,0 +1,349 @@
+import { randomBytes } from "node:crypto";
+import { crc32 } from "node:zlib";
+import {
+  AbortMultipartUploadCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  ListPartsCommand,
+  PutObjectCommand,
+  type ListObjectsV2CommandOutput,
+} from "@aws-sdk/client-s3";
+import { Failure } from "../../core/failure.ts";
+import type { ByteRange, ObjectStore, ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
+import { assertObjectName } from "../../core/repository/object-name.ts";
+import { confirmStored } from "./confirm-stored.ts";
+import { deleteAllVersions, deleteObject, keepsVersions } from "./delete-versions.ts";
+import { MultipartWriter } from "./multipart-writer.ts";
+import { encodeCrc } from "./part-checksums.ts";
+import { PartMemory } from "./part-memory.ts";
+import { openObject, readFailure } from "./read-object-bytes.ts";
+import type { S3Connection } from "./s3-connection.ts";
+import { isConditionFailed, isMissing, isNoBucket, isNotImplemented, s3Failure } from "./s3-failure.ts";
+import { describeError } from "./store-error.ts";
+
+/** Bytes of parts under way over all objects that are being written; a buffer that fills comes on top for each. */
+const partMemoryBytes = 48 * 1024 * 1024;
+/** Between an unfinished object's name and the id of its upload. */
+const uploadMark = ".lc2-upload-";
+const writeMark = "lc2-write";
+
+/**
+ * Objects of a repository in a bucket, below the connection's prefix. What was written is asked for again
+ * before it counts. Where the store cannot create conditionally, `createIfAbsent` looks first, which is safe as
+ * long as writers keep to the repository's leases; it says so once.
+ */
+export function openS3Store(way: S3Connection): ObjectStore {
+  return new S3Store(way);
+}
+
+class S3Store implements ObjectStore {
+  readonly url: string;
+  readonly #way: S3Connection;
+  readonly #memory = new PartMemory(partMemoryBytes);
+  #versions: Promise<boolean> | undefined;
+  #createsConditionally = true;
+  #bucketSeen = false;
+
+  constructor(way: S3Connection) {
+    this.#way = way;
+    this.url = way.url;
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
+    let last = "";
+    for await (const page of this.#pages(prefix)) {
+      for (const { Key, Size, LastModified } of page.Contents ?? []) {
+        const name = this.#nameOf(Key);
+        // The marker that consoles make for a folder: the place itself.
+        if (name === "") continue;
+        assertObjectName(name);
+        if (name <= last) throw this.#outOfOrder(last, name);
+        last = name;
+        yield { name, sizeBytes: Size ?? 0, modifiedAtMs: LastModified?.getTime() ?? 0 };
+      }
+    }
+  }
+
+  async *listFolders(prefix: string): AsyncIterable<string> {
+    let last = "";
+    for await (const page of this.#pages(prefix, "/")) {
+      for (const { Prefix } of page.CommonPrefixes ?? []) {
+        const name = this.#nameOf(Prefix);
+        if (name <= last) throw this.#outOfOrder(last, name);
+        last = name;
+        yield name.slice(prefix.length, -1);
+      }
+    }
+  }
+
+  async *#pages(prefix: string, delimiter?: string): AsyncIterable<ListObjectsV2CommandOutput> {
+    let token: string | undefined;
+    for (;;) {
+      const page = await this.#way.client
+        .send(
+          new ListObjectsV2Command({
+            Bucket: this.#way.bucket,
+            Prefix: this.#way.prefix + prefix,
+            EncodingType: "url",
+            ...(delimiter === undefined ? {} : { Delimiter: delimiter }),
+            ...(token === undefined ? {} : { ContinuationToken: token }),
+          }),
+        )
+        .catch((error: unknown) => {
+          throw s3Failure(error, this.#way, listing);
+        });
+      yield page;
+      if (page.IsTruncated !== true) return;
+      const next = page.NextContinuationToken;
+      if (next === undefined || next === token)
+        throw new Failure("store-failed", `The list of ${this.url} has no end.`);
+      token = next;
+    }
+  }
+
+  #nameOf(encodedKey: string | undefined): string {
+    const key = decodeURIComponent((encodedKey ?? "").replaceAll("+", " "));
+    return key.slice(this.#way.prefix.length);
+  }
+
+  #outOfOrder(last: string, name: string): Failure {
+    return new Failure(
+      "store-failed",
+      `${this.url} lists ${name} after ${last}: its lists are not in byte order of names, so they cannot be relied on. Use another store.`,
+    );
+  }
+
+  async *listUnfinished(): AsyncIterable<StoredObject> {
+    let marker: { KeyMarker?: string; UploadIdMarker?: string } = {};
+    for (;;) {
+      const page = await this.#way.client
+        .send(
+          new ListMultipartUploadsCommand({ Bucket: this.#way.bucket, Prefix: this.#way.prefix, ...marker }),
+        )
+        .catch((error: unknown) => {
+          if (isNotImplemented(error)) return undefined;
+          throw s3Failure(error, this.#way, {
+            verb: "list the unfinished uploads of",
+            action: "s3:ListBucketMultipartUploads",
+          });
+        });
+      for (const { Key = "", UploadId = "", Initiated } of page?.Uploads ?? []) {
+        if (!Key.startsWith(this.#way.prefix)) continue;
+        const name = `${Key.slice(this.#way.prefix.length)}${uploadMark}${Buffer.from(UploadId).toString("base64url")}`;
+        yield {
+          name,
+          sizeBytes: await this.#uploadedBytes(Key, UploadId),
+          modifiedAtMs: Initiated?.getTime() ?? 0,
+        };
+      }
+      const { NextKeyMarker, NextUploadIdMarker } = page ?? {};
+      if (page?.IsTruncated !== true || NextKeyMarker === undefined) return;
+      if (NextKeyMarker === marker.KeyMarker && NextUploadIdMarker === marker.UploadIdMarker)
+        throw new Failure("store-failed", `The list of unfinished uploads of ${this.url} has no end.`);
+      marker = {
+        KeyMarker: NextKeyMarker,
+        ...(NextUploadIdMarker === undefined ? {} : { UploadIdMarker: NextUploadIdMarker }),
+      };
+    }
+  }
+
+  /** Of the first thousand parts; only a figure for people. */
+  async #uploadedBytes(key: string, uploadId: string): Promise<number> {
+    const upload = { Bucket: this.#way.bucket, Key: key, UploadId: uploadId };
+    const parts = await this.#way.client.send(new ListPartsCommand(upload)).catch(() => undefined);
+    return (parts?.Parts ?? []).reduce((total, part) => total + (part.Size ?? 0), 0);
+  }
+
+  async head(name: string): Promise<StoredObject | undefined> {
+    assertObjectName(name);
+    const key = this.#way.prefix + name;
+    try {
+      const facts = await this.#way.client.send(
+        new HeadObjectCommand({ Bucket: this.#way.bucket, Key: key }),
+      );
+      this.#bucketSeen = true;
+      return {
+        name,
+        sizeBytes: facts.ContentLength ?? 0,
+        modifiedAtMs: facts.LastModified?.getTime() ?? 0,
+      };
+    } catch (error) {
+      if (!isMissing(error)) throw s3Failure(error, this.#way, { ...looking, key });
+      await this.#assertBucket();
+      return undefined;
+    }
+  }
+
+  /** An answer to HEAD has no words: a missing object and a missing bucket look alike. */
+  async #assertBucket(): Promise<void> {
+    if (this.#bucketSeen) return;
+    try {
+      await this.#way.client.send(new HeadBucketCommand({ Bucket: this.#way.bucket }));
+    } catch (error) {
+      const { status } = describeError(error);
+      if (status === 404) throw bucketMissing(this.#way, error);
+      // Not allowed to ask: then it is there.
+      if (status !== 403) throw s3Failure(error, this.#way, listing);
+    }
+    this.#bucketSeen = true;
+  }
+
+  async *read(name: string, range: ByteRange = { offset: 0 }): AsyncIterable<Uint8Array> {
+    assertObjectName(name);
+    const key = this.#way.prefix + name;
+    const end = range.length === undefined ? undefined : range.offset + range.length;
+    try {
+      // No range of S3's says "nothing", or "from the end on".
+      if (range.length === 0) return await this.#assertLength(name, range.offset);
+      const opened = await openObject(this.#way, key, range).catch((error: unknown) => {
+        if (describeError(error).status === 416) return undefined;
+        throw error;
+      });
+      if (opened === undefined) return await this.#assertLength(name, end ?? range.offset);
+      if (range.length !== undefined && opened.lengthBytes !== range.length) {
+        await this.#assertLength(name, range.offset + range.length);
+        throw new Failure(
+          "store-failed",
+          `${this.url} gives ${opened.lengthBytes} bytes of ${name} where ${range.length} were asked for.`,
+        );
+      }
+      yield* opened.bytes;
+    } catch (error) {
+      if (isMissing(error))
+        throw new Failure("backup-incomplete", `${name} is missing in ${this.url}.`, { cause: error });
+      throw readFailure(error, this.#way, { verb: "read", action: "s3:GetObject", key });
+    }
+  }
+
+  async #assertLength(name: string, neededBytes: number): Promise<void> {
+    const found = await this.head(name);
+    if (found === undefined) throw new Failure("backup-incomplete", `${name} is missing in ${this.url}.`);
+    if (found.sizeBytes >= neededBytes) return;
+    throw new Failure(
+      "backup-incomplete",
+      `${name} in ${this.url} has ${found.sizeBytes} bytes; ${neededBytes} are needed.`,
+    );
+  }
+
+  async write(name: string): Promise<ObjectWriter> {
+    assertObjectName(name);
+    return new MultipartWriter(this.#way, name, this.#memory);
+  }
+
+  async createIfAbsent(name: string, bytes: Uint8Array): Promise<boolean> {
+    assertObjectName(name);
+    const key = this.#way.prefix + name;
+    const mark = randomBytes(12).toString("hex");
+    if ((await this.head(name)) !== undefined) return false;
+    try {
+      await this.#put(key, bytes, { [writeMark]: mark });
+    } catch (error) {
+      // Its own earlier try may have come through, its answer lost.
+      if (isConditionFailed(error)) return (await this.#markOf(key)) === mark;
+      throw s3Failure(error, this.#way, { ...writing, key });
+    }
+    await confirmStored(this.#way, key, sent(bytes));
+    // Without conditions the last of two writers is the one that counts.
+    return this.#createsConditionally || (await this.#markOf(key)) === mark;
+  }
+
+  async #put(key: string, bytes: Uint8Array, metadata: Record<string, string>): Promise<void> {
+    const object = {
+      Bucket: this.#way.bucket,
+      Key: key,
+      Body: bytes,
+      ContentLength: bytes.length,
+      ChecksumCRC32: encodeCrc(crc32(bytes)),
+      Metadata: metadata,
+    };
+    try {
+      const condition = this.#createsConditionally ? { IfNoneMatch: "*" } : {};
+      await this.#way.client.send(new PutObjectCommand({ ...object, ...condition }));
+    } catch (error) {
+      if (!this.#createsConditionally || !isNotImplemented(error)) throw error;
+      this.#createsConditionally = false;
+      this.#way.notice(
+        `${this.url} cannot create an object only where there is none. Two users of the repository are kept apart by its leases alone; their clocks must agree within a minute.`,
+      );
+      await this.#way.client.send(new PutObjectCommand(object));
+    }
+  }
+
+  async #markOf(key: string): Promise<string | undefined> {
+    try {
+      const facts = await this.#way.client.send(
+        new HeadObjectCommand({ Bucket: this.#way.bucket, Key: key }),
+      );
+      return facts.Metadata?.[writeMark];
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw s3Failure(error, this.#way, { ...looking, key });
+    }
+  }
+
+  async replace(name: string, bytes: Uint8Array): Promise<void> {
+    assertObjectName(name);
+    const key = this.#way.prefix + name;
+    try {
+      await this.#way.client.send(
+        new PutObjectCommand({
+          Bucket: this.#way.bucket,
+          Key: key,
+          Body: bytes,
+          ContentLength: bytes.length,
+          ChecksumCRC32: encodeCrc(crc32(bytes)),
+        }),
+      );
+    } catch (error) {
+      throw s3Failure(error, this.#way, { ...writing, key });
+    }
+    await confirmStored(this.#way, key, sent(bytes));
+  }
+
+  async delete(name: string): Promise<boolean> {
+    const at = name.lastIndexOf(uploadMark);
+    if (at > 0) return this.#abortUpload(name.slice(0, at), name.slice(at + uploadMark.length));
+    assertObjectName(name);
+    const key = this.#way.prefix + name;
+    this.#versions ??= keepsVersions(this.#way);
+    const versioned = await this.#versions.catch((error: unknown) => {
+      this.#versions = undefined;
+      throw error;
+    });
+    return versioned ? await deleteAllVersions(this.#way, key) : await deleteObject(this.#way, key);
+  }
+
+  async #abortUpload(name: string, encodedId: string): Promise<boolean> {
+    const key = this.#way.prefix + name;
+    const UploadId = Buffer.from(encodedId, "base64url").toString();
+    try {
+      await this.#way.client.send(
+        new AbortMultipartUploadCommand({ Bucket: this.#way.bucket, Key: key, UploadId }),
+      );
+      return true;
+    } catch (error) {
+      if (describeError(error).code === "NoSuchUpload" || isMissing(error)) return false;
+      throw s3Failure(error, this.#way, {
+        verb: "abort an upload of",
+        action: "s3:AbortMultipartUpload",
+        key,
+      });
+    }
+  }
+}
+
+const listing = { verb: "list", action: "s3:ListBucket" };
+const looking = { verb: "look at", action: "s3:GetObject" };
+const writing = { verb: "write", action: "s3:PutObject" };
+
+const sent = (bytes: Uint8Array) => ({ sizeBytes: bytes.length, checksums: [encodeCrc(crc32(bytes))] });
+
+function bucketMissing(way: S3Connection, cause: unknown): Failure {
+  return new Failure(
+    "bucket-not-found",
+    `There is no bucket ${way.bucket} at ${way.place.endpoint ?? "AWS"}. Check name, endpoint and region.`,
+    { cause },
+  );
+}
