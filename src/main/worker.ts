@@ -3,8 +3,11 @@
  * `processes/launch-worker.ts`, with the kind of task when the task itself is still to come.
  */
 import { fileURLToPath } from "node:url";
+import { isBucketUrl, parseBucketUrl } from "../core/files/bucket-url.ts";
+import { Failure } from "../core/failure.ts";
+import type { ObjectStore } from "../core/ports/object-store.ts";
 import { loadTask, runTask } from "../worker/run-task.ts";
-import { runWorkerProcess } from "../worker/worker-process.ts";
+import { runWorkerProcess, type StoreOptions } from "../worker/worker-process.ts";
 import { readEnvironment } from "./config.ts";
 
 const expectedKind = process.argv[2];
@@ -18,7 +21,8 @@ if (expectedKind !== undefined) {
 
 await runWorkerProcess({
   runTask,
-  openStore: async (url) => {
+  openStore: async (url, options) => {
+    if (isBucketUrl(url)) return openBucketStore(url, options);
     const { openFilesystemStore } = await import("../stores/filesystem/filesystem-store.ts");
     return openFilesystemStore(fileURLToPath(url));
   },
@@ -28,3 +32,14 @@ await runWorkerProcess({
   },
   env: readEnvironment(),
 });
+
+/** The client for buckets costs memory and time: loaded only where there is a bucket. */
+async function openBucketStore(url: string, options: StoreOptions): Promise<ObjectStore> {
+  const parsed = parseBucketUrl(url);
+  if ("problem" in parsed) throw new Failure(parsed.code, parsed.problem);
+  const [{ openS3 }, { openS3Store }] = await Promise.all([
+    import("../stores/s3/s3-connection.ts"),
+    import("../stores/s3/s3-store.ts"),
+  ]);
+  return openS3Store(openS3(parsed.place, readEnvironment(), options));
+}

@@ -7,6 +7,8 @@ import type { WorkerContext, WorkerMessage } from "../contract/worker-task.ts";
 export interface TaskRun {
   readonly context: WorkerContext;
   readonly store: ObjectStore;
+  /** The store of another repository, for the tasks that have two. */
+  readonly openStore: (url: string) => Promise<ObjectStore>;
   readonly keys: KeyService;
   /** Aborted when the lease or the parent is lost, or the operation is cancelled: stop at once, leave no child. */
   readonly signal: AbortSignal;

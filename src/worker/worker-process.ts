@@ -14,10 +14,18 @@ import type { KeyService } from "../core/ports/key-service.ts";
 import type { ObjectStore } from "../core/ports/object-store.ts";
 import type { TaskRun } from "./task.ts";
 
+/** What a store in a network wants to know. */
+export interface StoreOptions {
+  /** Ends what is under way. */
+  readonly signal: AbortSignal;
+  /** A sentence that people should read. */
+  readonly onNotice: (message: string) => void;
+}
+
 /** What a worker process is made of; `main/worker.ts` puts it together. */
 export interface WorkerParts {
   readonly runTask: <K extends TaskKind>(kind: K, task: TaskOf<K>, run: TaskRun) => Promise<TaskResults[K]>;
-  readonly openStore: (url: string) => Promise<ObjectStore>;
+  readonly openStore: (url: string, options: StoreOptions) => Promise<ObjectStore>;
   readonly openKeys: (directory: string, onNotice: (message: string) => void) => Promise<KeyService>;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
@@ -66,12 +74,13 @@ export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
 
 async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scratchDirectory: string) {
   const { context } = task;
+  const onNotice = (message: string) => report({ type: "log", level: "warn", message });
+  const openStore = (url: string) => parts.openStore(url, { signal: stopped.signal, onNotice });
   const taskRun: TaskRun = {
     context,
-    store: await parts.openStore(context.repository),
-    keys: await parts.openKeys(context.keys.directory, (message) =>
-      report({ type: "log", level: "warn", message }),
-    ),
+    store: await openStore(context.repository),
+    openStore,
+    keys: await parts.openKeys(context.keys.directory, onNotice),
     signal: stopped.signal,
     report,
     drained,

@@ -21,15 +21,40 @@ const partBytes = 4 << 20;
 
 /** A bucket, or what lies below a prefix of it, as a source of files. `close` closes the connection. */
 export function openBucketSource(connection: S3Connection, opensAtOnce: number): FileSource {
+  const storeClock = watchStoreClock(connection);
   return {
     url: connection.url,
     opensAtOnce,
     list: (options: ListOptions) => listBucket(connection, options),
-    open: (key, sizeBytes) => openBucketObject(connection, key, { sizeBytes, rangesAtOnce: opensAtOnce }),
+    open: async (key, sizeBytes) => {
+      const content = await openBucketObject(connection, key, { sizeBytes, rangesAtOnce: opensAtOnce });
+      return Object.assign(content, { openedAtMs: storeClock.nowMs() });
+    },
     // A slash is a character like any other: no key is in another one's way.
     hasRoomFor: () => true,
     close: () => connection.close(),
   };
+}
+
+/** The store's time, by the headers of its answers: to the second, and never ahead of it. */
+function watchStoreClock(connection: S3Connection): { nowMs(): number } {
+  let offsetMs = 0;
+  connection.client.middlewareStack.add(
+    (next) => async (args) => {
+      const result = await next(args);
+      const storeMs = Date.parse(dateHeaderOf(result.response) ?? "");
+      if (Number.isFinite(storeMs)) offsetMs = storeMs - Date.now();
+      return result;
+    },
+    { name: "watchStoreClock", step: "deserialize", override: true },
+  );
+  return { nowMs: () => Date.now() + offsetMs };
+}
+
+function dateHeaderOf(response: unknown): string | undefined {
+  if (typeof response !== "object" || response === null || !("headers" in response)) return undefined;
+  const headers = response.headers as Readonly<Record<string, string | undefined>>;
+  return headers["date"];
 }
 
 export interface OpenBucketOptions {
@@ -61,29 +86,21 @@ export async function openBucketObject(
   const pieces = isWhole
     ? opened.bytes
     : readRanges(connection, name, opened, sizeBytes, options.rangesAtOnce);
-  return new ObjectContent(connection, name, facts, pieces, storeTimeMs(opened.facts));
+  return new ObjectContent(connection, name, facts, pieces);
 }
 
 class ObjectContent implements SourceContent {
   readonly facts: SourceEntry;
-  readonly openedAtMs?: number;
   readonly #connection: S3Connection;
   readonly #name: string;
   readonly #pieces: AsyncIterator<Uint8Array>;
   #piece: Uint8Array = new Uint8Array();
 
-  constructor(
-    connection: S3Connection,
-    name: string,
-    facts: SourceEntry,
-    pieces: AsyncIterable<Uint8Array>,
-    openedAtMs: number | undefined,
-  ) {
+  constructor(connection: S3Connection, name: string, facts: SourceEntry, pieces: AsyncIterable<Uint8Array>) {
     this.#connection = connection;
     this.#name = name;
     this.facts = facts;
     this.#pieces = pieces[Symbol.asyncIterator]();
-    if (openedAtMs !== undefined) this.openedAtMs = openedAtMs;
   }
 
   async read(into: Uint8Array): Promise<number> {
@@ -159,8 +176,7 @@ async function request(
     // It is empty now, or not so large any more: there is no such range.
     if (describeError(error).status === 416) return request(connection, name, { offset: 0 });
     if (!isMissing(error) || isNoBucket(error)) throw sourceError(error, connection, name);
-    if (!(await isListed(connection, name)))
-      throw new SourceError("gone", "it is not there any more", error);
+    if (!(await isListed(connection, name))) throw new SourceError("gone", "it is not there any more", error);
   }
   try {
     // Made anew in between, perhaps.
@@ -205,11 +221,6 @@ function noteMissingMetadata(
     `${MissingMeta} of the user metadata of ${showKey(key)} cannot be said in a header; the store leaves them out, ` +
       "so they are not in this backup.",
   );
-}
-
-/** The store's own time when it answered, by which its objects' times are to be judged. */
-function storeTimeMs(_facts: GetObjectCommandOutput): number | undefined {
-  return undefined;
 }
 
 /** What concerns this object alone is a `SourceError`; what concerns the store is final, a `Failure`. */

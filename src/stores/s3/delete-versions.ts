@@ -14,7 +14,10 @@ import { describeError } from "./store-error.ts";
 /** Whether deleting an object leaves versions behind. Undefined: nobody may say; then it is assumed. */
 export async function keepsVersions(way: S3Connection): Promise<boolean> {
   try {
-    const answer = await way.client.send(new GetBucketVersioningCommand({ Bucket: way.bucket }));
+    const answer = await way.client.send(
+      new GetBucketVersioningCommand({ Bucket: way.bucket }),
+      way.cleaningUp(),
+    );
     // Suspended: versions of earlier times are still there.
     return answer.Status !== undefined;
   } catch (error) {
@@ -28,7 +31,7 @@ export async function keepsVersions(way: S3Connection): Promise<boolean> {
 export async function deleteObject(way: S3Connection, key: string): Promise<boolean> {
   const deed = { verb: "delete", action: "s3:DeleteObject", key };
   try {
-    await way.client.send(new HeadObjectCommand({ Bucket: way.bucket, Key: key }));
+    await way.client.send(new HeadObjectCommand({ Bucket: way.bucket, Key: key }), way.cleaningUp());
   } catch (error) {
     if (isMissing(error)) return false;
     throw s3Failure(error, way, deed);
@@ -65,6 +68,7 @@ async function listVersions(way: S3Connection, key: string): Promise<string[]> {
   try {
     const page = await way.client.send(
       new ListObjectVersionsCommand({ Bucket: way.bucket, Prefix: key, MaxKeys: 100 }),
+      way.cleaningUp(),
     );
     return [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])]
       .filter((version) => version.Key === key)
@@ -82,6 +86,7 @@ async function deleteVersion(way: S3Connection, key: string, versionId: string |
         Key: key,
         ...(versionId === undefined ? {} : { VersionId: versionId }),
       }),
+      way.cleaningUp(),
     );
   } catch (error) {
     if (isMissing(error)) return;

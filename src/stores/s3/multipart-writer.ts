@@ -87,7 +87,7 @@ export class MultipartWriter implements ObjectWriter {
     const upload = { Bucket: this.#way.bucket, Key: this.#key, UploadId: this.#uploadId };
     // What cannot be aborted now (no network, killed) is found by a sweep.
     await this.#way.client
-      .send(new AbortMultipartUploadCommand(upload), { abortSignal: this.#way.lastWill() })
+      .send(new AbortMultipartUploadCommand(upload), this.#way.cleaningUp())
       .catch(() => undefined);
   }
 

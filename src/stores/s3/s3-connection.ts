@@ -42,13 +42,13 @@ export interface S3Connection {
   /** Whether the store has answered anything yet. */
   readonly hasAnswered: () => boolean;
   readonly notice: (message: string) => void;
-  /** A signal for clean-up that must go on after `signal` was aborted: a few seconds, no longer. */
-  readonly lastWill: () => AbortSignal;
+  /** How clean-up is sent: it goes on after `signal` was aborted, for a few seconds, no longer. */
+  readonly cleaningUp: () => { readonly abortSignal?: AbortSignal };
   readonly close: () => void;
 }
 
 export const defaultMaxConcurrency = 16;
-const lastWillMs = 3_000;
+const cleanUpMs = 3_000;
 
 /** One for each store that this process talks to: its own source and its repository may be the same one. */
 const limiters = new Map<string, ConcurrencyLimiter>();
@@ -89,7 +89,7 @@ export function openS3(place: BucketPlace, env: Environment, options: S3Options 
     idleTimeoutMs,
     hasAnswered,
     notice,
-    lastWill: () => AbortSignal.timeout(lastWillMs),
+    cleaningUp: () => (options.signal?.aborted ? { abortSignal: AbortSignal.timeout(cleanUpMs) } : {}),
     close: () => client.destroy(),
   };
 }
