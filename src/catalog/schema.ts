@@ -7,6 +7,7 @@ export interface CatalogTables {
   log_lines: LogLinesTable;
   backups: BackupsTable;
   backup_metadata: BackupMetadataTable;
+  backup_copies: BackupCopiesTable;
   restores: RestoresTable;
 }
 
@@ -76,6 +77,14 @@ export interface BackupMetadataTable {
   project_id: string;
   backup_id: string;
   metadata: string;
+}
+
+/** Places of a backup beside the one that its row in `backups` names. */
+export interface BackupCopiesTable {
+  project_id: string;
+  backup_id: string;
+  repository: string;
+  copied_at_ms: Integer;
 }
 
 export interface RestoresTable {

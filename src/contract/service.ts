@@ -20,6 +20,8 @@ import type {
   BrowseItem,
   CheckRepositoryResult,
   DeleteBackupResult,
+  FileAmount,
+  ProbeRepositoryResult,
   Progress,
   ScanRepositoryResult,
   SweepRepositoryResult,
@@ -74,6 +76,26 @@ export interface BackupView extends BackupSummary {
   readonly error?: FailureRecord;
   /** The sealed metadata; completed backups only. */
   readonly metadata?: BackupMetadata;
+}
+
+/** One copying of a backup into another repository. */
+export interface CopyView {
+  readonly copyId: string;
+  readonly backupId: string;
+  readonly projectId: string;
+  readonly from: string;
+  readonly to: string;
+  readonly status: "Completed";
+  /** It was there already, whole: nothing was done. */
+  readonly wasThere: boolean;
+  readonly repositoryCreated: boolean;
+  readonly copied: FileAmount;
+  /** What was there already: of earlier copies, or of a run that was stopped. */
+  readonly found: FileAmount;
+  /** Backups some of whose stored files came along, because this one refers to them. */
+  readonly earlierBackups: readonly string[];
+  readonly createdAt: string;
+  readonly completedAt: string;
 }
 
 export interface RestoreView {
@@ -171,6 +193,16 @@ export interface Lc2Service {
     options: { restoreInto?: string },
     waiting: Waiting,
   ): Promise<VerifyBackupResult>;
+  /**
+   * Copies a sealed backup into the repository at `to` (absent: the one that its repository names), which is made
+   * where there is nothing. A second call goes on where a stopped one ended; one for a backup that is there whole
+   * resolves with `wasThere`.
+   */
+  copyBackup(
+    reference: BackupReference,
+    options: { to?: string; maxRateBytesPerSecond?: number },
+    waiting: Waiting,
+  ): Promise<CopyView>;
   cancelBackup(reference: BackupReference): Promise<BackupView>;
   deleteBackup(
     reference: BackupReference,
@@ -211,6 +243,9 @@ export interface Lc2Service {
     options: { dryRun: boolean; minimumAgeSeconds: number },
     waiting: Waiting,
   ): Promise<SweepRepositoryResult>;
+
+  /** Tries what the store at this place can do; makes no repository and leaves nothing behind. */
+  probeRepository(repository: string, waiting: Waiting): Promise<ProbeRepositoryResult>;
 
   /** Makes a new key for the project and re-wraps every keyring of it in the repository; no data moves. */
   rotateKey(

@@ -7,6 +7,7 @@
  * Credentials are not part of a task: the worker inherits the environment (PGPASSWORD, .pgpass, …).
  */
 import type { FailureRecord } from "../core/failure.ts";
+import type { StoreCapability } from "../core/ports/object-store.ts";
 import type { DatabaseComponent, FilesComponent, BackupMetadata } from "../core/repository/metadata.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
@@ -69,6 +70,16 @@ export type TaskBody =
   | { readonly kind: "verify-backup"; readonly backupId: string; readonly scratchDatabase?: string }
   | { readonly kind: "browse-backup"; readonly backupId: string; readonly pattern?: string }
   | { readonly kind: "download"; readonly backupId: string; readonly path: string }
+  /**
+   * Copies from the context's repository into the one at `to`. `lookOnly`: changes nothing, only answers whether
+   * that one has it (`isThere`).
+   */
+  | {
+      readonly kind: "copy-backup";
+      readonly backupId: string;
+      readonly to: string;
+      readonly lookOnly?: boolean;
+    }
   | { readonly kind: "delete-backup"; readonly backupId: string; readonly dryRun: boolean }
   | { readonly kind: "plan-restore"; readonly restoreId: string; readonly spec: RestoreSpec }
   | { readonly kind: "restore-database"; readonly restoreId: string; readonly plan: RestorePlan }
@@ -96,6 +107,8 @@ export type TaskBody =
     }
   | { readonly kind: "scan-repository"; readonly onlyProject: boolean }
   | { readonly kind: "sweep-repository"; readonly dryRun: boolean; readonly minimumAgeSeconds: number }
+  /** Tries what the store can do, on names of its own that it removes again; needs no repository there. */
+  | { readonly kind: "probe-repository" }
   | { readonly kind: "rotate-keys"; readonly dryRun: boolean };
 
 /** What each task answers when it succeeded. */
@@ -108,6 +121,7 @@ export interface TaskResults {
   "verify-backup": VerifyBackupResult;
   "browse-backup": BrowseBackupResult;
   download: { readonly bytes: number; readonly sha256: string };
+  "copy-backup": CopyBackupResult;
   "delete-backup": DeleteBackupResult;
   "plan-restore": RestorePlan;
   "restore-database": RestoreDatabaseEvidence;
@@ -119,6 +133,7 @@ export interface TaskResults {
   "check-repository": CheckRepositoryResult;
   "scan-repository": ScanRepositoryResult;
   "sweep-repository": SweepRepositoryResult;
+  "probe-repository": ProbeRepositoryResult;
   "rotate-keys": { readonly rewrapped: number; readonly alreadyCurrent: number; readonly keyId: string };
 }
 
@@ -135,7 +150,7 @@ export type WorkerMessage =
   | { readonly type: "failed"; readonly failure: FailureRecord };
 
 export interface Progress {
-  readonly component: "database" | "files" | "verify" | "check" | "download";
+  readonly component: "database" | "files" | "verify" | "check" | "download" | "copy";
   /** What is going on, e.g. "reading", "loading", "indexing", "comparing". */
   readonly phase: string;
   readonly bytes: number;
@@ -204,6 +219,28 @@ export interface BrowseBackupResult {
   readonly bytes: number;
 }
 
+export interface CopyBackupResult {
+  /** The destination has the backup, sealed. */
+  readonly isThere: boolean;
+  /** Absent where it was only looked. */
+  readonly done?: {
+    /** It was there already, whole: nothing was done. */
+    readonly wasThere: boolean;
+    /** The destination was made. */
+    readonly repositoryCreated: boolean;
+    readonly copied: FileAmount;
+    /** What was there already: of earlier copies, or of a run that was stopped. */
+    readonly found: FileAmount;
+    /** Backups some of whose stored files came along, because this one refers to them. */
+    readonly earlierBackups: readonly string[];
+  };
+}
+
+export interface FileAmount {
+  readonly files: number;
+  readonly sizeBytes: number;
+}
+
 export interface DeleteBackupResult {
   readonly keyringDestroyed: boolean;
   readonly deletedFiles: number;
@@ -236,6 +273,12 @@ export interface ScanRepositoryResult {
   /** Folders that are not whole, with what is missing. */
   readonly incomplete: readonly { readonly backupId: string; readonly missing: readonly string[] }[];
   readonly notes: readonly string[];
+}
+
+export interface ProbeRepositoryResult {
+  /** Whether a repository is at this place already. */
+  readonly repositoryFound: boolean;
+  readonly capabilities: readonly StoreCapability[];
 }
 
 export interface SweepRepositoryResult {

@@ -5,6 +5,7 @@ import type { OpenOperation } from "../core/ports/catalog.ts";
 import { OperationSession } from "./operation-session.ts";
 import { makeLogLine, type EngineParts } from "./parts.ts";
 import { makeBackupSteps } from "./run-backup.ts";
+import { makeCopySteps } from "./run-copy.ts";
 import { makeRestoreSteps } from "./run-restore.ts";
 import { makeUndoSteps } from "./run-undo.ts";
 
@@ -72,6 +73,8 @@ async function runSteps(
       return await session.run(makeRestoreSteps(parts, session, { owner, ownerDied: true }));
     case "undo":
       return await session.run(makeUndoSteps(parts, session, owner, true));
+    case "copy":
+      return await session.run(makeCopySteps(parts, session, owner, true));
   }
 }
 

@@ -7,6 +7,7 @@ import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
 import { createBackupContents } from "../engine/backup-contents.ts";
 import { createBackupService } from "../engine/backup-service.ts";
+import { createCopyService } from "../engine/copy-service.ts";
 import type { EngineParts } from "../engine/parts.ts";
 import { createBackupReader } from "../engine/read-backups.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
@@ -72,6 +73,7 @@ export function openService(config: Config, options: ServiceOptions = {}): Lc2Se
   };
   return {
     ...createBackupService(parts),
+    ...createCopyService(parts),
     ...createBackupReader(parts),
     ...createBackupContents(parts),
     ...createRestoreService(parts),

@@ -13,6 +13,7 @@ const taskFunctions: { readonly [K in TaskKind]: () => Promise<TaskFunction<K>> 
   "verify-backup": async () => (await import("./read/verify-backup.ts")).verifyBackup,
   "browse-backup": async () => (await import("./read/browse-backup.ts")).browseBackup,
   download: async () => (await import("./read/download.ts")).download,
+  "copy-backup": async () => (await import("./copy/copy-backup.ts")).copyBackup,
   "delete-backup": async () => (await import("./repository/delete-backup.ts")).deleteBackup,
   "plan-restore": async () => (await import("./restore/plan-restore.ts")).planRestore,
   "restore-database": async () => (await import("./restore/restore-database.ts")).restoreDatabase,
@@ -24,6 +25,7 @@ const taskFunctions: { readonly [K in TaskKind]: () => Promise<TaskFunction<K>> 
   "check-repository": async () => (await import("./repository/check-repository.ts")).checkRepository,
   "scan-repository": async () => (await import("./repository/scan-repository.ts")).scanRepository,
   "sweep-repository": async () => (await import("./repository/sweep-repository.ts")).sweepRepository,
+  "probe-repository": async () => (await import("./repository/probe-repository.ts")).probeRepository,
   "rotate-keys": async () => (await import("./keys/rotate-keys.ts")).rotateKeys,
 };
 

@@ -59,6 +59,7 @@ export async function startBackupRun(options: BackupRunOptions = {}): Promise<Ba
   const run: TaskRun = {
     context,
     store,
+    openStore: () => Promise.resolve(store),
     keys: new KeyfileService(join(directory, "keys")),
     signal: controller.signal,
     report: (message) => messages.push(message),

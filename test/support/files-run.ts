@@ -28,7 +28,10 @@ import { planFiles, type PlannedFiles } from "../../src/worker/restore/plan-file
 import { manifestEntries } from "../../src/worker/read/read-files.ts";
 import { ensureRepository } from "../../src/worker/repository/repository.ts";
 import { restoreFilesTo } from "../../src/worker/restore/restore-files.ts";
-import { openRestoreTarget } from "../../src/worker/restore/restore-target.ts";
+import { openFileTarget } from "../../src/worker/open-files.ts";
+import { isBucketUrl } from "../../src/core/files/bucket-url.ts";
+import { temporaryFileName } from "../../src/core/restore/restore-names.ts";
+import { openFolderTarget } from "../../src/stores/filesystem/folder-target.ts";
 import { undoFilesOf } from "../../src/worker/restore/undo-files.ts";
 import { sealBackup } from "../../src/worker/backup/seal-backup.ts";
 import type { TaskRun } from "../../src/worker/task.ts";
@@ -50,6 +53,7 @@ export function openFilesPlace(store: TaskRun["store"] = new MemoryStore()): Fil
   const run: TaskRun = {
     context: { repository: store.url, keys: { kind: "keyfile", directory: "unused" }, projectId: "retail" },
     store,
+    openStore: () => Promise.resolve(store),
     keys: new KeyfileService(join(folder, "keys")),
     signal: new AbortController().signal,
     report: (message: WorkerMessage) => {
@@ -159,7 +163,13 @@ export interface RestoreOptions {
 export const restoreIdOf = (number: number): string =>
   `restore-20261124-${String(number).padStart(6, "0")}-000000`;
 
-/** The plan of the files part. */
+const urlOf = (path: string): string => (isBucketUrl(path) ? path : pathToFileURL(path).href);
+
+/** A folder as the target of a restore. */
+export const folderTarget = (path: string, restore: number): FileTarget =>
+  openFolderTarget(pathToFileURL(path).href, temporaryFileName(restoreIdOf(restore)));
+
+/** The plan of the files part; `path` may be a bucket's URL. */
 export function planTo(
   place: FilesPlace,
   path: string,
@@ -178,7 +188,7 @@ export function planTo(
         projectId: "retail",
         backupId,
         restoreType: include.length > 0 ? "selective" : "storage-only",
-        storage: { url: pathToFileURL(path).href, mode: options.mode ?? "merge" },
+        storage: { url: urlOf(path), mode: options.mode ?? "merge" },
         include,
         tables: [],
       },
@@ -210,19 +220,20 @@ export async function restoreTo(
   const number = options.restore ?? 1;
   const files = options.plan ?? (await planTo(place, path, backupId, options)).plan;
   const task = { context: run.context, lease: { seconds: 30 }, kind: "restore-files" as const };
-  const target = options.target ?? openRestoreTarget(pathToFileURL(path).href, restoreIdOf(number));
+  const target = options.target ?? (await openFileTarget(urlOf(path), restoreIdOf(number), run));
   const full = { ...task, restoreId: restoreIdOf(number), plan: planOf(backupId, files, number) };
   return restoreFilesTo(target, files, full, run);
 }
 
-export function undoTo(
+export async function undoTo(
   place: FilesPlace,
   path: string,
   options: { readonly restore?: number; readonly target?: FileTarget; readonly run?: TaskRun } = {},
 ): Promise<{ readonly restored: number; readonly removed: number }> {
   const restoreId = restoreIdOf(options.restore ?? 1);
-  const target = options.target ?? openRestoreTarget(pathToFileURL(path).href, restoreId);
-  return undoFilesOf(target, restoreId, options.run ?? place.run);
+  const run = options.run ?? place.run;
+  const target = options.target ?? (await openFileTarget(urlOf(path), restoreId, run));
+  return undoFilesOf(target, restoreId, run);
 }
 
 /** Gives everything in a folder times of whole seconds, which a restore can set exactly. */

@@ -15,7 +15,9 @@ import type {
 import type {
   BrowseItem,
   CheckRepositoryResult,
+  CopyBackupResult,
   DeleteBackupResult,
+  ProbeRepositoryResult,
   ScanRepositoryResult,
   VerifyBackupResult,
 } from "../../src/contract/worker-task.ts";
@@ -40,7 +42,9 @@ export interface MemoryWorld {
   verification: VerifyBackupResult;
   check: CheckRepositoryResult;
   scan: ScanRepositoryResult;
+  probe: ProbeRepositoryResult;
   deletion: DeleteBackupResult;
+  copy: NonNullable<CopyBackupResult["done"]>;
   closed: number;
 }
 
@@ -83,6 +87,18 @@ export function createMemoryWorld(): MemoryWorld {
     },
     check: { backups: 3, files: 40, bytesRead: 1_000_000, damages: [], leftovers: [] },
     scan: { repositoryId: "0f5e", backups: [], unsealed: 0, incomplete: [], notes: [] },
+    probe: {
+      repositoryFound: false,
+      capabilities: [
+        {
+          name: "conditional-create",
+          answer: "yes",
+          sentence: "Of two that create one object one is refused.",
+        },
+        { name: "versioning", answer: "no", sentence: "A deleted object is gone at once." },
+        { name: "object-lock", answer: "unknown", sentence: "The rights to ask are missing." },
+      ],
+    },
     deletion: {
       keyringDestroyed: true,
       deletedFiles: 12,
@@ -90,6 +106,13 @@ export function createMemoryWorld(): MemoryWorld {
       keptFiles: 2,
       keptBytes: 5_000_000,
       filesKeyHeldBy: ["backup-20261124-140000-aaaaaa"],
+    },
+    copy: {
+      wasThere: false,
+      repositoryCreated: true,
+      copied: { files: 12, sizeBytes: 34_000_000 },
+      found: { files: 2, sizeBytes: 5_000_000 },
+      earlierBackups: ["backup-20261123-140000-aaaaaa"],
     },
     closed: 0,
   };
@@ -191,6 +214,22 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
       await wait(waiting);
       return world.verification;
     },
+    copyBackup: async (reference, options, waiting) => {
+      called("copyBackup", reference, options);
+      const { backupId, projectId, repository } = backupOf(reference);
+      await wait(waiting);
+      return {
+        copyId: "copy-20261124-140000-c0c0c0",
+        backupId,
+        projectId,
+        from: repository,
+        to: options.to ?? "file:///mnt/usb",
+        status: "Completed",
+        ...world.copy,
+        createdAt: "2026-11-24T14:00:00.000Z",
+        completedAt: "2026-11-24T14:00:12.000Z",
+      };
+    },
     cancelBackup: async (reference) => {
       called("cancelBackup", reference);
       return await Promise.resolve({ ...backupOf(reference), status: "Cancelled" as const });
@@ -267,6 +306,11 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
         keptYoung: 1,
         removed: ["backups/retail/backup-x/a1/files/1"],
       };
+    },
+    probeRepository: async (repository, waiting) => {
+      called("probeRepository", repository);
+      await wait(waiting);
+      return world.probe;
     },
     rotateKey: async (projectId, options, waiting) => {
       called("rotateKey", projectId, options);

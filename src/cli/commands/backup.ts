@@ -2,7 +2,16 @@ import type { BackupQuery } from "../../contract/service.ts";
 import { Failure } from "../../core/failure.ts";
 import { defineCommand, defineGroup, flag, operand, optionalOperand, value } from "../command.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { application, applications, databaseUrl, moment, oneOfAnyCase, text } from "../option-values.ts";
+import {
+  application,
+  applications,
+  byteRate,
+  databaseUrl,
+  moment,
+  oneOfAnyCase,
+  repositoryUrl,
+  text,
+} from "../option-values.ts";
 import { createCommand } from "./backup-create.ts";
 import {
   backupIdOperand,
@@ -202,6 +211,43 @@ const verifyCommand = defineCommand({
   },
 });
 
+const copyCommand = defineCommand({
+  name: "copy",
+  summary: "copy a backup into another repository, and verify it there",
+  description:
+    "Brings along what the backup refers to of earlier ones. Every stored byte is read back and compared at the " +
+    "destination before the backup can be seen there. A second run goes on where a stopped one ended.",
+  examples: [
+    {
+      command: "lc2 backup copy <backupId> --to 's3://elsewhere/lc2?region=eu-central-1'",
+      says: "into a bucket",
+    },
+    { command: "lc2 backup copy <backupId> --to /mnt/usb/backups", says: "into a folder" },
+  ],
+  output: ["table", "json", "yaml"],
+  arguments: { backupId: backupIdOperand },
+  options: {
+    to: value(
+      "--to <repository>",
+      "where to: a path, file:///… or s3://bucket/prefix?…; made if missing (default: what `lc2 repository set-copy` says)",
+      repositoryUrl,
+      { complete: "directory" },
+    ),
+    maxRate: value("--max-rate <rate>", "read at most so much a second: 20MB", byteRate),
+    ...referenceOptions,
+  },
+  run: async (context, { arguments: { backupId }, options: { to, maxRate, ...reference } }) => {
+    const wish = {
+      ...(to === undefined ? {} : { to }),
+      ...(maxRate === undefined ? {} : { maxRateBytesPerSecond: maxRate }),
+    };
+    const service = await context.service();
+    const view = await service.copyBackup(referenceOf(backupId, reference), wish, context.waiting());
+    const { showCopy } = await import("../pages/copy-page.ts");
+    context.print(view, () => showCopy(view, context));
+  },
+});
+
 const cancelCommand = defineCommand({
   name: "cancel",
   summary: "cancel a backup that is being made",
@@ -247,7 +293,7 @@ const deleteCommand = defineCommand({
   },
 });
 
-export const backupGroup = defineGroup("backup", "make, look at, check and delete backups", [
+export const backupGroup = defineGroup("backup", "make, look at, check, copy and delete backups", [
   createCommand,
   listCommand,
   getCommand,
@@ -256,6 +302,7 @@ export const backupGroup = defineGroup("backup", "make, look at, check and delet
   browseCommand,
   downloadCommand,
   verifyCommand,
+  copyCommand,
   cancelCommand,
   deleteCommand,
 ]);

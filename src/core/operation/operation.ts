@@ -26,7 +26,7 @@ export interface Operation {
   readonly end?: OperationEnd;
 }
 
-export type OperationKind = "backup" | "restore" | "undo";
+export type OperationKind = "backup" | "restore" | "undo" | "copy";
 
 export interface OperationEnd {
   readonly finishedAtMs: number;

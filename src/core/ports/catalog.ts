@@ -16,7 +16,8 @@ import type {
  * Every method is one atomic step; any number of processes may use one catalog at once. Methods that
  * take an `owner` change nothing and return false when that owner no longer holds the operation's lease:
  * the caller has been given up for dead and must stop. Rejects with `catalog-failed` when the catalog
- * cannot be read or written.
+ * cannot be read or written, and with `catalog-unreachable` (to be tried again; it comes back by itself) while
+ * the server of one is away: then it is not known whether the step was done.
  *
  * Leases are measured by the catalog's own clock, which nobody sets back (SQLite: the machine's
  * monotonic clock; PostgreSQL: the server's), never by the callers' wall clocks.
@@ -74,6 +75,13 @@ export interface Catalog {
     projectId: string,
     change: { readonly verifiedAtMs?: number; readonly deletedAtMs?: number },
   ): Promise<void>;
+
+  /** Notes that a backup is at another place too. Idempotent. */
+  putCopy(copy: BackupCopy): Promise<void>;
+  /** Places of a backup that were noted with `putCopy`, oldest first. */
+  listCopies(backupId: string, projectId: string): Promise<readonly BackupCopy[]>;
+  /** Idempotent. */
+  removeCopy(backupId: string, projectId: string, repository: string): Promise<void>;
 
   getRestore(restoreId: string): Promise<RestoreRecord | undefined>;
   putRestore(restoreId: string, change: Partial<Omit<RestoreRecord, "restoreId">>): Promise<void>;
@@ -145,6 +153,14 @@ export interface SealedBackup {
   readonly storedBytes: number;
   /** JSON. */
   readonly metadata: unknown;
+}
+
+/** A place of a backup beside the repository that its row names. */
+export interface BackupCopy {
+  readonly backupId: string;
+  readonly projectId: string;
+  readonly repository: string;
+  readonly copiedAtMs: number;
 }
 
 export interface BackupIndexQuery {

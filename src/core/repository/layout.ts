@@ -31,6 +31,9 @@ export const undoPrefix = (projectId: string, restoreId: string): string => `und
 
 export const leasePrefix = "leases/";
 
+/** Where what a store can do is tried out; nothing of it stays. */
+export const probePrefix = "probe/";
+
 /**
  * The associated data of a stored stream: binds it to its place, so that pieces cannot be swapped
  * between names, attempts, backups or projects. Never the repository, so that folders can move.
@@ -51,7 +54,7 @@ export const projectIdPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 export const backupIdPattern = /^backup-\d{8}-\d{6}-[0-9a-f]{6}$/;
 
 /** `backup-20251110-020000-3f9c2a`: sorts by creation time (UTC). */
-export function makeOperationId(kind: "backup" | "restore", nowMs: number, random: string): string {
+export function makeOperationId(kind: "backup" | "restore" | "copy", nowMs: number, random: string): string {
   const digits = new Date(nowMs).toISOString().replaceAll(/\D/g, "");
   return `${kind}-${digits.slice(0, 8)}-${digits.slice(8, 14)}-${random.slice(0, 6)}`;
 }

@@ -1,10 +1,9 @@
 import { Failure } from "../../core/failure.ts";
 import { attemptName, backupPrefix, formatVersion, metadataName } from "../../core/repository/layout.ts";
 import type { BackupMetadata, DatabaseComponent, FilesComponent } from "../../core/repository/metadata.ts";
-import { namedStoredFiles } from "../../core/repository/stored-files.ts";
 import type { TaskOf } from "../../contract/worker-task.ts";
-import { openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
-import { checkReferences } from "../repository/check-references.ts";
+import { openBackupKeys } from "../keys/backup-keys.ts";
+import { commitMetadata } from "../repository/commit-metadata.ts";
 import { readMetadata, signMetadata } from "../repository/read-metadata.ts";
 import { readObject } from "../streams/read-object.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
@@ -28,37 +27,10 @@ export async function sealBackup(task: TaskOf<"seal-backup">, run: TaskRun): Pro
     const keys = await openBackupKeys(run, task.backupId);
     const unsigned = await collectMetadata(task, run);
     const metadata: BackupMetadata = { ...unsigned, signature: signMetadata(unsigned, keys.data) };
-    await assertWhole(run, metadata, keys);
-    const checkedAtMs = performance.now();
-    // An attempt that lost its lease while it looked must not commit.
-    signal.throwIfAborted();
-    const isOurs = await run.store.createIfAbsent(
-      name,
-      Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`),
-    );
-    if (isOurs && performance.now() - checkedAtMs > longestSealMs)
-      await withdrawUnlessWhole(run, metadata, keys);
+    const bytes = Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`);
+    await commitMetadata({ ...run, signal }, metadata, bytes, keys);
     return readMetadata(run, task.backupId, keys);
   });
-}
-
-/** A process that stood still between its checks and the commit may have missed a sweep. */
-const longestSealMs = 60_000;
-
-async function withdrawUnlessWhole(run: TaskRun, metadata: BackupMetadata, keys: BackupKeys): Promise<void> {
-  try {
-    await assertWhole(run, metadata, keys);
-  } catch (error) {
-    await run.store.delete(metadataName(metadata.projectId, metadata.backupId));
-    throw error;
-  }
-}
-
-/** Asks the store for every file that the backup needs. */
-async function assertWhole(run: TaskRun, metadata: BackupMetadata, keys: BackupKeys): Promise<void> {
-  const { backupId, components } = metadata;
-  for (const file of namedStoredFiles(metadata)) await assertStored(run, backupId, file.name, file.sizeBytes);
-  if (components.files !== undefined) await checkReferences(run, backupId, components.files, keys);
 }
 
 async function collectMetadata(
@@ -110,19 +82,4 @@ async function readEvidence<T>(task: TaskOf<"seal-backup">, run: TaskRun, compon
     );
   }
   return JSON.parse((await readObject(run.store, name)).toString()) as T;
-}
-
-async function assertStored(
-  run: TaskRun,
-  backupId: string,
-  relative: string,
-  sizeBytes: number,
-): Promise<void> {
-  const object = await run.store.head(backupPrefix(run.context.projectId, backupId) + relative);
-  if (object?.sizeBytes === sizeBytes) return;
-  const found = object === undefined ? "is not there" : `has ${object.sizeBytes} bytes`;
-  throw new Failure(
-    "backup-incomplete",
-    `${relative} of ${backupId} was written with ${sizeBytes} bytes, but ${run.store.url} says that it ${found}. The store lost data; nothing was sealed.`,
-  );
 }

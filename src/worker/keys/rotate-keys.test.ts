@@ -32,6 +32,7 @@ function makeRun(store: TaskRun["store"], keys: TaskRun["keys"]): TaskRun {
       projectId: "retail",
     },
     store,
+    openStore: () => Promise.resolve(store),
     keys,
     signal: new AbortController().signal,
     report: () => undefined,

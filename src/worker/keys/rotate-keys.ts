@@ -68,7 +68,11 @@ async function rewrapKeyring(
   return "rewrapped";
 }
 
-async function rewrapEntries(
+/**
+ * A keyring with every entry wrapped for these recipients. An entry that does not open stays as it is, and is
+ * named in `failures`.
+ */
+export async function rewrapEntries(
   run: TaskRun,
   keyring: Keyring,
   recipients: readonly Recipient[],

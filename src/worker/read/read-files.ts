@@ -96,12 +96,7 @@ export class ContentReader {
     const encrypted = await this.#readRange(owner, stored);
     this.#options.onStoredBytes?.(stored.length);
     const data = associatedData(this.#run.context.projectId, owner, stored.file, stored.offset);
-    const compressed = decryptBytes(key, data, encrypted, what);
-    const plain = stored.codec === "zstd" ? decompressMember(compressed, entry.sizeBytes, what) : compressed;
-    if (plain.length !== entry.sizeBytes || hash("sha256", plain) !== entry.sha256) {
-      throw otherContent(entry, stored, owner);
-    }
-    return plain;
+    return openMember({ owner, key, data }, entry, stored, encrypted);
   }
 
   #ownerOf(stored: StoredAt): { owner: string; key: Buffer } {
@@ -163,6 +158,25 @@ async function readAll(run: TaskRun, name: string, offset: number, length: numbe
     at += chunk.length;
   }
   return bytes;
+}
+
+/**
+ * The content of one member of a pack, from its encrypted bytes. Throws `data-damaged` where they are not
+ * authentic, and where the content is not what the entry states.
+ */
+export function openMember(
+  { owner, key, data }: { readonly owner: string; readonly key: Uint8Array; readonly data: string },
+  entry: ManifestEntry,
+  stored: StoredAt,
+  encrypted: Buffer,
+): Buffer {
+  const what = `${showKey(entry.key)} in ${stored.file} of ${owner}`;
+  const compressed = decryptBytes(key, data, encrypted, what);
+  const plain = stored.codec === "zstd" ? decompressMember(compressed, entry.sizeBytes, what) : compressed;
+  if (plain.length !== entry.sizeBytes || hash("sha256", plain) !== entry.sha256) {
+    throw otherContent(entry, stored, owner);
+  }
+  return plain;
 }
 
 /** One zstd frame, or several; never more than the manifest says. */

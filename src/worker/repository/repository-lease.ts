@@ -16,11 +16,14 @@ import type { TaskRun } from "../task.ts";
 const leaseSeconds = 120;
 const renewEverySeconds = 20;
 
-/** Runs `work` while no other process deletes in the repository. Any number may hold it at once. */
+/**
+ * Runs `work` while no other process deletes in the repository. Any number may hold it at once. `work` is told the
+ * lease's name: no other repository has an object of that name.
+ */
 export function withSharedLease<T>(
   run: TaskRun,
   holder: string,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, leaseName: string) => Promise<T>,
 ): Promise<T> {
   return withLease("shared", run, holder, work);
 }
@@ -43,7 +46,7 @@ async function withLease<T>(
   kind: LeaseKind,
   run: TaskRun,
   holder: string,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, leaseName: string) => Promise<T>,
   waitSeconds = 30,
 ): Promise<T> {
   const id = run.ids.hex(12);
@@ -53,7 +56,7 @@ async function withLease<T>(
   const stopRenewing = new AbortController();
   const renewing = renew(name, kind, id, run, holder, stopRenewing.signal, lost);
   try {
-    return await work(AbortSignal.any([run.signal, lost.signal]));
+    return await work(AbortSignal.any([run.signal, lost.signal]), name);
   } finally {
     stopRenewing.abort();
     await renewing;

@@ -1,0 +1,115 @@
+import type { CopyView, Lc2Service, Waiting } from "../contract/service.ts";
+import type { CopyBackupResult } from "../contract/worker-task.ts";
+import { Failure } from "../core/failure.ts";
+import { makeOperationId } from "../core/repository/layout.ts";
+import { toIso } from "./backup-views.ts";
+import type { BackupPlace } from "./locate-backup.ts";
+import { OperationSession } from "./operation-session.ts";
+import type { EngineParts } from "./parts.ts";
+import { readOperation } from "./read-operation.ts";
+import { normalizeRepositoryUrl } from "./repository-url.ts";
+import { makeCopySteps, type CopyRequest } from "./run-copy.ts";
+import { openBackup } from "./service-call.ts";
+
+/** The verb that brings a backup into another repository. */
+export function createCopyService(bareParts: EngineParts): Pick<Lc2Service, "copyBackup"> {
+  return {
+    copyBackup: async (reference, options, waiting) => {
+      const wish = options.to === undefined ? undefined : normalizeRepositoryUrl(options.to);
+      const { parts, place } = await openBackup(bareParts, reference, waiting);
+      const to = wish ?? (await readCopyTarget());
+      refuseItself(place, to);
+      const rate = options.maxRateBytesPerSecond;
+      const request: CopyRequest = {
+        backupId: place.backupId,
+        to,
+        ...(rate === undefined ? {} : { maxRateBytesPerSecond: rate }),
+      };
+      const copyId = await runCopy(parts, place, request, waiting);
+      return await readEndedCopy(parts, copyId);
+    },
+  };
+}
+
+async function readCopyTarget(): Promise<string> {
+  throw new Failure("usage", "Say where to with --to.");
+}
+
+/** By name; whether two names are one place is seen by the worker. */
+function refuseItself({ backupId, repository }: BackupPlace, to: string): void {
+  const isInside = (outer: string, inner: string): boolean =>
+    outer.startsWith("file:") && inner.startsWith(`${outer.replace(/\/$/, "")}/`);
+  if (to !== repository && !isInside(repository, to) && !isInside(to, repository)) return;
+  const how =
+    to === repository ? "is the repository it is in" : "and the repository it is in are one inside the other";
+  throw new Failure(
+    "copy-to-itself",
+    `${backupId} cannot be copied to ${to}: that ${how}${to === repository ? "" : ` (${repository})`}. Name another place with --to.`,
+  );
+}
+
+async function runCopy(
+  parts: EngineParts,
+  place: BackupPlace,
+  request: CopyRequest,
+  waiting: Waiting,
+): Promise<string> {
+  const nowMs = parts.clock.nowMs();
+  const id = makeOperationId("copy", nowMs, parts.ids.hex(6));
+  const owner = parts.processes.identifyThisProcess(parts.ids.hex(8));
+  const operation = {
+    id,
+    kind: "copy",
+    projectId: place.projectId,
+    requestId: `req-${parts.ids.hex(12)}`,
+    spec: request,
+    repository: place.repository,
+    createdAtMs: nowMs,
+    leaseOwner: owner,
+  } as const;
+  if (!(await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds }))) {
+    // The same second and the same six random digits.
+    return await runCopy(parts, place, request, waiting);
+  }
+  waiting.onEvent({ type: "accepted", id });
+  const session = new OperationSession(parts, id, owner, waiting.onEvent);
+  session.open(waiting.signal);
+  try {
+    await session.run(makeCopySteps(parts, session, owner, false));
+  } finally {
+    await session.close();
+  }
+  return id;
+}
+
+/** The copy that has just ended; its failure, when it did not complete. */
+async function readEndedCopy(parts: EngineParts, copyId: string): Promise<CopyView> {
+  const { operation, tasks } = await readOperation(parts, copyId);
+  const end = operation?.end;
+  if (operation === undefined || end === undefined) {
+    throw new Failure("interrupted", `${copyId} has no recorded end.`);
+  }
+  if (end.failure !== undefined) throw Failure.fromRecord(end.failure);
+  const { backupId, to } = operation.spec as CopyRequest;
+  const result = tasks.get("copy")?.result as CopyBackupResult | undefined;
+  // A worker that died after its commit told no numbers.
+  const none = { files: 0, sizeBytes: 0 };
+  const done = result?.done ?? {
+    wasThere: false,
+    repositoryCreated: false,
+    copied: none,
+    found: none,
+    earlierBackups: [],
+  };
+  return {
+    copyId,
+    backupId,
+    projectId: operation.projectId,
+    from: operation.repository,
+    to,
+    status: "Completed",
+    ...done,
+    createdAt: toIso(operation.createdAtMs),
+    completedAt: toIso(end.finishedAtMs),
+  };
+}

@@ -1,0 +1,74 @@
+import type { CopyBackupResult } from "../contract/worker-task.ts";
+import {
+  decideCopy,
+  type CopyAction,
+  type CopyObservation,
+  type CopyTaskName,
+} from "../core/backup/decide-copy.ts";
+import type { Steps } from "../core/operation/advance.ts";
+import type { Operation } from "../core/operation/operation.ts";
+import type { OperationSession } from "./operation-session.ts";
+import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
+
+/** What a copy's operation row keeps as its request; the operation's repository is the one copied from. */
+export interface CopyRequest {
+  readonly backupId: string;
+  /** Canonical URL of the destination. */
+  readonly to: string;
+  readonly maxRateBytesPerSecond?: number;
+}
+
+/** The steps of a copy, bound to one session. `ownerDied`: the session took it over from a dead process. */
+export function makeCopySteps(
+  parts: EngineParts,
+  session: OperationSession,
+  owner: string,
+  ownerDied: boolean,
+): Steps<CopyObservation, CopyAction> {
+  return {
+    observe: async () => {
+      const { operation, tasks } = await session.read();
+      const look = tasks.get("look")?.result as CopyBackupResult | undefined;
+      return {
+        backupId: (operation.spec as CopyRequest).backupId,
+        attempt: operation.attempt,
+        nowMs: parts.clock.nowMs(),
+        ...(operation.notBeforeMs === undefined ? {} : { notBeforeMs: operation.notBeforeMs }),
+        cancelRequested: operation.cancelRequested || session.cancelRequested,
+        ownerDied,
+        tasks: Object.fromEntries(tasks),
+        ...(look === undefined ? {} : { isThere: look.isThere }),
+      };
+    },
+    decide: decideCopy,
+    act: async (action) => {
+      if (action.do === "stop") return await session.stopTasks();
+      const { operation } = await session.read();
+      await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
+      session.emit({ type: "state", status: "TransferInProgress" });
+    },
+    finish: async ({ outcome, failure }) => {
+      const { operation } = await session.read();
+      const finishedAtMs = parts.clock.nowMs();
+      if (outcome === "Completed") {
+        const { backupId, to } = operation.spec as CopyRequest;
+        const { projectId } = operation;
+        await parts.catalog.putCopy({ backupId, projectId, repository: to, copiedAtMs: finishedAtMs });
+      }
+      const end = { finishedAtMs, outcome, ...(failure === undefined ? {} : { failure }) };
+      await parts.catalog.finishOperation(operation.id, owner, end);
+      session.emit({ type: "state", status: outcome });
+    },
+  };
+}
+
+function makeTask(parts: EngineParts, operation: Operation, name: CopyTaskName): TaskRequest {
+  const { backupId, to, maxRateBytesPerSecond } = operation.spec as CopyRequest;
+  const context = makeContext(parts, {
+    repository: operation.repository,
+    projectId: operation.projectId,
+    ...(maxRateBytesPerSecond === undefined ? {} : { maxRateBytesPerSecond }),
+  });
+  const task = { kind: "copy-backup", context, backupId, to } as const;
+  return name === "look" ? { ...task, lookOnly: true } : task;
+}

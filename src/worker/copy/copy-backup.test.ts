@@ -1,0 +1,285 @@
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { failureOf } from "../../../test/support/backup-run.ts";
+import {
+  backUpFolder,
+  backupIdOf,
+  openFilesPlace,
+  type FilesPlace,
+} from "../../../test/support/files-run.ts";
+import type { ObjectStore } from "../../core/ports/object-store.ts";
+import { MemoryStore } from "../../stores/memory/memory-store.ts";
+import { readKeyring } from "../keys/backup-keys.ts";
+import { verifyStored } from "../read/verify-stored.ts";
+import { readMetadata } from "../repository/read-metadata.ts";
+import { ensureRepository } from "../repository/repository.ts";
+import { readObject } from "../streams/read-object.ts";
+import type { TaskRun } from "../task.ts";
+import { copyBackup } from "./copy-backup.ts";
+
+let place: FilesPlace;
+let source: string;
+let there: MemoryStore;
+
+beforeEach(() => {
+  place = openFilesPlace();
+  there = new MemoryStore();
+  source = join(place.folder, "source");
+  mkdirSync(source);
+  writeFileSync(join(source, "large.bin"), Buffer.alloc(3 << 20, "large "));
+  for (let index = 0; index < 20; index += 1) writeFileSync(join(source, `f${index}`), `file ${index}`);
+});
+afterEach(() => place.close());
+
+const copy = (number: number, store: ObjectStore = there, changes: Partial<TaskRun> = {}) => {
+  const run: TaskRun = { ...place.run, ...changes, openStore: () => Promise.resolve(store) };
+  const task = { kind: "copy-backup", backupId: backupIdOf(number), to: "memory:there" } as const;
+  return copyBackup({ ...task, context: run.context, lease: { seconds: 30 } }, run);
+};
+
+const at = (store: ObjectStore): TaskRun => ({ ...place.run, store });
+
+async function namesIn(store: ObjectStore, prefix = "backups/"): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of store.list(prefix)) found.push(name);
+  return found;
+}
+
+const verify = (store: ObjectStore, number: number) =>
+  verifyStored(at(store), backupIdOf(number), { onBytes: () => undefined });
+
+/** A backup of everything, one of a changed file, one of another: the third refers to both. */
+async function backUpThree(): Promise<void> {
+  await backUpFolder(place, source, { number: 1 });
+  writeFileSync(join(source, "f1"), "changed for the second");
+  await backUpFolder(place, source, { number: 2 });
+  writeFileSync(join(source, "f2"), "changed for the third");
+  await backUpFolder(place, source, { number: 3 });
+}
+
+/** The store, with one method replaced. */
+function changed(store: MemoryStore, methods: Partial<ObjectStore>): ObjectStore {
+  return {
+    url: "memory:changed",
+    list: (prefix) => store.list(prefix),
+    listUnfinished: () => store.listUnfinished(),
+    listFolders: (prefix) => store.listFolders(prefix),
+    head: (name) => store.head(name),
+    read: (name, range) => store.read(name, range),
+    write: (name) => store.write(name),
+    createIfAbsent: (name, bytes) => store.createIfAbsent(name, bytes),
+    replace: (name, bytes) => store.replace(name, bytes),
+    delete: (name) => store.delete(name),
+    ...methods,
+  };
+}
+
+async function flip(store: ObjectStore, name: string, at = 100): Promise<void> {
+  const bytes = await readObject(store, name);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await store.replace(name, bytes);
+}
+
+describe("a copy of a backup", () => {
+  it("is whole, byte for byte, and says what it did", async () => {
+    const metadata = await backUpFolder(place, source, { number: 1 });
+    const result = await copy(1);
+    expect(result).toMatchObject({
+      isThere: true,
+      done: { wasThere: false, repositoryCreated: true, found: { files: 0 }, earlierBackups: [] },
+    });
+    expect(await readMetadata(at(there), backupIdOf(1))).toEqual(metadata);
+    const originals = await namesIn(place.run.store);
+    expect(await namesIn(there)).toEqual(originals);
+    for (const name of originals.filter((each) => !each.endsWith("keyring.json"))) {
+      expect(await readObject(there, name)).toEqual(await readObject(place.run.store, name));
+    }
+    expect(await verify(there, 1)).toMatchObject({ objects: 21, damages: [] });
+    expect(await namesIn(there, "leases/")).toEqual([]);
+  });
+
+  it("brings along only what it needs of earlier backups, and does not make them visible", async () => {
+    await backUpThree();
+    const { done } = await copy(3);
+    expect(done?.earlierBackups).toEqual([backupIdOf(1), backupIdOf(2)]);
+    expect(await verify(there, 3)).toMatchObject({ damages: [] });
+    const folders = (await namesIn(there)).map((name) => name.replace("backups/retail/", ""));
+    expect(folders.filter((name) => name.startsWith(backupIdOf(2)))).toEqual([
+      `${backupIdOf(2)}/a1/files/pack-000001`,
+    ]);
+    expect(folders.filter((name) => name.endsWith("metadata.json"))).toEqual([
+      `${backupIdOf(3)}/metadata.json`,
+    ]);
+  });
+
+  it("is completed where parts of it came along with a later one, and copies nothing twice", async () => {
+    await backUpThree();
+    await copy(3);
+    const { done } = await copy(1);
+    expect(done).toMatchObject({ wasThere: false, repositoryCreated: false });
+    const reads = (await namesIn(there)).filter((name) => name.includes(`${backupIdOf(1)}/a1/files/`));
+    expect(done?.found.files).toBe(reads.filter((name) => /pack|file-/.test(name)).length);
+    expect(await verify(there, 1)).toMatchObject({ damages: [] });
+  });
+
+  it("does not read again what came with an earlier backup that is there", async () => {
+    await backUpThree();
+    await copy(1);
+    await copy(2);
+    const read: string[] = [];
+    const watched = changed(there, {
+      read: (name, range) => {
+        read.push(name);
+        return there.read(name, range);
+      },
+    });
+    await copy(3, watched);
+    expect(read.filter((name) => name.includes(backupIdOf(1)) || name.includes(backupIdOf(2)))).toEqual([]);
+    expect(await verify(there, 3)).toMatchObject({ damages: [] });
+  });
+
+  it("has its keys wrapped for the recipients of now", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const { keys } = place.run;
+    if (!("createRecoveryKey" in keys) || typeof keys.createRecoveryKey !== "function") throw new Error("no");
+    await keys.createRecoveryKey("retail");
+    await copy(1);
+    const kinds = async (store: ObjectStore) =>
+      (await readKeyring(store, "retail", backupIdOf(1)))?.keys.data.wrapped.map(({ kind }) => kind);
+    expect(await kinds(place.run.store)).toEqual(["project"]);
+    expect(await kinds(there)).toEqual(["project", "recovery"]);
+  });
+
+  it("a second time is there already, and nothing is written", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await copy(1);
+    const again = await copy(
+      1,
+      changed(there, { write: () => Promise.reject(new Error("nothing to write")) }),
+    );
+    expect(again.done).toMatchObject({ wasThere: true, copied: { files: 0 } });
+  });
+
+  it("that lost a file is completed", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await copy(1);
+    const lost = (await namesIn(there)).find((name) => name.includes("pack-")) ?? "";
+    await there.delete(lost);
+    const { done } = await copy(1);
+    expect(done).toMatchObject({ wasThere: false, copied: { files: 1 } });
+    expect(await verify(there, 1)).toMatchObject({ damages: [] });
+  });
+
+  it("goes on where one stopped: what arrived whole is verified, not copied again", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const stop = new Error("the machine dies here");
+    const dying = changed(there, {
+      createIfAbsent: (name, bytes) =>
+        name.endsWith("metadata.json") ? Promise.reject(stop) : there.createIfAbsent(name, bytes),
+    });
+    await expect(copy(1, dying)).rejects.toBe(stop);
+    expect((await namesIn(there)).filter((name) => name.endsWith("metadata.json"))).toEqual([]);
+    const { done } = await copy(1);
+    expect(done?.copied.files).toBe(0);
+    expect(done?.found.files).toBeGreaterThan(3);
+    expect(await verify(there, 1)).toMatchObject({ damages: [] });
+  });
+
+  it("does not believe what a stopped one left: a spoiled file is copied again", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await copy(1);
+    await there.delete(`backups/retail/${backupIdOf(1)}/metadata.json`);
+    await flip(there, (await namesIn(there)).find((name) => name.includes("pack-")) ?? "");
+    const { done } = await copy(1);
+    expect(done).toMatchObject({ copied: { files: 1 } });
+    expect(await verify(there, 1)).toMatchObject({ damages: [] });
+  });
+});
+
+describe("a copy is refused, and the destination stays without it,", () => {
+  const isSealedThere = async (store: ObjectStore, number: number) =>
+    (await store.head(`backups/retail/${backupIdOf(number)}/metadata.json`)) !== undefined;
+
+  it.each(["pack-000001", "file-000001", "manifest"])("when the source's %s is damaged", async (file) => {
+    await backUpFolder(place, source, { number: 1 });
+    const name = `backups/retail/${backupIdOf(1)}/a1/files/${file}`;
+    await flip(place.run.store, name);
+    const failure = await failureOf(copy(1));
+    expect(failure.kind).toBe("integrity");
+    expect(failure.message).toContain(`${name} is damaged in ${place.run.store.url}`);
+    expect(await isSealedThere(there, 1)).toBe(false);
+    expect(await there.head(name)).toBeUndefined();
+  });
+
+  it.each(["pack-000001", "file-000001", "manifest", "files.evidence.json"])(
+    "when the destination's store changes a byte of %s",
+    async (file) => {
+      await backUpFolder(place, source, { number: 1 });
+      const spoiling = changed(there, {
+        write: async (name) => {
+          const writer = await there.write(name);
+          if (!name.endsWith(file)) return writer;
+          const write = async (bytes: Uint8Array): Promise<void> => {
+            const other = Uint8Array.from(bytes);
+            other[50] = (other[50] ?? 0) ^ 1;
+            await writer.write(other);
+          };
+          return { write, commit: () => writer.commit(), abort: () => writer.abort() };
+        },
+      });
+      const failure = await failureOf(copy(1, spoiling));
+      expect(failure).toMatchObject({ code: "store-failed", retry: "backoff" });
+      expect(failure.message).toContain("did not keep");
+      expect(await isSealedThere(there, 1)).toBe(false);
+      expect((await namesIn(there)).filter((name) => name.endsWith(file))).toEqual([]);
+    },
+  );
+
+  it("when it is the repository it comes from, whatever it is called", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const same = place.run.store;
+    expect(await failureOf(copy(1, same))).toMatchObject({ code: "copy-to-itself" });
+    expect(await isSealedThere(same, 1)).toBe(true);
+  });
+
+  it("when there is another backup of this id", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await copy(1);
+    const name = `backups/retail/${backupIdOf(1)}/metadata.json`;
+    const other = JSON.parse((await readObject(there, name)).toString()) as object;
+    const text = Buffer.from(JSON.stringify({ ...other, sourceBytes: 1 }));
+    await there.replace(name, text);
+    expect(await failureOf(copy(1))).toMatchObject({ code: "copy-differs", kind: "refused" });
+    expect(await readObject(there, name)).toEqual(text);
+  });
+
+  it("when the place holds something else", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await there.replace("holiday.jpg", Buffer.from("no repository"));
+    expect(await failureOf(copy(1))).toMatchObject({ code: "repository-occupied" });
+  });
+
+  it("when the destination is of a newer format", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await ensureRepository(at(there));
+    const text = (await readObject(there, "lc2-repository.json")).toString();
+    await there.replace(
+      "lc2-repository.json",
+      Buffer.from(text.replace('"formatVersion": 1', '"formatVersion": 9')),
+    );
+    expect(await failureOf(copy(1))).toMatchObject({ code: "format-too-new" });
+  });
+
+  it("when the project's key is not here", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    rmSync(join(place.folder, "keys"), { recursive: true });
+    expect(await failureOf(copy(1))).toMatchObject({ code: "key-missing" });
+    expect(await namesIn(there)).toEqual([]);
+  });
+
+  it("when there is no such backup", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    expect(await failureOf(copy(2))).toMatchObject({ code: "backup-not-found" });
+  });
+});
