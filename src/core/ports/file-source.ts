@@ -1,31 +1,40 @@
 import type { FileFilter } from "../files/filter.ts";
 import type { FileKey, ObjectFacts } from "../repository/manifest.ts";
 
-/** A place whose objects are backed up: a folder, later a bucket. Worker side only. Nothing here writes. */
+/** A place whose objects are backed up: a folder or a bucket. Worker side only. Nothing here writes. */
 export interface FileSource {
   /** Canonical URL, e.g. `file:///srv/liferay/document_library`. */
   readonly url: string;
+  /**
+   * So many objects may well be open at once, because each takes its time to come; absent: one after the other is
+   * fastest.
+   */
+  readonly opensAtOnce?: number;
 
   /**
    * Everything that the filter includes, in byte order of keys, each key once, in batches of any size and
    * with constant memory (a folder's names at a time). Symlinks are not followed. An object that goes away
    * while the list is made is not part of it; what cannot be read is, with its `problem`.
    *
-   * Rejects with `source-not-found` or `source-unreadable` when the source itself cannot be listed.
+   * Rejects when the source itself cannot be listed: `source-not-found`, `source-unreadable`, of a bucket what the
+   * store says, and `listing-unreliable`.
    */
   list(options: ListOptions): AsyncIterable<readonly SourceEntry[]>;
 
   /**
    * Opens a file's content. Throws a `SourceError` where that does not work; the caller decides what this
-   * means for the backup.
+   * means for the backup. `sizeBytes` is what the list said, a hint of how to read it.
    */
-  open(key: FileKey): SourceContent | Promise<SourceContent>;
+  open(key: FileKey, sizeBytes?: number): SourceContent | Promise<SourceContent>;
 
   /**
    * Whether an object could be put at `key` beside what the source holds now: false when there is one of
    * another kind on the way or in its place.
    */
   hasRoomFor(key: FileKey): boolean | Promise<boolean>;
+
+  /** Gives its connections back. */
+  close?(): void;
 }
 
 export interface ListOptions {
@@ -71,6 +80,8 @@ export type SkipReason =
 export interface SourceContent {
   /** Facts when it was opened. */
   readonly facts: SourceEntry;
+  /** When that was, by the source's own clock, in milliseconds; absent: it has this machine's. */
+  readonly openedAtMs?: number;
   /** Reads on into the buffer; 0 at the end. Throws a `SourceError`. */
   read(into: Uint8Array): number | Promise<number>;
   /** The facts now, of the very object that was opened. */
@@ -80,10 +91,13 @@ export interface SourceContent {
 
 /** An object's content is not to be had. Not for people: the task turns it into an entry or a `Failure`. */
 export class SourceError extends Error {
-  /** `gone`: it is not there any more, or something of another kind is. */
-  readonly reason: "gone" | "unreadable";
+  /**
+   * `gone`: it is not there any more, or something of another kind is. `changed`: what was opened cannot be read on,
+   * because something else has taken its place.
+   */
+  readonly reason: "gone" | "unreadable" | "changed";
 
-  constructor(reason: "gone" | "unreadable", message: string, cause?: unknown) {
+  constructor(reason: "gone" | "unreadable" | "changed", message: string, cause?: unknown) {
     super(message, cause === undefined ? {} : { cause });
     this.name = "SourceError";
     this.reason = reason;

@@ -7,13 +7,15 @@ import { mergeJoin } from "../../core/files/merge-join.ts";
 import type { FileSource } from "../../core/ports/file-source.ts";
 import { attemptName, backupPrefix } from "../../core/repository/layout.ts";
 import type { FilesComponent } from "../../core/repository/metadata.ts";
-import { openFolderSource } from "../../stores/filesystem/folder-source.ts";
 import type { TaskOf } from "../../contract/worker-task.ts";
 import { addKeyReferences, openBackupKeys } from "../keys/backup-keys.ts";
 import { Breather } from "../breather.ts";
+import { openFileSource } from "../open-files.ts";
 import { compareSourceAgain } from "./compare-source-again.ts";
 import { FilesCollector } from "./files-collector.ts";
 import { findPreviousFiles } from "./previous-files.ts";
+import { ReadAhead } from "./read-ahead.ts";
+import { smallFileBytes } from "./read-source-file.ts";
 import { repositoryInside } from "./repository-inside.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
 import type { TaskRun } from "../task.ts";
@@ -26,13 +28,18 @@ import type { TaskRun } from "../task.ts";
  * failure or a kill is found again by the next attempt.
  *
  * Rejects with `source-not-found`, `source-unreadable`, `source-empty`, `source-shrank`, `files-unreadable`,
- * `disk-full` and what the store says.
+ * `listing-unreliable`, `disk-full` and what the stores say.
  */
 export async function backupFiles(task: TaskOf<"backup-files">, run: TaskRun): Promise<FilesComponent> {
   const { storage } = task.spec;
   if (storage === undefined)
     throw new Failure("nothing-to-back-up", "The request names no files. Give --files.");
-  return backupFilesFrom(openFolderSource(storage.url), storage, task, run);
+  const source = await openFileSource(storage.url, run, storage);
+  try {
+    return await backupFilesFrom(source, storage, task, run);
+  } finally {
+    source.close?.();
+  }
 }
 
 /** The same from any source. */
@@ -57,8 +64,10 @@ async function backUp(
   const keys = await openBackupKeys(run, backupId);
   const known = await findPreviousFiles(run, source.url, { backupId, attempt, keys });
   const filter = compileFilter(filterSpec(source, spec, task, run));
+  const ahead = readAheadOf(source);
   const collector = await FilesCollector.create({
     source,
+    content: ahead ?? source,
     spec,
     backupId,
     attempt,
@@ -75,7 +84,11 @@ async function backUp(
       onLeftOut: () => collector.countExcluded(),
       onNote: (message) => run.report({ type: "log", level: "warn", message }),
     });
-    for await (const batch of mergeJoin(known.batches(), listed)) {
+    const joined = mergeJoin(known.batches(), listed);
+    const batches = ahead?.lookAhead(joined, ({ left, right }) =>
+      collector.foreseesOpening(left, right) ? right : undefined,
+    );
+    for await (const batch of batches ?? joined) {
       for (const { left, right } of batch) {
         await collector.take(left, right);
         if (breather.isDue()) await breather.breathe();
@@ -105,6 +118,12 @@ async function backUp(
     await collector.abort();
     throw error;
   }
+}
+
+/** For a source whose objects take their time to come. */
+function readAheadOf(source: FileSource): ReadAhead | undefined {
+  const requests = source.opensAtOnce ?? 1;
+  return requests > 1 ? new ReadAhead(source, { requests, contentBytes: smallFileBytes }) : undefined;
 }
 
 /** The request's filters, with the profile's generated files where asked for, and never the repository itself. */

@@ -24,6 +24,8 @@ const emptySha256 = hash("sha256", "");
 
 export interface CollectorInput {
   readonly source: FileSource;
+  /** Where contents are opened: the source, or what reads ahead of us there. */
+  readonly content: Pick<FileSource, "open">;
   readonly spec: FilesSourceSpec;
   readonly backupId: string;
   readonly attempt: number;
@@ -93,13 +95,13 @@ export class FilesCollector {
     manifest: OrderedManifest,
     skipped: SkippedList,
   ) {
-    const { run, backupId, source } = input;
+    const { run, backupId, content } = input;
     this.#in = input;
     this.#bytes = bytes;
     this.#manifest = manifest;
     this.#skipped = skipped;
     const rate = new RateLimiter(run.context.maxRateBytesPerSecond, run.signal);
-    this.#reader = new SourceReader(source, rate, run.signal);
+    this.#reader = new SourceReader(content, rate, run.signal);
     this.#references = new ReferenceChecker(run, backupId);
     const last = input.known.previous?.metadata.components.files;
     this.#progress = new ProgressReporter(run, {
@@ -115,6 +117,17 @@ export class FilesCollector {
     this.#counts.excludedObjects += 1;
   }
 
+  /** Whether `take` is going to open the object, as far as that can be seen before. */
+  foreseesOpening(known: KnownFile | undefined, entry: SourceEntry | undefined): boolean {
+    if (entry === undefined || entry.problem !== undefined) return false;
+    const isMarker = entry.kind === "directory" && entry.object !== undefined;
+    if (entry.kind !== "file" && !isMarker) return false;
+    if (this.#in.spec.rehash === true || known === undefined) return true;
+    if (known.previous?.unchangedContent(entry) !== undefined) return false;
+    const before = isMarker ? [known.previous] : this.#candidates(known);
+    return before.every((one) => one === undefined || decideFile(one.entry, entry) !== "unchanged");
+  }
+
   /** One key: what is known of it, what the source says. At least one of both. */
   take(known: KnownFile | undefined, entry: SourceEntry | undefined): Promise<void> | undefined {
     if (known?.previous !== undefined && entry?.kind === "file") {
@@ -127,7 +140,7 @@ export class FilesCollector {
       case "file":
         return this.#takeFile(known, entry);
       case "directory":
-        return this.#takeFolder(entry);
+        return entry.object === undefined ? this.#takeFolder(entry) : this.#takeMarker(known, entry);
       case "symlink":
         this.#counts.symlinks += 1;
         this.#now.others += 1;
@@ -211,6 +224,28 @@ export class FilesCollector {
     await this.#skipped.add({ key: entry.key, reason: "unreadable", message, earlierVersionKept: false });
   }
 
+  /** A bucket's folder marker: an object without content, but with facts that only opening it shows. */
+  async #takeMarker(known: KnownFile | undefined, entry: SourceEntry): Promise<void> {
+    const before = known?.previous?.entry;
+    const isKnown = before !== undefined && decideFile(before, entry) === "unchanged";
+    if (isKnown && this.#in.spec.rehash !== true) return this.#writeMarker(before);
+    let facts: SourceEntry;
+    try {
+      const content = await this.#in.content.open(entry.key, entry.sizeBytes);
+      facts = this.#settle({ facts: content.facts, openedAtMs: content.openedAtMs });
+      await content.close();
+    } catch (error) {
+      return this.#takeReadError(known, entry, error);
+    }
+    // It has got a content since it was listed.
+    return facts.kind === "file" ? this.#takeFile(known, facts) : this.#writeMarker(facts);
+  }
+
+  #writeMarker(facts: SourceEntry | ManifestEntry): Promise<void> | undefined {
+    this.#counts.directories += 1;
+    return this.#manifest.add(toManifestEntry(facts, {}));
+  }
+
   /** A file: unchanged by its facts, or to be read. */
   async #takeFile(known: KnownFile | undefined, entry: SourceEntry): Promise<void> {
     const candidates = this.#candidates(known);
@@ -232,7 +267,7 @@ export class FilesCollector {
   }
 
   async #readSmall(entry: SourceEntry, candidates: readonly Candidate[]): Promise<void> {
-    const read = await this.#reader.readSmall(entry.key, (content) => content);
+    const read = await this.#reader.readSmall(entry, (content) => content);
     // It has grown since it was listed.
     if (read === undefined) return this.#readLarge(entry, candidates);
     if (read.content.length === 0) return this.#writeFile(this.#settle(read), { sha256: emptySha256 }, "new");
@@ -250,7 +285,7 @@ export class FilesCollector {
       ({ entry: { mtimeNs, sizeBytes } }) => mtimeNs === entry.mtimeNs && sizeBytes === entry.sizeBytes,
     );
     if (likely.length > 0) {
-      const looked = await this.#reader.readLarge(entry.key, async (pieces) => {
+      const looked = await this.#reader.readLarge(entry, async (pieces) => {
         for await (const piece of pieces) this.#progress.add(piece.length);
       });
       const same = await this.#findSameContent(looked, likely);
@@ -259,7 +294,7 @@ export class FilesCollector {
       }
     }
     if (this.#bytes.isJournalDue(entry.sizeBytes)) await this.#manifest.writeJournal();
-    const read = await this.#reader.readLarge(entry.key, (pieces) =>
+    const read = await this.#reader.readLarge(entry, (pieces) =>
       this.#bytes.storeLarge(this.#countPieces(pieces)),
     );
     if (read.facts.sizeBytes === 0)
@@ -296,13 +331,16 @@ export class FilesCollector {
 
   /**
    * The facts of what was read. A content that changed just before it was read may change again within the
-   * same tick of the file system's clock and keep all its facts; without a version it is read again next time.
+   * same tick of the source's clock and keep all its facts (of a bucket's object its metadata may); without a
+   * version it is read again next time.
    */
-  #settle({ facts }: ReadFile<unknown>): SourceEntry {
-    const changedAtNs = BigInt(facts.version?.split(":")[0] ?? "0");
-    // A file system that keeps whole seconds (FAT: two) has a slower clock.
+  #settle({ facts, openedAtMs }: Pick<ReadFile<unknown>, "facts" | "openedAtMs">): SourceEntry {
+    const changedAt = facts.object === undefined ? facts.version?.split(":")[0] : facts.mtimeNs;
+    const changedAtNs = BigInt(changedAt ?? "0");
+    // A file system that keeps whole seconds (FAT: two) has a slower clock, and so has a bucket.
     const tickMs = changedAtNs % 1_000_000_000n === 0n ? 2500 : 50;
-    if (this.#in.run.clock.nowMs() - Number(changedAtNs / 1_000_000n) > tickMs) return facts;
+    const nowMs = openedAtMs ?? this.#in.run.clock.nowMs();
+    if (nowMs - Number(changedAtNs / 1_000_000n) > tickMs) return facts;
     const { version: _unsettled, ...settled } = facts;
     return settled;
   }

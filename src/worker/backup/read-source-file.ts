@@ -1,8 +1,12 @@
 import { createHash, hash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { isUnchanged } from "../../core/files/merge-join.ts";
-import type { FileSource, SourceContent, SourceEntry } from "../../core/ports/file-source.ts";
-import type { FileKey } from "../../core/repository/manifest.ts";
+import {
+  SourceError,
+  type FileSource,
+  type SourceContent,
+  type SourceEntry,
+} from "../../core/ports/file-source.ts";
 import type { RateLimiter } from "../rate-limiter.ts";
 
 /** Files below this size are read whole. */
@@ -21,9 +25,14 @@ export class ChangingError extends Error {
   }
 }
 
+/** What is known of a file before it is opened. */
+type ReadableFile = Pick<SourceEntry, "key" | "sizeBytes">;
+
 /** What was read, with the facts of exactly this content. */
 export interface ReadFile<T> {
   readonly facts: SourceEntry;
+  /** As `SourceContent.openedAtMs`. */
+  readonly openedAtMs: number | undefined;
   readonly sha256: string;
   readonly content: T;
 }
@@ -51,17 +60,16 @@ export class SourceReader {
    * called, when the file is not small (any more).
    */
   async readSmall<T>(
-    key: FileKey,
+    file: ReadableFile,
     take: (content: Buffer, facts: SourceEntry, sha256: string) => T | Promise<T>,
   ): Promise<ReadFile<T> | undefined> {
-    const read = await this.#readWhole(key);
+    const read = await this.#readWhole(file);
     if (read === undefined) return undefined;
-    const { facts, sha256 } = read;
-    return { facts, sha256, content: await take(read.content, facts, sha256) };
+    return { ...read, content: await take(read.content, read.facts, read.sha256) };
   }
 
-  #readWhole(key: FileKey): Promise<ReadFile<Buffer> | undefined> {
-    return this.#retry(key, async (content) => {
+  #readWhole(file: ReadableFile): Promise<ReadFile<Buffer> | undefined> {
+    return this.#retry(file, async (content) => {
       if (content.facts.sizeBytes >= smallFileBytes) return undefined;
       await this.#rate.take(content.facts.sizeBytes);
       // One byte more than there should be, to see that there is no more; asking for a MiB costs time.
@@ -74,7 +82,8 @@ export class SourceReader {
       }
       await assertSame(content, length);
       const bytes = this.#small.subarray(0, length);
-      return { facts: content.facts, sha256: hash("sha256", bytes), content: bytes };
+      const { facts, openedAtMs } = content;
+      return { facts, openedAtMs, sha256: hash("sha256", bytes), content: bytes };
     });
   }
 
@@ -83,13 +92,14 @@ export class SourceReader {
    * the iteration throws inside `take`, which must undo what it did and rethrow; it is then called again.
    */
   readLarge<T>(
-    key: FileKey,
+    file: ReadableFile,
     take: (pieces: AsyncIterable<Buffer>, facts: SourceEntry) => Promise<T>,
   ): Promise<ReadFile<T>> {
-    return this.#retry(key, async (content) => {
+    return this.#retry(file, async (content) => {
       const sha256 = createHash("sha256");
       const result = await take(this.#readPieces(content, sha256), content.facts);
-      return { facts: content.facts, sha256: sha256.digest("hex"), content: result };
+      const { facts, openedAtMs } = content;
+      return { facts, openedAtMs, sha256: sha256.digest("hex"), content: result };
     });
   }
 
@@ -112,13 +122,16 @@ export class SourceReader {
     await assertSame(content, total);
   }
 
-  async #retry<T>(key: FileKey, read: (content: SourceContent) => Promise<T>): Promise<T> {
+  async #retry<T>(
+    { key, sizeBytes }: ReadableFile,
+    read: (content: SourceContent) => Promise<T>,
+  ): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
-      const content = await this.#source.open(key);
+      const content = await this.#source.open(key, sizeBytes);
       try {
         return await read(content);
       } catch (error) {
-        if (!(error instanceof ChangingError)) throw error;
+        if (!isChanging(error)) throw error;
       } finally {
         await content.close();
       }
@@ -127,6 +140,9 @@ export class SourceReader {
     }
   }
 }
+
+const isChanging = (error: unknown): boolean =>
+  error instanceof ChangingError || (error instanceof SourceError && error.reason === "changed");
 
 /** Throws unless so many bytes are the whole content and it is the one that was opened. */
 async function assertSame(content: SourceContent, length: number): Promise<void> {
