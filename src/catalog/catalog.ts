@@ -8,15 +8,23 @@ import { createRestoreQueries } from "./restore-queries.ts";
 import type { CatalogTables } from "./schema.ts";
 import { createTaskQueries } from "./task-queries.ts";
 
-/**
- * The catalog's queries, the same for SQLite and PostgreSQL. `leaseNow` is the lease clock: a value, or
- * an expression the server evaluates.
- */
-export function createCatalog(database: Kysely<CatalogTables>, leaseNow: () => RawBuilder<number>): Catalog {
+/** The little in which SQLite and PostgreSQL differ. */
+export interface CatalogFlavour {
+  /** The lease clock: a value, or an expression the server evaluates. */
+  readonly leaseNow: () => RawBuilder<number>;
+  /** Ends a `select` whose row must stay as it is until the statement is done. */
+  readonly keepRow: RawBuilder<unknown>;
+}
+
+/** The catalog's queries, the same for SQLite and PostgreSQL. */
+export function createCatalog(
+  database: Kysely<CatalogTables>,
+  { leaseNow, keepRow }: CatalogFlavour,
+): Catalog {
   return {
     ...createOperationQueries(database, leaseNow),
     ...createLeaseQueries(database, leaseNow),
-    ...createTaskQueries(database),
+    ...createTaskQueries(database, keepRow),
     ...createLogQueries(database),
     ...createBackupQueries(database),
     ...createRestoreQueries(database),

@@ -1,10 +1,28 @@
+import { Failure } from "../core/failure.ts";
+
 /**
- * The schema's history, in SQL that SQLite and PostgreSQL both read. A released entry never changes:
- * what comes later is appended. The version of a catalog is the number of entries applied to it.
+ * One step of the schema. Programs of two versions may share a catalog, so a step only adds, and nothing that
+ * a program before it would have to fill in (expand). What nobody needs any more is removed by a later step,
+ * which names the oldest version that can do without it (contract).
  */
-export const migrations: readonly (readonly string[])[] = [
-  [
-    `create table operations (
+export interface Migration {
+  /** In SQL that SQLite and PostgreSQL both read; the word `text` is a type and nothing else. */
+  readonly statements: readonly string[];
+  /** The lowest schema version whose programs can go on with a catalog after this step. */
+  readonly oldestProgram: number;
+}
+
+export interface SchemaVersion {
+  /** How many steps were applied. */
+  readonly version: number;
+  readonly oldestProgram: number;
+}
+
+const history: readonly Migration[] = [
+  {
+    oldestProgram: 1,
+    statements: [
+      `create table operations (
       id text primary key,
       kind text not null,
       project_id text not null,
@@ -22,10 +40,10 @@ export const migrations: readonly (readonly string[])[] = [
       outcome text,
       failure text
     )`,
-    "create index operations_open on operations (created_at_ms) where finished_at_ms is null",
-    "create index operations_listed on operations (kind, project_id, created_at_ms)",
-    "create index operations_listed_all on operations (kind, created_at_ms)",
-    `create table tasks (
+      "create index operations_open on operations (created_at_ms) where finished_at_ms is null",
+      "create index operations_listed on operations (kind, project_id, created_at_ms)",
+      "create index operations_listed_all on operations (kind, created_at_ms)",
+      `create table tasks (
       operation_id text not null references operations (id),
       attempt integer not null,
       name text not null,
@@ -39,7 +57,7 @@ export const migrations: readonly (readonly string[])[] = [
       failure text,
       primary key (operation_id, attempt, name)
     )`,
-    `create table log_lines (
+      `create table log_lines (
       operation_id text not null references operations (id),
       line_number integer not null,
       at text not null,
@@ -47,7 +65,7 @@ export const migrations: readonly (readonly string[])[] = [
       message text not null,
       primary key (operation_id, line_number)
     )`,
-    `create table backups (
+      `create table backups (
       project_id text not null,
       backup_id text not null,
       application text,
@@ -60,17 +78,17 @@ export const migrations: readonly (readonly string[])[] = [
       deleted_at_ms bigint,
       primary key (project_id, backup_id)
     )`,
-    "create index backups_by_id on backups (backup_id)",
-    "create index backups_by_project on backups (project_id, created_at_ms, backup_id)",
-    "create index backups_by_time on backups (created_at_ms, backup_id)",
-    "create index backups_open on backups (created_at_ms) where outcome is null",
-    `create table backup_metadata (
+      "create index backups_by_id on backups (backup_id)",
+      "create index backups_by_project on backups (project_id, created_at_ms, backup_id)",
+      "create index backups_by_time on backups (created_at_ms, backup_id)",
+      "create index backups_open on backups (created_at_ms) where outcome is null",
+      `create table backup_metadata (
       project_id text not null,
       backup_id text not null,
       metadata text not null,
       primary key (project_id, backup_id)
     )`,
-    `create table restores (
+      `create table restores (
       restore_id text primary key,
       backup_id text,
       plan text,
@@ -84,6 +102,55 @@ export const migrations: readonly (readonly string[])[] = [
       undone text,
       undone_at_ms bigint
     )`,
-    "create index restores_retired on restores (retired_at_ms) where retired_database is not null and dropped_at_ms is null",
-  ],
+      "create index restores_retired on restores (retired_at_ms) where retired_database is not null and dropped_at_ms is null",
+    ],
+  },
+  {
+    oldestProgram: 1,
+    statements: ["alter table schema_version add column oldest_program integer not null default 1"],
+  },
+  {
+    oldestProgram: 1,
+    statements: [
+      `create table backup_copies (
+      project_id text not null,
+      backup_id text not null,
+      repository text not null,
+      copied_at_ms bigint not null,
+      primary key (project_id, backup_id, repository)
+    )`,
+      "create index backup_copies_by_place on backup_copies (repository)",
+    ],
+  },
 ];
+
+/**
+ * The schema's history. A released entry never changes: what comes later is appended. The version of a catalog
+ * is the number of entries applied to it.
+ */
+export const migrations: readonly (Migration & SchemaVersion)[] = history.map((step, index) => ({
+  ...step,
+  version: index + 1,
+}));
+
+/** What the one row of `schema_version` says; a catalog without it is new. */
+export function parseSchemaVersion(row: Readonly<Record<string, unknown>> | undefined): SchemaVersion {
+  const version = Number(row?.["version"] ?? 0);
+  return { version, oldestProgram: Number(row?.["oldest_program"] ?? 1) };
+}
+
+/**
+ * The steps a catalog lacks. None when a newer program made it and this one can go on beside that; throws
+ * `catalog-too-new` when it cannot. `place` names the catalog. Pure.
+ */
+export function nextMigrations(found: SchemaVersion, place: string): readonly (Migration & SchemaVersion)[] {
+  const known = migrations.length;
+  if (found.oldestProgram > known) {
+    throw new Failure(
+      "catalog-too-new",
+      `The catalog ${place} has schema version ${found.version}, which needs an lc2 that knows version ` +
+        `${found.oldestProgram}; this one knows up to ${known}. Use the newer lc2 that wrote it, or another catalog.`,
+    );
+  }
+  return migrations.slice(found.version);
+}

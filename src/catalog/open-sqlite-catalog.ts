@@ -5,7 +5,7 @@ import { Kysely, sql, type SqliteDatabase } from "kysely";
 import { Failure } from "../core/failure.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
 import { createCatalog } from "./catalog.ts";
-import { migrations } from "./migrations.ts";
+import { nextMigrations, parseSchemaVersion, type SchemaVersion } from "./migrations.ts";
 import { isBusy, PatientSqliteDialect } from "./patient-sqlite-dialect.ts";
 import type { CatalogTables } from "./schema.ts";
 
@@ -38,7 +38,8 @@ export function openSqliteCatalog(path: string, options: SqliteCatalogOptions = 
     ),
   });
   const leaseClockMs = options.leaseClockMs ?? monotonicMs;
-  return createCatalog(kysely, () => sql.val(leaseClockMs()));
+  // Whoever writes is alone, from a transaction's first word on: no row needs a lock of its own.
+  return createCatalog(kysely, { leaseNow: () => sql.val(leaseClockMs()), keepRow: sql`` });
 }
 
 /** CLOCK_MONOTONIC: the same in all processes, untouched by whoever sets the time. */
@@ -81,21 +82,19 @@ function setJournalMode(database: DatabaseSync): void {
 }
 
 function migrate(database: DatabaseSync, path: string): void {
-  if (readVersion(database) === migrations.length) return;
+  if (nextMigrations(readVersion(database), path).length === 0) return;
   database.exec("begin immediate");
   try {
     database.exec("create table if not exists schema_version (version integer not null)");
-    const version = readVersion(database);
-    if (version > migrations.length) {
-      throw new Failure(
-        "catalog-too-new",
-        `The catalog ${path} has schema version ${version}; this lc2 knows up to ${migrations.length}. ` +
-          "Use the newer lc2 that wrote it, or another --data-dir.",
-      );
+    const pending = nextMigrations(readVersion(database), path);
+    for (const { statements } of pending) for (const statement of statements) database.exec(statement);
+    const last = pending.at(-1);
+    if (last !== undefined) {
+      database.exec("delete from schema_version");
+      database
+        .prepare("insert into schema_version (version, oldest_program) values (?, ?)")
+        .run(last.version, last.oldestProgram);
     }
-    for (const statement of migrations.slice(version).flat()) database.exec(statement);
-    database.exec("delete from schema_version");
-    database.prepare("insert into schema_version (version) values (?)").run(migrations.length);
     database.exec("commit");
   } catch (error) {
     database.exec("rollback");
@@ -103,13 +102,13 @@ function migrate(database: DatabaseSync, path: string): void {
   }
 }
 
-function readVersion(database: DatabaseSync): number {
+function readVersion(database: DatabaseSync): SchemaVersion {
   const table = database
     .prepare("select 1 from sqlite_master where type = 'table' and name = 'schema_version'")
     .get();
-  if (table === undefined) return 0;
-  const row = database.prepare("select coalesce(max(version), 0) as version from schema_version").get();
-  return Number(row?.["version"] ?? 0);
+  return parseSchemaVersion(
+    table === undefined ? undefined : database.prepare("select * from schema_version").get(),
+  );
 }
 
 /** What kysely needs of a database, over `node:sqlite`. */

@@ -1,4 +1,4 @@
-import { sql, type Kysely, type Selectable } from "kysely";
+import { sql, type Kysely, type RawBuilder, type Selectable } from "kysely";
 import type { FailureRecord } from "../core/failure.ts";
 import type { OperationTask, TaskState } from "../core/operation/operation.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
@@ -7,14 +7,21 @@ import type { CatalogTables, TasksTable } from "./schema.ts";
 
 type TaskQueries = Pick<Catalog, "startTask" | "updateTask" | "removeTask" | "listTasks">;
 
-export function createTaskQueries(database: Kysely<CatalogTables>): TaskQueries {
-  /** Open operations of this id that `owner` holds: none or one. */
+export function createTaskQueries(
+  database: Kysely<CatalogTables>,
+  keepRow: RawBuilder<unknown>,
+): TaskQueries {
+  /**
+   * Open operations of this id that `owner` holds: none or one. It cannot be taken over while the statement
+   * runs: what an owner wrote is there before the next one looks.
+   */
   const held = (operationId: string, owner: string) =>
     database
       .selectFrom("operations")
       .where("operations.id", "=", operationId)
       .where("operations.lease_owner", "=", owner)
-      .where("operations.finished_at_ms", "is", null);
+      .where("operations.finished_at_ms", "is", null)
+      .modifyEnd(keepRow);
 
   return {
     startTask: async (task, owner) => {

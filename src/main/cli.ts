@@ -10,6 +10,7 @@ import type { CliHost, DoctorCheck } from "../cli/host.ts";
 import { runCommandLine } from "../cli/program.ts";
 import { Failure } from "../core/failure.ts";
 import { readConfig, readEnvironment } from "./config.ts";
+import { loadCatalog } from "./open-catalog.ts";
 import { openProcessTerminal } from "./process-terminal.ts";
 
 const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
@@ -42,8 +43,12 @@ function createHost(): CliHost {
           "LC2_SERVER is set, but this version speaks to no server and would work on this machine instead. Unset LC2_SERVER.",
         );
       }
-      const { openService } = await import("./service.ts");
-      return openService(readConfig({ dataDirectory }, env), { onNotice });
+      const config = readConfig({ dataDirectory }, env);
+      const [{ openService }, openCatalog] = await Promise.all([
+        import("./service.ts"),
+        loadCatalog(config.catalog),
+      ]);
+      return openService(config, openCatalog, { onNotice });
     },
     cancelOnSignal,
     diagnose: async ({ dataDirectory }) => await diagnoseInChild(dataDirectory),

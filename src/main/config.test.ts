@@ -29,10 +29,27 @@ describe("the data directory", () => {
 
   it("holds catalog, keys and the default repository", () => {
     expect(readConfig({ dataDirectory: "/d" }, env)).toMatchObject({
-      catalogFile: "/d/catalog.db",
+      catalog: { kind: "sqlite", file: "/d/catalog.db" },
       keysDirectory: "/d/keys",
       defaultRepository: "/d/repository",
     });
+  });
+});
+
+describe("the catalog", () => {
+  const url = "postgres://lc2:secret@db/lc2";
+
+  it("is where DATABASE_URL says, in a schema of its own", () => {
+    const place = readConfig({}, { HOME: "/h", DATABASE_URL: url }).catalog;
+    expect(place).toMatchObject({ kind: "postgres", url, schema: "lc2" });
+    const named = readConfig({}, { DATABASE_URL: url, LC2_CATALOG_SCHEMA: "backups" }).catalog;
+    expect(named).toMatchObject({ schema: "backups" });
+    expect(readConfig({}, { HOME: "/h", DATABASE_URL: "" }).catalog.kind).toBe("sqlite");
+  });
+
+  it("keeps its password from the workers", () => {
+    const { env } = readConfig({}, { DATABASE_URL: url, PGPASSWORD: "of the source" });
+    expect(env).toEqual({ PGPASSWORD: "of the source" });
   });
 });
 

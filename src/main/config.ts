@@ -5,24 +5,37 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Everything that differs between installations. This file is the only reader of `process.env`. */
 export interface Config {
-  /** Absolute. Holds `catalog.db`, `keys/` and, by default, `repository/`. */
+  /** Absolute. Holds `keys/` and, by default, `catalog.db` and `repository/`. */
   readonly dataDirectory: string;
-  readonly catalogFile: string;
+  readonly catalog: CatalogPlace;
   readonly keysDirectory: string;
   /** Where backups go when no repository is named; absolute. */
   readonly defaultRepository: string;
   /** How long an owner is believed alive without a word. */
   readonly leaseSeconds: number;
-  /** The workers' environment: libpq's variables and PATH. */
+  /** The workers' environment: libpq's variables and PATH. Without the catalog's password: they never use it. */
   readonly env: Environment;
 }
+
+/** One file for the programs of one machine, or a PostgreSQL database for any number of machines. */
+export type CatalogPlace =
+  | { readonly kind: "sqlite"; readonly file: string }
+  | {
+      readonly kind: "postgres";
+      /** May hold a password: never for a message. */
+      readonly url: string;
+      readonly schema: string;
+      /** Where libpq's files are. */
+      readonly env: Environment;
+    };
 
 /** The process's environment, as workers and database tools need it. */
 export const readEnvironment = (): Environment => ({ ...process.env });
 
 /**
  * `dataDirectory` (from `--data-dir`) before `LC2_DATA_DIR` before `$XDG_DATA_HOME/lc2` before
- * `~/.local/share/lc2`. A relative XDG_DATA_HOME is ignored, as its specification asks.
+ * `~/.local/share/lc2`. A relative XDG_DATA_HOME is ignored, as its specification asks. The catalog is in it unless
+ * `DATABASE_URL` names a PostgreSQL database (schema `LC2_CATALOG_SCHEMA`, or `lc2`).
  */
 export function readConfig(
   options: { readonly dataDirectory?: string } = {},
@@ -35,10 +48,16 @@ export function readConfig(
   const leaseSeconds = Number(env["LC2_LEASE_SECONDS"]);
   return {
     dataDirectory,
-    catalogFile: join(dataDirectory, "catalog.db"),
+    catalog: readCatalogPlace(dataDirectory, env),
     keysDirectory: join(dataDirectory, "keys"),
     defaultRepository: join(dataDirectory, "repository"),
     leaseSeconds: leaseSeconds >= 1 && leaseSeconds <= 3_600 ? leaseSeconds : 30,
-    env,
+    env: Object.fromEntries(Object.entries(env).filter(([name]) => name !== "DATABASE_URL")),
   };
+}
+
+function readCatalogPlace(dataDirectory: string, env: Environment): CatalogPlace {
+  const url = env["DATABASE_URL"] ?? "";
+  if (url === "") return { kind: "sqlite", file: join(dataDirectory, "catalog.db") };
+  return { kind: "postgres", url, schema: env["LC2_CATALOG_SCHEMA"] || "lc2", env };
 }

@@ -5,7 +5,6 @@
 import { access, constants, readdir, readFile, realpath, stat, statfs } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { openSqliteCatalog } from "../catalog/open-sqlite-catalog.ts";
 import type { DoctorCheck } from "../cli/host.ts";
 import { size } from "../cli/humanise.ts";
 import { oldestServerMajor } from "../databases/postgres/choose-tools.ts";
@@ -13,7 +12,8 @@ import { listTools } from "../databases/postgres/tools.ts";
 import { recoveryPublicHalf } from "../keys/keyfile/key-wrapping.ts";
 import { parseKeyText } from "../keys/keyfile/keyfile-text.ts";
 import { readConfig } from "./config.ts";
-import type { Config } from "./config.ts";
+import type { CatalogPlace, Config } from "./config.ts";
+import { loadCatalog } from "./open-catalog.ts";
 
 const neededNodeMajor = 26;
 const littleSpaceBytes = 2e9;
@@ -71,17 +71,23 @@ async function checkSpace(path: string): Promise<DoctorCheck> {
   return { name, state: free < noSpaceBytes ? "failed" : "warning", finding, fix };
 }
 
-async function checkCatalog(file: string): Promise<DoctorCheck> {
+async function checkCatalog(place: CatalogPlace): Promise<DoctorCheck> {
   const name = "catalog";
-  if ((await stat(file).catch(() => undefined)) === undefined) {
-    return { name, state: "ok", finding: `${file} (made on first use)` };
+  const isFile = place.kind === "sqlite";
+  if (isFile && (await stat(place.file).catch(() => undefined)) === undefined) {
+    return { name, state: "ok", finding: `${place.file} (made on first use)` };
   }
+  const catalog = (await loadCatalog(place))();
   try {
-    await openSqliteCatalog(file).close();
-    return { name, state: "ok", finding: file };
+    await catalog.listOpenOperations();
+    return { name, state: "ok", finding: isFile ? place.file : `PostgreSQL, schema ${place.schema}` };
   } catch (error) {
-    const fix = `The backups are safe without it: move ${file} away and run \`lc2 repository scan\`.`;
-    return { name, state: "failed", finding: `${file} cannot be opened: ${reasonOf(error)}`, fix };
+    const fix = isFile
+      ? `The backups are safe without it: move ${place.file} away and run \`lc2 repository scan\`.`
+      : "The backups are safe without it. DATABASE_URL names it; unset it to use a file in the data directory.";
+    return { name, state: "failed", finding: reasonOf(error), fix };
+  } finally {
+    await catalog.close().catch(() => undefined);
   }
 }
 
@@ -173,7 +179,7 @@ async function diagnose(config: Config): Promise<DoctorCheck[]> {
     guarded("repository", checkFolder("repository", config.defaultRepository)),
     guarded("temporary files", checkFolder("temporary files", tmpdir())),
     guarded("disk space", checkSpace(config.dataDirectory)),
-    guarded("catalog", checkCatalog(config.catalogFile)),
+    guarded("catalog", checkCatalog(config.catalog)),
     guarded("keys", checkKeys(config.keysDirectory)),
     guarded("client tools", checkTools(config.env)),
     guarded("password file", checkPasswordFile(config.env)),

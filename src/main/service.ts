@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openSqliteCatalog } from "../catalog/open-sqlite-catalog.ts";
 import type { Lc2Service, LogLine } from "../contract/service.ts";
 import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
@@ -32,14 +31,18 @@ export interface ServiceOptions {
 const workerThreads = "8";
 
 /**
- * The product in this process, on the catalog of a data directory. Any number of processes may have one
- * open. Nothing is opened or made before a call needs it.
+ * The product in this process, on the catalog of a data directory or of several machines. Any number of
+ * processes may have one open. Nothing is opened or made before a call needs it. `openCatalog` is what `loadCatalog` gives.
  */
-export function openService(config: Config, options: ServiceOptions = {}): Lc2Service {
+export function openService(
+  config: Config,
+  openCatalog: () => Catalog,
+  options: ServiceOptions = {},
+): Lc2Service {
   let catalog: Catalog | undefined;
   const parts: EngineParts = {
     get catalog() {
-      return (catalog ??= openSqliteCatalog(config.catalogFile));
+      return (catalog ??= openCatalog());
     },
     launcher: createWorkerLauncher<WorkerTask, WorkerMessage>({
       command: options.workerCommand ?? [

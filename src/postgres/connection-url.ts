@@ -1,11 +1,16 @@
 import { Failure } from "../core/failure.ts";
 
+export interface UrlOptions {
+  /** For URLs that no command line shows: those of the environment. Default: a password is refused. */
+  readonly mayHoldPassword?: boolean;
+}
+
 /**
  * The parameters a database URL spells out, by libpq's names (`host`, `port`, `user`, `dbname`,
  * `sslmode`, …). Written by hand because the URL class refuses forms that libpq takes: a user without a
  * host, an encoded socket folder as host, several hosts. Pure.
  */
-export function parseDatabaseUrl(url: string): Record<string, string> {
+export function parseDatabaseUrl(url: string, options: UrlOptions = {}): Record<string, string> {
   const match =
     /^postgres(?:ql)?:\/\/(?:([^/?#@]*)@)?(\[[^\]]*\]|[^/?#:]*)(?::([^/?#]*))?(?:\/([^?#]*))?(?:\?(.*))?$/.exec(
       url,
@@ -18,15 +23,17 @@ export function parseDatabaseUrl(url: string): Record<string, string> {
   };
   if (login !== undefined) {
     const colon = login.indexOf(":");
-    if (colon >= 0) throw passwordGiven();
-    put("user", login);
+    if (colon >= 0 && options.mayHoldPassword !== true) throw passwordGiven();
+    put("user", colon < 0 ? login : login.slice(0, colon));
+    if (colon >= 0) put("password", login.slice(colon + 1));
   }
   put("host", host?.replace(/^\[(.*)\]$/, "$1"));
   put("port", port);
   put("dbname", database);
   for (const pair of query ? query.split("&") : []) {
     const [name, text] = splitOnce(pair);
-    if (name === "password" || name === "sslpassword") throw passwordGiven();
+    const isSecret = name === "sslpassword" || (name === "password" && options.mayHoldPassword !== true);
+    if (isSecret) throw passwordGiven();
     if (name === "ssl" && text === "true") found["sslmode"] = "require";
     else put(decode(name), text);
   }

@@ -6,7 +6,7 @@ import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
 import { Failure } from "../core/failure.ts";
 import { connectionFailure } from "./connection-failure.ts";
-import { parseDatabaseUrl } from "./connection-url.ts";
+import { parseDatabaseUrl, type UrlOptions } from "./connection-url.ts";
 import { findServiceParameters } from "./service-file.ts";
 import { findPassword, readPasswordFile } from "./password-file.ts";
 
@@ -77,8 +77,12 @@ const toolOnly = ["channel_binding", "gssencmode", "ssl_min_protocol_version", "
  * service file, then PG* variables, then defaults. Rejects with `password-on-command-line` when the URL
  * carries a password and with `usage` when it cannot be understood. Connects to nothing.
  */
-export async function resolveConnection(url: string, env: Environment): Promise<Connection> {
-  const given = parseDatabaseUrl(url);
+export async function resolveConnection(
+  url: string,
+  env: Environment,
+  options: UrlOptions = {},
+): Promise<Connection> {
+  const given = parseDatabaseUrl(url, options);
   for (const name of Object.keys(given)) {
     if (!(name in variables) && !ignored.has(name)) {
       throw new Failure(
@@ -177,7 +181,12 @@ export function toolEnvironment(connection: Connection, env: Environment): Recor
 export interface ConnectOptions {
   /** Shown in pg_stat_activity, so that an administrator knows who this is. */
   readonly applicationName: string;
+  /** The server ends a statement that takes longer. */
   readonly statementTimeoutMs?: number;
+  /** This side gives a statement up that got no answer for so long, from a server or network that is gone. */
+  readonly answerTimeoutMs?: number;
+  /** The server ends a session that does nothing in a transaction for so long, and lets its locks go. */
+  readonly idleInTransactionTimeoutMs?: number;
 }
 
 /**
@@ -218,6 +227,10 @@ async function connectOnce(
     keepAliveInitialDelayMillis: 30_000,
     ...(connection.options === undefined ? {} : { options: connection.options }),
     ...(options.statementTimeoutMs === undefined ? {} : { statement_timeout: options.statementTimeoutMs }),
+    ...(options.answerTimeoutMs === undefined ? {} : { query_timeout: options.answerTimeoutMs }),
+    ...(options.idleInTransactionTimeoutMs === undefined
+      ? {}
+      : { idle_in_transaction_session_timeout: options.idleInTransactionTimeoutMs }),
   });
   client.on("error", () => {});
   try {

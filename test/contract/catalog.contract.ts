@@ -85,14 +85,16 @@ export function describeCatalog(
         expect(await catalog.renewLease(id, me, 30)).toEqual({ held: true });
         expect(await catalog.renewLease(id, other, 30)).toEqual({ held: false });
         const [open] = await catalog.listOpenOperations();
-        expect(open?.leaseLeftMs).toBe(30_000);
+        // A server's clock goes on meanwhile; without the renewal there would be five seconds at most.
+        expect(open?.leaseLeftMs).toBeGreaterThan(5_000);
+        expect(open?.leaseLeftMs).toBeLessThanOrEqual(30_000);
       });
 
       it("tells how much of a lease is left, and that it ran out", async () => {
         await catalog.createOperation(operation(), lease);
         subject.passSeconds(31);
         const [open] = await catalog.listOpenOperations();
-        expect(open?.leaseLeftMs).toBe(-1_000);
+        expect(open?.leaseLeftMs).toBeLessThanOrEqual(-1_000);
       });
 
       it("lets exactly one of several take an operation over", async () => {
@@ -214,6 +216,14 @@ export function describeCatalog(
         await catalog.startTask({ ...prepare, startedAtMs: 5 }, me);
         expect(await catalog.removeTask(prepare, me)).toBe(true);
         expect(await catalog.startTask({ ...prepare, startedAtMs: 6 }, me)).toBe(true);
+      });
+
+      it("keeps any characters of a log line but NUL, which no database holds", async () => {
+        await catalog.createOperation(operation(), lease);
+        const message = "d\u00e9j\u00e0 \u{1F4BE} '\"\\ $1 ?\n\t";
+        await catalog.appendLog(id, { at: "2026-01-01T00:00:00Z", level: "warn", message });
+        await catalog.appendLog(id, { at: "2026-01-01T00:00:00Z", level: "warn", message: "a\0b" });
+        expect((await catalog.listLog(id)).map((line) => line.message)).toEqual([message, "a\uFFFDb"]);
       });
 
       it("keeps the newest lines of a log, oldest first", async () => {
@@ -360,25 +370,96 @@ export function describeCatalog(
     });
 
     if (!isShared) return;
-    it("works for several at once", async () => {
-      const others = [subject.openAnother(), subject.openAnother(), subject.openAnother()];
-      const all = [catalog, ...others];
-      await catalog.createOperation(operation(), lease);
-      await Promise.all(
-        all.map(async (one, index) => {
-          for (let line = 0; line < 25; line += 1) {
-            await one.putBackup(sealed({ backupId: `backup-${index}-${line}` }));
-            await one.appendLog(id, { at: "", level: "info", message: `${index} ${line}` });
-          }
-        }),
-      );
-      expect((await catalog.listBackups({ limit: 1 })).total).toBe(101);
-      expect(new Set((await catalog.listLog(id)).map(({ message }) => message)).size).toBe(100);
-      const taken = await Promise.all(
-        all.map(async (one, index) => await one.takeOver(id, me, `taker ${index}`, lease)),
-      );
-      expect(taken.filter(Boolean)).toHaveLength(1);
-      for (const one of others) await one.close();
+    describe("shared by several", () => {
+      let others: readonly Catalog[];
+      let all: readonly Catalog[];
+      beforeEach(() => {
+        others = [subject.openAnother(), subject.openAnother(), subject.openAnother()];
+        all = [catalog, ...others];
+      });
+      afterEach(async () => {
+        for (const one of others) await one.close();
+      });
+      const rounds = Array.from({ length: 10 }, (_, index) => index);
+
+      it("loses nothing of what all write at once", async () => {
+        await catalog.createOperation(operation(), lease);
+        await Promise.all(
+          all.map(async (one, index) => {
+            for (let line = 0; line < 25; line += 1) {
+              await one.putBackup(sealed({ backupId: `backup-${index}-${line}` }));
+              await one.appendLog(id, { at: "", level: "info", message: `${index} ${line}` });
+            }
+          }),
+        );
+        expect((await catalog.listBackups({ limit: 1 })).total).toBe(101);
+        expect(new Set((await catalog.listLog(id)).map(({ message }) => message)).size).toBe(100);
+      });
+
+      it("gives an operation of one id to one of those who create it at once", async () => {
+        for (const round of rounds) {
+          const created = await Promise.all(
+            all.map(
+              async (one, index) =>
+                await one.createOperation(
+                  operation({ id: `backup-${round}`, leaseOwner: `${index}` }),
+                  lease,
+                ),
+            ),
+          );
+          expect(created.filter(Boolean)).toHaveLength(1);
+          const winner = await catalog.getOperation(`backup-${round}`);
+          expect(winner?.leaseOwner).toBe(String(created.indexOf(true)));
+        }
+        expect((await catalog.listBackups({ limit: 1 })).total).toBe(rounds.length);
+      });
+
+      it("gives a dead one's operation to one of those who take it over at once", async () => {
+        for (const round of rounds) {
+          await catalog.createOperation(operation({ id: `backup-${round}` }), lease);
+          const taken = await Promise.all(
+            all.map(async (one, index) => await one.takeOver(`backup-${round}`, me, `${index}`, lease)),
+          );
+          expect(taken.filter(Boolean)).toHaveLength(1);
+          const winner = await catalog.getOperation(`backup-${round}`);
+          expect(winner?.leaseOwner).toBe(String(taken.indexOf(true)));
+        }
+      });
+
+      it("starts a task and an attempt, records an end and reserves a retired database once", async () => {
+        for (const round of rounds) {
+          const key = { operationId: `backup-${round}`, attempt: 1, name: "prepare" };
+          const once = async (step: (one: Catalog, index: number) => Promise<boolean>): Promise<void> => {
+            expect((await Promise.all(all.map(step))).filter(Boolean)).toHaveLength(1);
+          };
+          await catalog.createOperation(operation({ id: key.operationId }), lease);
+          await catalog.putRestore(`restore-${round}`, { retiredDatabase: "a_old", retiredAtMs: 10 });
+          await once(async (one) => await one.startTask({ ...key, startedAtMs: 5 }, me));
+          await once(async (one) => await one.startAttempt(key.operationId, me, 2, 0));
+          await once(async (one) => await one.claimRetired(`restore-${round}`, 100, 200));
+          await once(
+            async (one, index) =>
+              await one.finishOperation(key.operationId, me, { finishedAtMs: index, outcome: "Completed" }),
+          );
+        }
+      });
+
+      it("shows the next owner everything that the one before it wrote, and nothing later", async () => {
+        for (const round of rounds) {
+          const key = { operationId: `backup-${round}`, attempt: 1, name: "prepare" };
+          await catalog.createOperation(operation({ id: key.operationId }), lease);
+          await catalog.startTask({ ...key, startedAtMs: 5 }, me);
+          const [first, second] = others;
+          const writing = Array.from({ length: 6 }, async (_, index) => {
+            const written = await (first ?? catalog).updateTask(key, me, { progress: index });
+            return written ? index : undefined;
+          });
+          await (second ?? catalog).takeOver(key.operationId, me, other, lease);
+          const seen = (await catalog.listTasks(key.operationId))[0]?.progress;
+          await Promise.all(writing);
+          expect((await catalog.listTasks(key.operationId))[0]?.progress).toEqual(seen);
+        }
+      });
     });
   });
 }

@@ -5,8 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { openPostgresCatalog } from "../../src/catalog/open-postgres-catalog.ts";
 import { openSqliteCatalog } from "../../src/catalog/open-sqlite-catalog.ts";
+import {
+  freshDatabase,
+  majorsAvailable,
+  urlWithPassword,
+  useServer,
+  type TestDatabase,
+} from "../support/servers.ts";
 import { describeCatalog } from "./catalog.contract.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lc2-catalog-test-"));
@@ -41,6 +49,38 @@ describeCatalog(
   { isShared: true },
 );
 
+const majors = await majorsAvailable();
+const database = new Map<number, TestDatabase>();
+afterAll(async () => {
+  for (const one of database.values()) await one.drop();
+});
+
+describe.each([...new Set([majors[0], majors.at(-1)])])("with PostgreSQL %s", (major) => {
+  beforeAll(async () => {
+    if (major === undefined) throw new Error("No PostgreSQL server can be had here.");
+    database.set(major, await freshDatabase(await useServer(major), { ownerCreatesDatabases: false }));
+  });
+
+  describeCatalog(
+    `PostgreSQL ${major}`,
+    () => {
+      const owner = database.get(major ?? 0)?.owner;
+      let aheadMs = 0;
+      const schema = `lc2 "${(count += 1)}"`;
+      const openAnother = () =>
+        openPostgresCatalog(owner === undefined ? "" : urlWithPassword(owner), {
+          schema,
+          env: {},
+          leaseClockAheadMs: () => aheadMs,
+        });
+      const catalog = openAnother();
+      const passSeconds = (seconds: number) => void (aheadMs += seconds * 1000);
+      return { catalog, openAnother, passSeconds, close: async () => await catalog.close() };
+    },
+    { isShared: true },
+  );
+});
+
 describe("the SQLite file", () => {
   it("can be read by its owner alone, and so can its companions", async () => {
     const file = newFile();
@@ -73,7 +113,7 @@ describe("the SQLite file", () => {
     const file = newFile();
     await openSqliteCatalog(file).close();
     const raw = new DatabaseSync(file);
-    raw.exec("update schema_version set version = 999");
+    raw.exec("update schema_version set version = 999, oldest_program = 999");
     raw.close();
     expect(() => openSqliteCatalog(file)).toThrow(expect.objectContaining({ code: "catalog-too-new" }));
     const after = new DatabaseSync(file);

@@ -2,9 +2,9 @@
  * Processes that die, stop and come back, on real child processes with fake tasks: what was left is ended or
  * adopted by the next call, exactly once, and nothing is done twice.
  */
+import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSqliteCatalog } from "../../src/catalog/open-sqlite-catalog.ts";
-import { readConfig } from "../../src/main/config.ts";
 import { backupSpec, FakeEngine, restoreSpec, runs, waitHere } from "../support/fake-engine.ts";
 import { until } from "../support/until.ts";
 
@@ -61,10 +61,7 @@ describe("a command that is killed during a backup", () => {
 
   it("in another container before the machine was restarted is ended, whatever its lease says", async () => {
     const longUptime = { leaseClockMs: () => Number(process.hrtime.bigint() / 1_000_000n) + 10 * 86_400_000 };
-    const catalog = openSqliteCatalog(
-      readConfig({ dataDirectory: engine.dataDirectory }, {}).catalogFile,
-      longUptime,
-    );
+    const catalog = openSqliteCatalog(join(engine.dataDirectory, "catalog.db"), longUptime);
     const id = "backup-20261101-020000-aaaaaa";
     await catalog.createOperation(
       {

@@ -3,16 +3,18 @@
  * prints what happens as JSON lines, the last one `result` or `failure`. SIGINT cancels, as in the command line.
  */
 import { readConfig } from "../../src/main/config.ts";
+import { loadCatalog } from "../../src/main/open-catalog.ts";
 import { openService } from "../../src/main/service.ts";
 import { Failure } from "../../src/core/failure.ts";
 import { fakeWorkerCommand, type EngineCall } from "./fake-engine.ts";
 
 const { dataDirectory, call, leaseSeconds } = JSON.parse(process.argv[2] ?? "") as EngineCall;
 const say = (line: object): void => void process.stdout.write(`${JSON.stringify(line)}\n`);
-const service = openService(
-  { ...readConfig({ dataDirectory }), leaseSeconds },
-  { workerCommand: fakeWorkerCommand, onNotice: (line) => say({ type: "notice", line }) },
-);
+const config = { ...readConfig({ dataDirectory }), leaseSeconds };
+const service = openService(config, await loadCatalog(config.catalog), {
+  workerCommand: fakeWorkerCommand,
+  onNotice: (line) => say({ type: "notice", line }),
+});
 const abort = new AbortController();
 process.once("SIGINT", () => abort.abort());
 const waiting = { signal: abort.signal, onEvent: say };

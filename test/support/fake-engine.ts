@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { openSqliteCatalog } from "../../src/catalog/open-sqlite-catalog.ts";
 import type { BackupSpec, RestoreSpec } from "../../src/contract/operations.ts";
 import type { Lc2Service, LogLine, ServiceEvent, Waiting } from "../../src/contract/service.ts";
 import type { TaskKind } from "../../src/contract/worker-task.ts";
@@ -66,7 +67,8 @@ export class FakeEngine {
       leaseSeconds: this.leaseSeconds,
     };
     const onNotice = (line: LogLine): void => void this.notices.push(line);
-    const service = openService(config, { workerCommand: fakeWorkerCommand, onNotice });
+    const openCatalog = () => openSqliteCatalog(join(this.dataDirectory, "catalog.db"));
+    const service = openService(config, openCatalog, { workerCommand: fakeWorkerCommand, onNotice });
     this.#services.push(service);
     return service;
   }

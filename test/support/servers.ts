@@ -29,6 +29,11 @@ export interface TestRole {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+/** A role's URL as `DATABASE_URL` may have it. */
+export function urlWithPassword(role: TestRole): string {
+  return role.url.replace("@", `:${role.password}@`);
+}
+
 export interface TestDatabase extends AsyncDisposable {
   readonly name: string;
   readonly server: PostgresServer;
