@@ -100,7 +100,8 @@ export const failures = define({
   },
   "listing-unreliable": {
     kind: "failed",
-    meaning: "The store lists objects out of byte order, twice, or from elsewhere, so a backup could miss some.",
+    meaning:
+      "The store lists objects out of byte order, twice, or from elsewhere, so a backup could miss some.",
     remedy: "Check the store's version and settings, and any proxy before it.",
   },
   "files-unreadable": {

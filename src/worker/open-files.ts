@@ -37,6 +37,24 @@ export async function openFileSource(
   return openBucketSource(openS3(placeOf(url), run.env, s3Options(run, maxConcurrency)), maxConcurrency);
 }
 
+/** Rejects where the folder or bucket of a URL is not there or cannot be listed. */
+export async function checkFileSource(url: string, run: TaskRun): Promise<void> {
+  if (!isBucketUrl(url)) {
+    const { checkFolderSource } = await import("../stores/filesystem/check-folder-source.ts");
+    return checkFolderSource(url);
+  }
+  const [{ openS3 }, { checkBucketSource }] = await Promise.all([
+    import("../stores/s3/s3-connection.ts"),
+    import("../stores/s3/check-bucket-source.ts"),
+  ]);
+  const connection = openS3(placeOf(url), run.env, s3Options(run, usualConcurrency));
+  try {
+    await checkBucketSource(connection);
+  } finally {
+    connection.close();
+  }
+}
+
 /** The place of a bucket's URL. Throws `request-invalid` where it is none. */
 export function placeOf(url: string): BucketPlace {
   const parsed = parseBucketUrl(url);

@@ -39,6 +39,7 @@ export function generatedFilePatterns(profile: ApplicationProfile, sourceUrl: st
 }
 
 function endsWithNames(sourceUrl: string, names: readonly string[]): boolean {
-  const path = sourceUrl.replace(/\/+$/, "").split("/").slice(-names.length);
+  // A bucket's URL goes on after its prefix.
+  const path = sourceUrl.replace(/\?.*$/, "").replace(/\/+$/, "").split("/").slice(-names.length);
   return path.length === names.length && names.every((name, index) => name === "*" || name === path[index]);
 }

@@ -79,6 +79,23 @@ export function isSameBucket(a: BucketPlace, b: BucketPlace): boolean {
   return a.bucket === b.bucket && (a.endpoint ?? "") === (b.endpoint ?? "");
 }
 
+/** Whether two URLs name the same folder, or the same part of the same bucket, however it is reached. */
+export function isSamePlace(a: string, b: string): boolean {
+  if (a === b) return true;
+  const [left, right] = [parseBucketUrl(a), parseBucketUrl(b)];
+  if (!("place" in left && "place" in right)) return false;
+  return isSameBucket(left.place, right.place) && left.place.prefix === right.place.prefix;
+}
+
+/**
+ * The key below which the inner place lies in the outer one, with its slash: empty where they are the same;
+ * undefined where it lies elsewhere.
+ */
+export function keyOfPlaceIn(outer: BucketPlace, inner: BucketPlace): string | undefined {
+  if (!isSameBucket(outer, inner) || !inner.prefix.startsWith(outer.prefix)) return undefined;
+  return inner.prefix.slice(outer.prefix.length);
+}
+
 const withoutCredentials =
   "The bucket's URL carries credentials, which every user of this machine could read. Remove them and use " +
   "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, a profile of the AWS configuration files, or the machine's own role.";

@@ -1,7 +1,7 @@
 import { ListObjectsV2Command, type _Object as ListedObject } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { ListOptions, SourceEntry } from "../../core/ports/file-source.ts";
-import { encodeKey, showKey, type FileKey } from "../../core/repository/manifest.ts";
+import { decodeKey, encodeKey, showKey, type FileKey } from "../../core/repository/manifest.ts";
 import { decodeListedKey } from "./listed-key.ts";
 import { toListedEntry } from "./object-entry.ts";
 import type { S3Connection } from "./s3-connection.ts";
@@ -39,6 +39,13 @@ export async function* listBucket(
 export async function isListed(place: ListedPlace, key: string): Promise<boolean> {
   const answer = await requestPage(place, { Prefix: key, MaxKeys: 1 });
   return answer.objects.some((one) => one.key === encodeKey(key));
+}
+
+/** The key, whole, of the first object below the prefix, as a request says it; undefined where there is none. */
+export async function listFirst(place: ListedPlace): Promise<string | undefined> {
+  const prefix = place.prefix === "" ? {} : { Prefix: place.prefix };
+  const [first] = (await requestPage(place, { ...prefix, MaxKeys: 1 })).objects;
+  return first === undefined ? undefined : decodeKey(first.key);
 }
 
 interface KeyedObject {

@@ -2,8 +2,9 @@ import type { PrepareBackupResult, TaskOf } from "../../contract/worker-task.ts"
 import { Failure, type FailureCode } from "../../core/failure.ts";
 import { metadataName, projectPrefix } from "../../core/repository/layout.ts";
 import { createBackupKeys, openBackupKeys } from "../keys/backup-keys.ts";
-import { checkFolderSource } from "../../stores/filesystem/check-folder-source.ts";
+import { checkFileSource } from "../open-files.ts";
 import { probeDatabase } from "./probe-database.ts";
+import { repositoryInside } from "./repository-inside.ts";
 import { ensureRepository, openRepository } from "../repository/repository.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -16,7 +17,10 @@ export async function prepareBackup(
   run: TaskRun,
 ): Promise<PrepareBackupResult> {
   const { spec } = task;
-  if (spec.storage !== undefined) await checkFolderSource(spec.storage.url);
+  if (spec.storage !== undefined) {
+    await checkFileSource(spec.storage.url, run);
+    repositoryInside(spec.storage.url, run);
+  }
   const database = spec.database === undefined ? undefined : await probeDatabase(spec.database, run);
   if (task.dryRun === true) {
     return { ...(await lookWhatIsMissing(run)), ...(database === undefined ? {} : { database }) };

@@ -1,4 +1,5 @@
 import { Failure } from "../../core/failure.ts";
+import { isSamePlace } from "../../core/files/bucket-url.ts";
 import { mergeJoin } from "../../core/files/merge-join.ts";
 import { attemptName, backupPrefix } from "../../core/repository/layout.ts";
 import type { ManifestLine } from "../../core/repository/manifest-line.ts";
@@ -42,7 +43,7 @@ const noAttempts: KnownFile["attempts"] = [];
 const unsealedFolders = 8;
 
 /**
- * Finds what earlier backups of this project hold of the same source: the newest sealed one, and what
+ * Finds what earlier backups of this project hold of the same source, however its URL was spelled: the newest sealed one, and what
  * unsealed attempts since then (this backup's own among them) have already stored. What is damaged or cannot
  * be opened is passed over with a warning: it costs time, not correctness.
  */
@@ -79,7 +80,9 @@ async function openSealed(
   return passOver(run, backupId, async () => {
     const keys = await openBackupKeys(run, backupId);
     const metadata = await readMetadata(run, backupId, keys);
-    return metadata.components.files?.source === source ? { backupId, keys, metadata } : undefined;
+    return isSamePlace(metadata.components.files?.source ?? "", source)
+      ? { backupId, keys, metadata }
+      : undefined;
   });
 }
 
@@ -136,13 +139,13 @@ async function openAttempt(
   const evidenceName = `${backupPrefix(run.context.projectId, backupId)}${attemptName(attempt)}/files.evidence.json`;
   if ((await run.store.head(evidenceName)) !== undefined) {
     const evidence = JSON.parse((await readObject(run.store, evidenceName)).toString()) as FilesComponent;
-    if (evidence.source !== source) return undefined;
+    if (!isSamePlace(evidence.source, source)) return undefined;
     return { from, entries: () => manifestBatches(run, backupId, evidence.manifest, keys) };
   }
   const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.data };
   const parts = await listJournalParts(place, `${attemptName(attempt)}/files/`);
   const [first] = parts;
-  if (first === undefined || (await readJournalSource(place, first)) !== source) return undefined;
+  if (first === undefined || !isSamePlace(await readJournalSource(place, first), source)) return undefined;
   return { from, entries: () => readJournal(place, parts) };
 }
 
