@@ -98,12 +98,12 @@ export const layerRules: readonly IForbiddenRuleType[] = [
   {
     name: "clients-speak-http",
     comment:
-      "Of core a client takes shapes, failures and the form of ids; decisions are made where the catalog is.",
+      "Of core a client takes shapes, failures and the form of ids and places; decisions are made where the catalog is.",
     severity: "error",
     from: { path: "^(src/(cli|client)|console)/", pathNot: TESTS },
     to: {
       path: "^src/core/",
-      pathNot: "^src/core/(failure|repository/layout)\\.ts$",
+      pathNot: "^src/core/(failure|repository/layout|files/bucket-url)\\.ts$",
       dependencyTypesNot: ["type-only"],
     },
   },

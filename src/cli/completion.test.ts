@@ -34,12 +34,16 @@ test("bash is offered nouns, verbs and verbs of verbs", () => {
 });
 
 test("bash is offered the options of the command that the words name", () => {
-  expect(offered("lc2", "backup", "create", "--max-")).toEqual(["--max-rate", "--max-shrink"]);
+  expect(offered("lc2", "backup", "create", "--max-")).toEqual([
+    "--max-rate",
+    "--max-concurrency",
+    "--max-shrink",
+  ]);
   expect(offered("lc2", "backup", "create", "--files", "/srv", "--data")).toEqual([
     "--database",
     "--data-dir",
   ]);
-  expect(offered("lc2", "restore", "create", "--buck")).toEqual([]);
+  expect(offered("lc2", "restore", "create", "--buck")).toEqual(["--bucket"]);
 });
 
 test("bash is offered the values of an option", () => {

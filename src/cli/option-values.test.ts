@@ -3,6 +3,7 @@ import * as core from "../core/repository/layout.ts";
 import { InvalidValue } from "./command.ts";
 import {
   application,
+  bucketUrl,
   byteRate,
   databaseUrl,
   durationSeconds,
@@ -12,6 +13,7 @@ import {
   planHash,
   projectId,
   projectIdPattern,
+  repositoryUrl,
   sourcePath,
   subset,
   tableName,
@@ -28,8 +30,10 @@ const parsers = {
   subset,
   projectId,
   application,
+  bucketUrl,
   databaseUrl,
   folderUrl,
+  repositoryUrl,
   tools,
   tableName,
   tablePattern,
@@ -53,6 +57,11 @@ describe("right values", () => {
     ["durationSeconds", "2d", 172_800],
     ["durationSeconds", "500ms", 0.5],
     ["fraction", "50%", 0.5],
+    ["bucketUrl", "S3://doclib/site/?region=eu-central-1", "s3://doclib/site?region=eu-central-1"],
+    ["bucketUrl", "s3://doclib?ca=/etc/x/../ca.pem", "s3://doclib?ca=/etc/ca.pem"],
+    ["bucketUrl", "s3://doclib?ca=ca.pem", `s3://doclib?ca=${process.cwd()}/ca.pem`],
+    ["repositoryUrl", "s3://backups/lc2/", "s3://backups/lc2"],
+    ["repositoryUrl", "/srv/backups/", "file:///srv/backups"],
     ["fraction", "0.25", 0.25],
     ["fraction", "100%", 1],
     ["fraction", "0", 0],
@@ -126,8 +135,16 @@ describe("wrong values", () => {
     ["sourcePath", "../etc/passwd", "leads out of the source"],
     ["sourcePath", "a/../../b", "leads out of the source"],
     ["planHash", "ABC", "is not a plan's hash"],
-    ["folderUrl", "s3://bucket/x", "folders only"],
-    ["folderUrl", "gs://bucket", "folders only"],
+    ["folderUrl", "s3://bucket/x", "a bucket is given by --bucket"],
+    ["folderUrl", "gs://bucket", "folders and S3 buckets, no gs: store"],
+    ["bucketUrl", "/srv/x", "is no bucket; write s3://"],
+    ["bucketUrl", "gs://bucket", "folders and S3 buckets, no gs: store"],
+    ["bucketUrl", "minio://host/bucket", "the server's address goes behind it"],
+    ["bucketUrl", "https://host/bucket", "the server's address goes behind it"],
+    ["bucketUrl", "s3://b_", "no name of a bucket"],
+    ["bucketUrl", "s3://bucket?endpoint=host:7070", "is no endpoint"],
+    ["repositoryUrl", "s3://b_", "no name of a bucket"],
+    ["repositoryUrl", "https://host/bucket", "the server's address goes behind it"],
     ["folderUrl", "ftp://host/x", "is not a kind of folder"],
     ["folderUrl", "file://otherhost/x", "is not a file URL of this machine"],
     ["folderUrl", "file:///a%2fb", "is not a file URL of this machine"],
@@ -167,8 +184,20 @@ describe("wrong values", () => {
     expect((refusal as InvalidValue).message).not.toMatch(/se.?cret/);
   });
 
+  test.each([
+    "s3://AKIA:hunter2@doclib/x",
+    "s3://doclib?secret=hunter2",
+    "s3://doclib?endpoint=http://AKIA:hunter2@host",
+  ])("the credentials in %s are refused and never repeated", (url) => {
+    for (const parse of [bucketUrl, repositoryUrl]) {
+      expect(() => parse(url)).toThrowError(expect.objectContaining({ code: "password-on-command-line" }));
+      expect(() => parse(url)).not.toThrowError("hunter2");
+    }
+  });
+
   test("stores and databases of later versions have a code of their own", () => {
-    expect(() => folderUrl("s3://b")).toThrowError(expect.objectContaining({ code: "not-available" }));
+    expect(() => folderUrl("gs://b")).toThrowError(expect.objectContaining({ code: "not-available" }));
+    expect(() => repositoryUrl("az://b")).toThrowError(expect.objectContaining({ code: "not-available" }));
     expect(() => databaseUrl("mysql://db/x")).toThrowError(
       expect.objectContaining({ code: "not-available" }),
     );

@@ -1,6 +1,7 @@
 /** Text from a command line to typed values. Each parser throws `InvalidValue` with one clear sentence. */
 import { isAbsolute, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { formatBucketUrl, isBucketUrl, parseBucketUrl } from "../core/files/bucket-url.ts";
 import { InvalidValue } from "./command.ts";
 import type { Parse } from "./command.ts";
 
@@ -173,30 +174,49 @@ export function moment(edge: "start" | "end", nowMs: () => number = Date.now): P
 const schemeOf = (written: string): string | undefined =>
   /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(written)?.[1]?.toLowerCase();
 
-const laterStores = new Set([
-  "s3",
-  "gs",
-  "gcs",
-  "az",
-  "azblob",
-  "azure",
-  "azure-blob",
-  "minio",
-  "https",
-  "http",
-]);
+const laterStores = new Set(["gs", "gcs", "az", "azblob", "azure", "azure-blob", "minio", "https", "http"]);
 const laterDatabases = new Set(["mysql", "mariadb", "mongodb", "mongodb+srv"]);
+
+/**
+ * A bucket in its one spelling, `s3://bucket/prefix?endpoint=…`. The file of certificates may be given from the
+ * current folder. Refuses credentials, and repeats none.
+ */
+export const bucketUrl: Parse<string> = (written) => {
+  const scheme = schemeOf(written);
+  if (scheme !== "s3") {
+    if (scheme !== undefined && laterStores.has(scheme)) throw new InvalidValue(...noSuchStore(scheme));
+    throw new InvalidValue(`${shown(written)} is no bucket; ${bucketForm}`);
+  }
+  const parsed = parseBucketUrl(written);
+  if ("problem" in parsed) {
+    throw new InvalidValue(
+      parsed.problem.replace(/\.$/, ""),
+      parsed.code === "request-invalid" ? "usage" : parsed.code,
+    );
+  }
+  const { caFile } = parsed.place;
+  return formatBucketUrl({ ...parsed.place, ...(caFile === undefined ? {} : { caFile: resolve(caFile) }) });
+};
+
+const bucketForm = "write s3://bucket/prefix?endpoint=https://host:port&region=…&profile=…";
+
+const noSuchStore = (scheme: string): [string, "not-available"] => [
+  scheme === "minio" || scheme === "http" || scheme === "https"
+    ? `a bucket is named by s3:, and the server's address goes behind it; ${bucketForm}`
+    : `this version knows folders and S3 buckets, no ${scheme}: store; write a path, or ${bucketForm.slice(6)}`,
+  "not-available",
+];
+
+/** Where a repository is: a folder or a bucket. */
+export const repositoryUrl: Parse<string> = (written) =>
+  isBucketUrl(written) ? bucketUrl(written) : folderUrl(written);
 
 /** A folder as `file:///…`: a path (relative ones from the current folder) or a file URL. */
 export const folderUrl: Parse<string> = (written) => {
   const scheme = schemeOf(written);
   if (scheme === undefined || scheme.length === 1) return pathToFileURL(resolve(written)).href;
-  if (laterStores.has(scheme)) {
-    throw new InvalidValue(
-      `this version reads and writes folders only, no ${scheme}: store; write a path or file:///…`,
-      "not-available",
-    );
-  }
+  if (scheme === "s3") throw new InvalidValue("is for folders; a bucket is given by --bucket s3://…");
+  if (laterStores.has(scheme)) throw new InvalidValue(...noSuchStore(scheme));
   if (scheme !== "file")
     throw new InvalidValue(`${scheme}: is not a kind of folder; write a path or file:///…`);
   try {

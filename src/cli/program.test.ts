@@ -31,6 +31,7 @@ const rightWords: Record<string, readonly string[]> = {
   "backup verify": [backupId],
   "backup cancel": [backupId],
   "backup delete": [backupId],
+  "backup copy": [backupId, "--to", "s3://elsewhere/lc2"],
   "restore plan": ["--from", backupId, "--database", database],
   "restore create": ["--from", backupId, "--database", database],
   "restore undo": [restoreId],
@@ -42,6 +43,7 @@ const rightWords: Record<string, readonly string[]> = {
   "repository check": [],
   "repository scan": [],
   "repository sweep": [],
+  "repository probe": [],
   "key rotate": [],
   "key import": ["-"],
   doctor: [],
@@ -178,7 +180,7 @@ describe("a command line that cannot be understood", () => {
     const { exitCode, stdout, stderr, world } = await runInMemory(
       wordsOf(`
     backup create --max-rate fast --projct x --project UP --database postgres://app:secret@db/x
-    --max-shrink 200% --application joomla --rehash --no-wait --bucket s3://x -o xml
+    --max-shrink 200% --application joomla --max-concurrency 0 --no-wait --bucket s3://x -o xml
   `),
     );
     expect(exitCode).toBe(2);
@@ -187,8 +189,8 @@ describe("a command line that cannot be understood", () => {
     const subjects = stderr.split("\n").flatMap((line) => /^ {2}(--[a-z-]+):/.exec(line)?.[1] ?? []);
     expect(subjects.sort()).toEqual(
       wordsOf(`
-    --application --bucket --database --max-rate --max-shrink --no-wait --output --project --projct
-    --rehash
+    --application --bucket --database --max-concurrency --max-rate --max-shrink --no-wait --output --project
+    --projct
   `).sort(),
     );
     expect(stderr).toContain("did you mean --project?");
@@ -210,7 +212,7 @@ describe("a command line that cannot be understood", () => {
     [["backup", "create"], "there is nothing to back up"],
     [
       ["backup", "create", "--database", database, "--exclude", "x"],
-      "--exclude: only makes sense with --files",
+      "--exclude: only makes sense with --files or --bucket",
     ],
     [["backup", "create", "--files", "/x", "--streams", "2"], "--streams: only makes sense with --database"],
     [
@@ -218,7 +220,22 @@ describe("a command line that cannot be understood", () => {
       "--exclude-generated: only makes sense with --application",
     ],
     [["backup", "create", "--files", "/x", "--no-wait"], "there is no server"],
-    [["backup", "create", "--bucket", "s3://x"], "has no object store"],
+    [["backup", "create", "--bucket", "s3://_"], "no name of a bucket"],
+    [["backup", "create", "--files", "/x", "--bucket", "s3://doclib"], "does not go with --files"],
+    [
+      ["backup", "create", "--database", database, "--max-concurrency", "2"],
+      "--max-concurrency: only makes sense with --files or --bucket",
+    ],
+    [
+      wordsOf("backup create --files /x --max-concurrency 2 --no-parallel-transfer"),
+      "does not go with --no-parallel-transfer",
+    ],
+    [wordsOf("backup create --files /x --max-concurrency 257"), "is not a whole number from 1 to 256"],
+    [wordsOf("restore plan --from x --files /x --bucket s3://doclib"), "does not go with --files"],
+    [
+      wordsOf("restore plan --from x --bucket s3://doclib --type database-only"),
+      "--bucket: does not go with --type database-only",
+    ],
     [["backup", "list", "--since", "1d", "--until", "2d"], "is later than --until"],
     [["backup", "list", "--status", "Done"], "is not one of Pending"],
     [["backup", "list", "--limit", "0"], "is not a whole number"],
@@ -231,7 +248,7 @@ describe("a command line that cannot be understood", () => {
     ],
     [
       ["restore", "plan", "--from", "x", "--database", database, "--mode", "merge"],
-      "--mode: only makes sense with --files",
+      "--mode: only makes sense with --files or --bucket",
     ],
     [["restore", "plan", "--from", "x", "--files", "/x", "--type", "database-only"], "does not go with"],
     [
@@ -245,7 +262,8 @@ describe("a command line that cannot be understood", () => {
     [["restore", "create", "--from", "x", "--files", "/x", "--approve", "zz"], "is not a plan's hash"],
     [["restore", "create", "--from", "x", "--files", "/x", "--no-wait"], "there is no server"],
     [["repository", "check", "/a", "--repository", "/b"], "names a second repository"],
-    [["repository", "check", "s3://a"], "folders only"],
+    [["repository", "check", "s3://_"], "no name of a bucket"],
+    [["repository", "check", "gs://a"], "no gs: store"],
     [["repository", "check", "--read-data-subset", "5/4"], "is not a part"],
     [["repository", "sweep", "--min-age", "1"], "is not a duration"],
     [["key", "rotate", "--project", "A"], "is not a project id"],

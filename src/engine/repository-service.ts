@@ -12,6 +12,7 @@ type RepositoryService = Pick<
   | "checkRepository"
   | "scanRepository"
   | "sweepRepository"
+  | "probeRepository"
   | "rotateKey"
   | "exportKey"
   | "importKey"
@@ -70,6 +71,15 @@ export function createRepositoryService(
       const { context } = place(repository, undefined);
       const task = { kind: "sweep-repository", context, dryRun, minimumAgeSeconds } as const;
       return await runTaskAlone(parts, "sweep-repository", task, {
+        signal: waiting.signal,
+        ...forward(waiting),
+      });
+    },
+
+    probeRepository: async (repository, waiting) => {
+      const { context } = place(repository, undefined);
+      const task = { kind: "probe-repository", context } as const;
+      return await runTaskAlone(parts, "probe-repository", task, {
         signal: waiting.signal,
         ...forward(waiting),
       });

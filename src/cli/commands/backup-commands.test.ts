@@ -55,6 +55,20 @@ describe("backup create", () => {
     ]);
   });
 
+  test("asks for a bucket as it asks for a folder", async () => {
+    const { world } = await runInMemory(
+      wordsOf(
+        "backup create --bucket s3://doclib/site/?region=x --repository s3://backups --max-concurrency 8",
+      ),
+    );
+    expect(world.calls[0]?.arguments).toMatchObject([
+      { storage: { url: "s3://doclib/site?region=x", maxConcurrency: 8 } },
+      { repository: "s3://backups" },
+    ]);
+    const single = await runInMemory(wordsOf("backup create --bucket s3://doclib --no-parallel-transfer"));
+    expect(single.world.calls[0]?.arguments[0]).toMatchObject({ storage: { parallelTransfer: false } });
+  });
+
   test("asks for nothing that was not written", async () => {
     const { world } = await runInMemory(["backup", "create", "--files", "/srv/dl", "--data-dir", "/data"]);
     expect(world.calls[0]?.arguments).toEqual([

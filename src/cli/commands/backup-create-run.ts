@@ -7,7 +7,7 @@ import { defaultRepository } from "./default-repository.ts";
 interface CreateOptions {
   readonly dryRun: boolean;
   readonly maxRate: number | undefined;
-  /** `file:///…`; undefined: the one in the data directory. */
+  /** `file:///…` or `s3://…`; undefined: the one in the data directory. */
   readonly repository: string | undefined;
 }
 

@@ -13,14 +13,17 @@ import {
   wholeNumber,
 } from "../option-values.ts";
 import {
-  bucketProblems,
+  bucketOption,
   databaseOption,
+  filesPlace,
+  filesPlaceProblems,
   needs,
   newRepositoryOption,
   noWaitProblems,
   projectOption,
-  serverOnlyOptions,
   toolsOption,
+  transferOptions,
+  transferWishes,
 } from "./shared-options.ts";
 
 const options = {
@@ -34,6 +37,7 @@ const options = {
   files: value("--files <folder>", "folder to back up, a path or file:///…", folderUrl, {
     complete: "directory",
   }),
+  bucket: bucketOption("bucket to back up, s3://bucket/prefix?endpoint=…&region=…&profile=…"),
   repository: newRepositoryOption,
   excludeGenerated: flag("--exclude-generated", "leave out what the application makes again by itself"),
   excludePattern: list(
@@ -58,6 +62,7 @@ const options = {
     "read at most so much a second from the source, such as 20MB",
     byteRate,
   ),
+  ...transferOptions,
   tools: toolsOption,
   fromStandby: flag("--from-standby", "the server is a standby, and that is wanted"),
   lockTimeout: value(
@@ -76,7 +81,6 @@ const options = {
   allowUnreadable: flag("--allow-unreadable", "leave out files that cannot be read, and name them"),
   dryRun: flag("--dry-run", "look at sources and repository, say what would be done, start nothing"),
   noWait: flag("--no-wait", "only with a server, which this version does not have"),
-  ...serverOnlyOptions,
 };
 
 type CreateInput = Input<typeof options, Record<never, never>>;
@@ -95,6 +99,11 @@ export const createCommand = defineCommand({
       command: "lc2 backup create --project retail --application liferay --files /srv/dl --exclude-generated",
       says: "files without what Liferay makes again by itself",
     },
+    {
+      command:
+        "lc2 backup create --bucket 's3://doclib/site?region=eu-central-1' --repository 's3://backups/lc2?region=eu-central-1'",
+      says: "a bucket into another one; the keys by the AWS variables, a profile or the machine's role",
+    },
   ],
   output: ["table", "json", "yaml", "name"],
   arguments: {},
@@ -108,11 +117,11 @@ export const createCommand = defineCommand({
 });
 
 function problemsBetween({ options: given }: CreateInput): Problem[] {
-  const files = given.files !== undefined;
+  const files = filesPlace(given) !== undefined;
   const database = given.database !== undefined;
   const nothing: Problem = {
     code: "nothing-to-back-up",
-    message: "there is nothing to back up: give --database, --files or both",
+    message: "there is nothing to back up: give --database, --files or --bucket",
   };
   const fileOptions = [
     ["--exclude-generated", given.excludeGenerated],
@@ -131,20 +140,21 @@ function problemsBetween({ options: given }: CreateInput): Problem[] {
     ["--lock-timeout", given.lockTimeout !== undefined],
   ] as const;
   return [
-    ...(files || database || given.bucket !== undefined ? [] : [nothing]),
-    ...needs(fileOptions, "--files", files),
+    ...(files || database ? [] : [nothing]),
+    ...needs(fileOptions, "--files or --bucket", files),
     ...needs(databaseOptions, "--database", database),
     ...needs(
       [["--exclude-generated", given.excludeGenerated && files]],
       "--application",
       given.application !== undefined,
     ),
-    ...bucketProblems(given.bucket),
+    ...filesPlaceProblems(given),
     ...noWaitProblems(given.noWait),
   ];
 }
 
 function toSpec({ options: given }: CreateInput): BackupSpec {
+  const files = filesPlace(given);
   return {
     projectId: given.project,
     ...(given.application === undefined ? {} : { application: given.application }),
@@ -163,11 +173,11 @@ function toSpec({ options: given }: CreateInput): BackupSpec {
               : { lockTimeoutMs: Math.round(given.lockTimeout * 1000) }),
           },
         }),
-    ...(given.files === undefined
+    ...(files === undefined
       ? {}
       : {
           storage: {
-            url: given.files,
+            url: files,
             excludeGeneratedFiles: given.excludeGenerated,
             excludePatterns: given.excludePattern,
             excludePaths: given.excludePath,
@@ -176,6 +186,7 @@ function toSpec({ options: given }: CreateInput): BackupSpec {
             ...(given.verifySource ? { verifySource: true } : {}),
             ...(given.rehash ? { rehash: true } : {}),
             ...(given.allowUnreadable ? { allowUnreadable: true } : {}),
+            ...transferWishes(given),
           },
         }),
   };

@@ -83,6 +83,19 @@ note: The key of project other is not here.
   });
 });
 
+test("probe says what the store can do, one line each, and a no is no failure", async () => {
+  const { exitCode, stdout, world } = await runInMemory(["repository", "probe", "s3://backups/lc2/"]);
+  expect(exitCode).toBe(0);
+  expect(world.calls[0]).toEqual({ method: "probeRepository", arguments: ["s3://backups/lc2"] });
+  expect(stdout).toBe(`s3://backups/lc2: no repository yet; the first backup makes it
+  yes      conditional-create  Of two that create one object one is refused.
+  no       versioning          A deleted object is gone at once.
+  unknown  object-lock         The rights to ask are missing.
+`);
+  const json = await runInMemory(["repository", "probe", "s3://backups/lc2", "-o", "json"]);
+  expect(JSON.parse(json.stdout)).toMatchObject({ repository: "s3://backups/lc2", repositoryFound: false });
+});
+
 describe("key", () => {
   let folder = "";
   beforeEach(async () => {

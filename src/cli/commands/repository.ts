@@ -2,15 +2,15 @@ import { defineCommand, defineGroup, flag, optionalOperand, value, valueOr } fro
 import type { Problem } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { durationSeconds, folderUrl, subset } from "../option-values.ts";
+import { durationSeconds, repositoryUrl, subset } from "../option-values.ts";
 import { defaultRepository } from "./default-repository.ts";
 import { projectFilter, repositoryOption } from "./shared-options.ts";
 
 const place = {
   repository: optionalOperand(
     "[repository]",
-    "a path or file:///… (default <data-dir>/repository)",
-    folderUrl,
+    "a path, file:///… or s3://bucket/prefix?… (default <data-dir>/repository)",
+    repositoryUrl,
     {
       complete: "directory",
     },
@@ -48,6 +48,10 @@ const checkCommand = defineCommand({
     {
       command: "lc2 repository check /srv/backups --read-data-subset 3/30",
       says: "a thirtieth a day, all in a month",
+    },
+    {
+      command: "lc2 repository check 's3://backups/lc2?region=eu-central-1'",
+      says: "a repository in a bucket",
     },
   ],
   output: ["table", "json", "yaml"],
@@ -130,8 +134,34 @@ const sweepCommand = defineCommand({
   },
 });
 
-export const repositoryGroup = defineGroup("repository", "check, scan and tidy up repositories", [
+const probeCommand = defineCommand({
+  name: "probe",
+  summary: "try out what the store of a repository can do",
+  description:
+    "Writes, reads, lists and deletes a few small objects of its own, and says for each thing that backups rely on " +
+    "whether the store does it, and what follows. Makes no repository and leaves nothing behind. A store that cannot " +
+    "be reached, written or read ends with the reason and its exit code; a `no` alone is no failure.",
+  examples: [
+    {
+      command: "lc2 repository probe 's3://backups/lc2?endpoint=https://minio.example.org:9000'",
+      says: "before the first backup into a bucket",
+    },
+  ],
+  output: ["table", "json", "yaml"],
+  arguments: place,
+  options: { repository: { ...repositoryOption, hidden: true } },
+  check: twoPlaces,
+  run: async (context, input) => {
+    const repository = repositoryOf(context, input);
+    const result = await (await context.service()).probeRepository(repository, context.waiting());
+    const { showProbe } = await import("../pages/repository-pages.ts");
+    context.print({ repository, ...result }, () => showProbe(result, repository, context));
+  },
+});
+
+export const repositoryGroup = defineGroup("repository", "check, scan, tidy up and try out repositories", [
   checkCommand,
   scanCommand,
   sweepCommand,
+  probeCommand,
 ]);

@@ -134,6 +134,18 @@ describe("restore plan", () => {
 });
 
 describe("restore create", () => {
+  test("puts files into a bucket", async () => {
+    const { world } = await runInMemory(
+      wordsOf(
+        `restore create --from ${backupId} --bucket s3://other/site --mode mirror --max-concurrency 4 --yes`,
+      ),
+    );
+    expect(world.calls.find(({ method }) => method === "createRestore")?.arguments[0]).toMatchObject({
+      restoreType: "storage-only",
+      storage: { url: "s3://other/site", mode: "mirror", maxConcurrency: 4 },
+    });
+  });
+
   const result = `
 restore-20261124-150000-7b21cc of backup-20261124-140000-3f9c2a: Completed in 1 min 40 s
   Database  lportal: 5,200,000 rows in 312 tables, 40 sequences, 1,024 large objects: equal to the backup

@@ -5,15 +5,18 @@ import { flag, list, value } from "../command.ts";
 import type { Input, Problem } from "../command.ts";
 import { durationSeconds, folderUrl, oneOf, sourcePath, tableName, wholeNumber } from "../option-values.ts";
 import {
-  bucketProblems,
+  bucketOption,
   databaseOption,
+  filesPlace,
+  filesPlaceProblems,
   fromOption,
   needs,
   projectFilter,
   referenceOf,
   repositoryOption,
-  serverOnlyOptions,
   toolsOption,
+  transferOptions,
+  transferWishes,
 } from "./shared-options.ts";
 
 const types = ["full", "database-only", "storage-only", "selective"] as const;
@@ -26,6 +29,9 @@ export const restoreOptions = {
   files: value("--files <folder>", "the target folder, a path or file:///…; made if missing", folderUrl, {
     complete: "directory",
   }),
+  bucket: bucketOption(
+    "the target bucket, s3://bucket/prefix?endpoint=…&region=…&profile=…; it must be there",
+  ),
   type: value(
     "--type <type>",
     `what to restore: ${types.join(", ")} (default: what the targets and patterns say)`,
@@ -63,7 +69,7 @@ export const restoreOptions = {
   ),
   project: projectFilter,
   repository: repositoryOption,
-  ...serverOnlyOptions,
+  ...transferOptions,
 };
 
 export type RestoreInput = Input<typeof restoreOptions, Readonly<Record<never, never>>>;
@@ -76,7 +82,7 @@ const problem = (subject: string, message: string): Problem => ({ subject, code:
 
 function targetProblems({ options: given }: RestoreInput): Problem[] {
   const database = given.database !== undefined;
-  const files = given.files !== undefined;
+  const files = filesPlace(given) !== undefined;
   const databaseOptions = [
     ["--table", given.table.length > 0],
     ["--into", given.into !== undefined],
@@ -93,13 +99,13 @@ function targetProblems({ options: given }: RestoreInput): Problem[] {
   ] as const;
   const nowhere: Problem = {
     code: "usage",
-    message: "there is nowhere to restore to: give --database, --files or both",
+    message: "there is nowhere to restore to: give --database, and --files or --bucket",
   };
   return [
-    ...(database || files || given.bucket !== undefined ? [] : [nowhere]),
+    ...(database || files ? [] : [nowhere]),
     ...needs(databaseOptions, "--database", database),
-    ...needs(fileOptions, "--files", files),
-    ...bucketProblems(given.bucket),
+    ...needs(fileOptions, "--files or --bucket", files),
+    ...filesPlaceProblems(given),
   ];
 }
 
@@ -108,14 +114,17 @@ function typeProblems({ options: given }: RestoreInput): Problem[] {
   switch (given.type) {
     case "database-only":
     case "storage-only": {
-      const [wanted, other] =
-        given.type === "database-only" ? (["database", "files"] as const) : (["files", "database"] as const);
-      const problems = selects ? [selectionRefused(given)] : [];
-      if (given[wanted] === undefined) problems.push(problem("--type", `${given.type} needs --${wanted}`));
-      if (given[other] !== undefined) {
-        problems.push(problem(`--${other}`, `does not go with --type ${given.type}`));
-      }
-      return problems;
+      const database = given.database === undefined ? undefined : "--database";
+      const files = filesOption(given);
+      const [wanted, other, needed] =
+        given.type === "database-only"
+          ? [database, files, "--database"]
+          : [files, database, "--files or --bucket"];
+      return [
+        ...(selects ? [selectionRefused(given)] : []),
+        ...(wanted === undefined ? [problem("--type", `${given.type} needs ${needed}`)] : []),
+        ...(other === undefined ? [] : [problem(other, `does not go with --type ${given.type}`)]),
+      ];
     }
     case "full":
       return selects ? [selectionRefused(given)] : [];
@@ -126,6 +135,12 @@ function typeProblems({ options: given }: RestoreInput): Problem[] {
   }
 }
 
+/** The option that names where files go. */
+function filesOption({ files, bucket }: RestoreInput["options"]): "--files" | "--bucket" | undefined {
+  if (files !== undefined) return "--files";
+  return bucket === undefined ? undefined : "--bucket";
+}
+
 const selectionRefused = ({ include, type }: RestoreInput["options"]): Problem =>
   problem(
     include.length > 0 ? "--include" : "--table",
@@ -134,13 +149,14 @@ const selectionRefused = ({ include, type }: RestoreInput["options"]): Problem =
 
 /** A target that nothing was selected for would be left alone in silence. */
 function selectionProblems({ options: given }: RestoreInput): Problem[] {
-  if (given.database === undefined || given.files === undefined) return [];
+  const files = filesOption(given);
+  if (given.database === undefined || files === undefined) return [];
   if (given.include.length > 0 && given.table.length === 0) {
     const message = "with --include alone nothing of the database is restored; add --table or leave it out";
     return [problem("--database", message)];
   }
   if (given.table.length > 0 && given.include.length === 0) {
-    return [problem("--files", "with --table alone no files are restored; add --include or leave it out")];
+    return [problem(files, "with --table alone no files are restored; add --include or leave it out")];
   }
   return [];
 }
@@ -150,13 +166,16 @@ export async function toRestoreSpec(
   service: Lc2Service,
   { options: given }: RestoreInput,
 ): Promise<RestoreSpec> {
+  const files = filesPlace(given);
   const projectId = given.project ?? (await service.getBackup(referenceOf(given.from, given))).projectId;
   return {
     projectId,
     backupId: given.from,
     restoreType: given.type ?? impliedType(given),
     ...(given.database === undefined ? {} : { database: { url: given.database, ...databaseWishes(given) } }),
-    ...(given.files === undefined ? {} : { storage: { url: given.files, mode: given.mode ?? "merge" } }),
+    ...(files === undefined
+      ? {}
+      : { storage: { url: files, mode: given.mode ?? "merge", ...transferWishes(given) } }),
     include: given.include,
     tables: given.table,
     ...(given.dropAfter === undefined ? {} : { dropAfterSeconds: Math.round(given.dropAfter) }),
@@ -165,7 +184,7 @@ export async function toRestoreSpec(
 
 function impliedType(given: RestoreInput["options"]): RestoreSpec["restoreType"] {
   if (given.include.length + given.table.length > 0) return "selective";
-  if (given.files === undefined) return "database-only";
+  if (filesPlace(given) === undefined) return "database-only";
   return given.database === undefined ? "storage-only" : "full";
 }
 

@@ -1,22 +1,30 @@
 import type { BackupReference } from "../../contract/service.ts";
-import { operand, required, value, valueOr } from "../command.ts";
+import { flag, operand, required, value, valueOr } from "../command.ts";
 import type { Problem } from "../command.ts";
-import { databaseUrl, folderUrl, projectId, text, tools, wholeNumber } from "../option-values.ts";
+import {
+  bucketUrl,
+  databaseUrl,
+  projectId,
+  repositoryUrl,
+  text,
+  tools,
+  wholeNumber,
+} from "../option-values.ts";
 
 export const backupIdOperand = operand("<backupId>", "as `lc2 backup list` shows it");
 export const restoreIdOperand = operand("<restoreId>", "as `lc2 restore list` shows it");
 
 export const repositoryOption = value(
-  "--repository <folder>",
-  "look in this repository, a path or file:///…; the catalog need not know it",
-  folderUrl,
+  "--repository <place>",
+  "look in this repository, a path, file:///… or s3://…; the catalog need not know it",
+  repositoryUrl,
   { complete: "directory" },
 );
 
 export const newRepositoryOption = value(
-  "--repository <folder>",
-  "where backups are kept, a path or file:///…; made if missing (default <data-dir>/repository)",
-  folderUrl,
+  "--repository <place>",
+  "where backups are kept: a folder, made if missing, or s3://bucket/prefix?… (default <data-dir>/repository)",
+  repositoryUrl,
   { complete: "directory" },
 );
 
@@ -53,21 +61,63 @@ export const pagingOptions = {
 
 export const fromOption = required("--from <backupId>", "the backup to restore", text);
 
-export const serverOnlyOptions = {
-  bucket: value("--bucket <url>", "object stores: not in this version", text, { hidden: true }),
+export const bucketOption = (description: string) => value("--bucket <url>", description, bucketUrl);
+
+/** How much of a folder, a bucket or a repository is moved at a time. */
+export const transferOptions = {
+  maxConcurrency: value(
+    "--max-concurrency <n>",
+    "at most so many transfers at a time, 1 to 256 (default: as many as the store bears)",
+    wholeNumber(1, 256),
+  ),
+  noParallelTransfer: flag("--no-parallel-transfer", "one transfer at a time"),
 };
 
-/** Options of §7 and later versions that would be wrong to ignore. */
-export function bucketProblems(bucket: string | undefined): Problem[] {
-  if (bucket === undefined) return [];
+interface PlacesOfFiles {
+  readonly files: string | undefined;
+  readonly bucket: string | undefined;
+  readonly maxConcurrency: number | undefined;
+  readonly noParallelTransfer: boolean;
+}
+
+/** The one place of files that was named. */
+export const filesPlace = ({ files, bucket }: Pick<PlacesOfFiles, "files" | "bucket">): string | undefined =>
+  files ?? bucket;
+
+export function filesPlaceProblems(given: PlacesOfFiles): Problem[] {
+  const { files, bucket, maxConcurrency, noParallelTransfer } = given;
+  const two: Problem = {
+    subject: "--bucket",
+    code: "usage",
+    message: "does not go with --files, because a backup has one set of files; run this once for each",
+  };
+  const contradiction: Problem = {
+    subject: "--max-concurrency",
+    code: "usage",
+    message: "does not go with --no-parallel-transfer; leave one of them out",
+  };
   return [
-    {
-      subject: "--bucket",
-      code: "not-available",
-      message: "this version has no object store; use --files with a folder",
-    },
+    ...(files !== undefined && bucket !== undefined ? [two] : []),
+    ...(maxConcurrency !== undefined && noParallelTransfer ? [contradiction] : []),
+    ...needs(
+      [
+        ["--max-concurrency", maxConcurrency !== undefined],
+        ["--no-parallel-transfer", noParallelTransfer],
+      ],
+      "--files or --bucket",
+      filesPlace(given) !== undefined,
+    ),
   ];
 }
+
+/** What a request says of transfers. */
+export const transferWishes = ({
+  maxConcurrency,
+  noParallelTransfer,
+}: Pick<PlacesOfFiles, "maxConcurrency" | "noParallelTransfer">) => ({
+  ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
+  ...(noParallelTransfer ? { parallelTransfer: false } : {}),
+});
 
 export function noWaitProblems(noWait: boolean): Problem[] {
   if (!noWait) return [];

@@ -1,11 +1,12 @@
 import type {
   CheckRepositoryResult,
+  ProbeRepositoryResult,
   ScanRepositoryResult,
   SweepRepositoryResult,
 } from "../../contract/worker-task.ts";
 import type { CommandContext } from "../context.ts";
 import { age, counted, duration, size } from "../humanise.ts";
-import { renderTable } from "../table.ts";
+import { renderItem, renderTable } from "../table.ts";
 import { printable } from "../terminal.ts";
 import { showDamages } from "./damages.ts";
 
@@ -79,6 +80,27 @@ export function showScan(result: ScanRepositoryResult, repository: string, conte
   }
   parts.push(...result.notes.map((note) => `${paint.yellow("note:")} ${printable(note)}\n`));
   return parts.join("");
+}
+
+/** A line for each capability, its sentence broken at the terminal's width. */
+export function showProbe(
+  result: ProbeRepositoryResult,
+  repository: string,
+  context: CommandContext,
+): string {
+  const { paint } = context;
+  const answers = {
+    yes: paint.green("yes    "),
+    no: paint.yellow("no     "),
+    unknown: paint.dim("unknown"),
+  };
+  const width = Math.max(...result.capabilities.map(({ name }) => name.length));
+  return [
+    `${repository}: ${result.repositoryFound ? "a repository" : "no repository yet; the first backup makes it"}\n`,
+    ...result.capabilities.map(({ name, answer, sentence }) =>
+      renderItem(`  ${answers[answer]}  ${printable(name).padEnd(width)}  `, printable(sentence), context),
+    ),
+  ].join("");
 }
 
 export function showSweep(result: SweepRepositoryResult, dryRun: boolean, context: CommandContext): string {

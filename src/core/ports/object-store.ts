@@ -8,6 +8,12 @@ export interface ObjectStore {
   /** Canonical URL for messages and metadata, e.g. `file:///srv/backups`. */
   readonly url: string;
 
+  /**
+   * Makes the place itself where it is missing (a bucket), as far as rights allow. Absent where writing makes it.
+   * Idempotent. Rejects with `bucket-not-found` when it is missing and may not be made.
+   */
+  createPlace?(): Promise<void>;
+
   /** Every object whose name starts with `prefix`, in byte order of names, streamed. */
   list(prefix: string): AsyncIterable<StoredObject>;
 
@@ -44,6 +50,21 @@ export interface ObjectStore {
 
   /** Deletes an object. Idempotent: false when there was none. Durable when it resolves. */
   delete(name: string): Promise<boolean>;
+
+  /**
+   * What this kind of store may or may not be able to do, tried out. Writes below `prefix` only and leaves nothing
+   * there. Absent where every store of the kind can do the same.
+   */
+  probe?(prefix: string): Promise<readonly StoreCapability[]>;
+}
+
+/** One thing that some stores can do. */
+export interface StoreCapability {
+  /** Stable, for programs: `conditional-create`, `versioning`. */
+  readonly name: string;
+  readonly answer: "yes" | "no" | "unknown";
+  /** What was seen, and what follows from it for backups. */
+  readonly sentence: string;
 }
 
 export interface ByteRange {

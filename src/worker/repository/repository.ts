@@ -2,6 +2,7 @@ import { Failure } from "../../core/failure.ts";
 import {
   formatVersion,
   metadataName,
+  probePrefix,
   projectPrefix,
   repositoryFile,
   type RepositoryDescription,
@@ -17,7 +18,7 @@ export async function openRepository(run: TaskRun): Promise<RepositoryDescriptio
   if ((await run.store.head(repositoryFile)) === undefined) {
     throw new Failure(
       "repository-not-found",
-      `There is no repository at ${run.store.url}. Check the path; \`lc2 backup create --repository …\` makes a new one.`,
+      `There is no repository at ${run.store.url}. Check the place; \`lc2 backup create --repository …\` makes a new one.`,
     );
   }
   return parseDescription((await readObject(run.store, repositoryFile)).toString(), run.store.url);
@@ -27,13 +28,14 @@ export async function openRepository(run: TaskRun): Promise<RepositoryDescriptio
 export async function ensureRepository(
   run: TaskRun,
 ): Promise<{ description: RepositoryDescription; created: boolean }> {
+  await run.store.createPlace?.();
   if ((await run.store.head(repositoryFile)) !== undefined) {
     return { description: await openRepository(run), created: false };
   }
   if (await holdsAnything(run)) {
     throw new Failure(
       "repository-occupied",
-      `${run.store.url} is not empty and not a repository (it has no ${repositoryFile}). Choose an empty or a new folder.`,
+      `${run.store.url} is not empty and not a repository (it has no ${repositoryFile}). Choose an empty or a new place.`,
     );
   }
   const description: RepositoryDescription = {
@@ -52,8 +54,10 @@ export async function ensureRepository(
 
 async function holdsAnything(run: TaskRun): Promise<boolean> {
   try {
-    for await (const object of run.store.list("")) return object.name !== repositoryFile;
-    for await (const folder of run.store.listFolders("")) return folder !== "";
+    // What a probe left that was killed is nothing.
+    for await (const { name } of run.store.list(""))
+      if (name !== repositoryFile && !name.startsWith(probePrefix)) return true;
+    for await (const folder of run.store.listFolders("")) if (`${folder}/` !== probePrefix) return true;
     return false;
   } catch (error) {
     // A name that no repository can hold: somebody else's folder.
