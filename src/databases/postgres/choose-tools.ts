@@ -29,13 +29,7 @@ export interface ToolWish {
  */
 export function chooseTools(found: readonly ToolFolder[], wish: ToolWish): ToolSet {
   const { serverMajor, purpose } = wish;
-  const usable = found
-    .filter((tools) => tools.major >= serverMajor)
-    .filter((tools) => purpose === "backup" || serverMajor >= 17 || tools.major <= 16)
-    .filter((tools) => archiveVersion(tools.major) >= archiveVersion(wish.archiveMajor ?? 0))
-    .filter((tools) => wish.major === undefined || tools.major === wish.major)
-    .toSorted((a, b) => a.major - b.major);
-  const chosen = usable[0];
+  const [chosen] = found.filter((tools) => isUsable(tools, wish)).toSorted((a, b) => a.major - b.major);
   if (!chosen) throw new Failure("tools-missing", explain(found, wish));
   if (chosen.major === serverMajor) return chosen;
   return {
@@ -47,6 +41,19 @@ export function chooseTools(found: readonly ToolFolder[], wish: ToolWish): ToolS
           `${serverMajor}'s client tools before relying on it.`
         : "the next newer ones that were found."),
   };
+}
+
+/** Whether tools will do at all. Those of the server's own major are the best of those that do. */
+export function isUsable(
+  tools: ToolFolder,
+  { serverMajor, purpose, major, archiveMajor }: ToolWish,
+): boolean {
+  return (
+    tools.major >= serverMajor &&
+    (purpose === "backup" || serverMajor >= 17 || tools.major <= 16) &&
+    archiveVersion(tools.major) >= archiveVersion(archiveMajor ?? 0) &&
+    (major === undefined || tools.major === major)
+  );
 }
 
 /** The minor number of the archive format 1.x that a pg_dump of this major writes. */

@@ -4,7 +4,13 @@ import { readdir } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { promisify } from "node:util";
 import { Failure } from "../../core/failure.ts";
-import { chooseTools, oldestServerMajor, type ToolFolder, type ToolPurpose } from "./choose-tools.ts";
+import {
+  chooseTools,
+  isUsable,
+  oldestServerMajor,
+  type ToolFolder,
+  type ToolPurpose,
+} from "./choose-tools.ts";
 
 /** PostgreSQL's client programs of one version. */
 export interface ToolSet {
@@ -33,7 +39,7 @@ export interface FindToolsOptions {
 export async function findTools(
   serverMajor: number,
   requested: string | undefined,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Variables,
   options: FindToolsOptions = {},
 ): Promise<ToolSet> {
   if (serverMajor < oldestServerMajor) {
@@ -46,24 +52,23 @@ export async function findTools(
   const purpose = options.purpose ?? "backup";
   const folder = requested !== undefined && isAbsolute(requested) ? requested : undefined;
   const major = requested === undefined || folder !== undefined ? undefined : parseMajor(requested);
-  const places = folder === undefined ? await toolFolders(env) : [folder, join(folder, "bin")];
-  const found = await Promise.all(places.map((directory) => readVersion(directory, purpose, env)));
-  const candidates = found.filter((candidate) => candidate !== undefined);
-  if (folder !== undefined && candidates.length === 0) {
-    throw new Failure(
-      "tools-missing",
-      `There is no working ${program(purpose)} in ${folder}. Check --tools.`,
-    );
+  const wish = { serverMajor, purpose, major, archiveMajor: options.archiveMajor };
+  if (folder === undefined) {
+    const installed = await readVersions(await installedFolders(env), purpose, env);
+    // The PATH could only name the same again, and asking Debian's wrapper there takes longer than all others.
+    const isThere = installed.some((tools) => tools.major === serverMajor && isUsable(tools, wish));
+    const onPath = isThere ? [] : await readVersions(pathFolders(env), purpose, env);
+    return chooseTools([...installed, ...onPath], wish);
   }
-  return chooseTools(candidates, { serverMajor, purpose, major, archiveMajor: options.archiveMajor });
+  const found = await readVersions([folder, join(folder, "bin")], purpose, env);
+  if (found.length > 0) return chooseTools(found, wish);
+  throw new Failure("tools-missing", `There is no working ${program(purpose)} in ${folder}. Check --tools.`);
 }
 
 /** Every working pg_dump that `findTools` would choose from, by major, newest first. For showing. */
-export async function listTools(env: Readonly<Record<string, string | undefined>>): Promise<ToolFolder[]> {
-  const found = await Promise.all(
-    (await toolFolders(env)).map((directory) => readVersion(directory, "backup", env)),
-  );
-  return found.filter((each) => each !== undefined).toSorted((a, b) => b.major - a.major);
+export async function listTools(env: Variables): Promise<ToolFolder[]> {
+  const folders = [...new Set([...(await installedFolders(env)), ...pathFolders(env)])];
+  return (await readVersions(folders, "backup", env)).toSorted((a, b) => b.major - a.major);
 }
 
 function parseMajor(text: string): number {
@@ -74,10 +79,10 @@ function parseMajor(text: string): number {
 
 const program = (purpose: ToolPurpose): string => (purpose === "backup" ? "pg_dump" : "pg_restore");
 
-/** Every folder where the programs may be, in the order of preference, without repetitions. */
-async function toolFolders(env: Readonly<Record<string, string | undefined>>): Promise<string[]> {
-  const split = (text: string | undefined): string[] =>
-    (text ?? "").split(":").filter((part) => isAbsolute(part));
+type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Where the programs of one version each may be, in the order of preference. */
+async function installedFolders(env: Variables): Promise<string[]> {
   const versioned = await Promise.all([
     foldersIn("/usr/lib/postgresql", /^\d+$/, "bin"),
     foldersIn("/usr", /^pgsql-\d+$/, "bin"),
@@ -85,9 +90,15 @@ async function toolFolders(env: Readonly<Record<string, string | undefined>>): P
     foldersIn("/usr/local/opt", /^(?:postgresql@\d+|libpq)$/, "bin"),
     foldersIn("/Applications/Postgres.app/Contents/Versions", /^\d+$/, "bin"),
   ]);
-  // Debian's programs on the PATH are a wrapper that picks a version by itself, so the PATH comes last.
-  return [...new Set([...split(env["LC2_PG_BIN"]), ...versioned.flat(), ...split(env["PATH"])])];
+  return [...split(env["LC2_PG_BIN"]), ...versioned.flat()];
 }
+
+/** Debian's programs on the PATH are a wrapper that picks a version by itself, so the PATH comes last. */
+const pathFolders = (env: Variables): string[] => split(env["PATH"]);
+
+const split = (text: string | undefined): string[] => [
+  ...new Set((text ?? "").split(":").filter((part) => isAbsolute(part))),
+];
 
 async function foldersIn(parent: string, pattern: RegExp, below: string): Promise<string[]> {
   const names = await readdir(parent).catch(() => []);
@@ -96,11 +107,21 @@ async function foldersIn(parent: string, pattern: RegExp, below: string): Promis
 
 const run = promisify(execFile);
 
+/** Of those folders that have a program which starts. */
+async function readVersions(
+  directories: readonly string[],
+  purpose: ToolPurpose,
+  env: Variables,
+): Promise<ToolFolder[]> {
+  const found = await Promise.all(directories.map((directory) => readVersion(directory, purpose, env)));
+  return found.filter((tools) => tools !== undefined);
+}
+
 /** Undefined where the program is missing or does not start. */
 async function readVersion(
   directory: string,
   purpose: ToolPurpose,
-  env: Readonly<Record<string, string | undefined>>,
+  env: Variables,
 ): Promise<ToolFolder | undefined> {
   const path = join(directory, program(purpose));
   if (!existsSync(path)) return undefined;

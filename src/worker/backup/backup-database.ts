@@ -57,8 +57,10 @@ async function backUp(task: TaskOf<"backup-database">, run: TaskRun): Promise<Da
   });
   requireWantedRole(snapshot.facts, source.fromStandby === true);
   run.report({ type: "recovery-point", at: new Date(snapshot.atMs).toISOString() });
-  const tools = await findTools(snapshot.facts.major, source.tools, run.env);
-  const archives = await planArchives(snapshot, source);
+  const [tools, archives] = await Promise.all([
+    findTools(snapshot.facts.major, source.tools, run.env),
+    planArchives(snapshot, source),
+  ]);
   const notes = notesFor(snapshot, tools.note, archives.hits);
 
   const folder = `${attemptName(task.attempt)}/database`;

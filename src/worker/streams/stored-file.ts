@@ -46,6 +46,8 @@ export interface StoredFileWriter {
 const defaultLevel = 3;
 const framesInFlight = 2;
 const smallFileBytes = 64 << 20;
+/** Below that a buffer may be a slice of the pool that Node keeps for small ones. */
+const leastReleasedBytes = 256 << 10;
 
 const objectName = (place: StoredFilePlace, name: string): string =>
   backupPrefix(place.projectId, place.backupId) + name;
@@ -124,6 +126,7 @@ class EncryptedFileWriter implements StoredFileWriter {
       if (earlier.status === "rejected") throw earlier.reason;
       if (frame.status === "rejected") throw frame.reason;
       for (const segment of this.#encryptor.push(frame.value)) await this.#store(segment);
+      if (this.#level > 0) releaseMemory(frame.value, frame.value.buffer.byteLength);
     })();
     // The caller may be waiting for an older call; `finish` reports the failure in any case.
     this.#tail.catch(() => undefined);
@@ -244,13 +247,13 @@ async function* decompress(
 }
 
 /**
- * Gives the memory of a large buffer back at once, where it owns all of it (zlib leaves a few bytes unused).
- * Only for buffers that nobody else needs: they become empty. The collector alone lets tens of MiB a
- * stream gather.
+ * Gives the memory of a large buffer back at once, where it owns all of it but for `unusedBytes`. Only for
+ * buffers that nobody else needs: they become empty. The collector alone lets tens of MiB a stream gather, and
+ * runs again and again because of them.
  */
-function releaseMemory(bytes: Buffer): void {
+function releaseMemory(bytes: Uint8Array, unusedBytes = frameSlackBytes): void {
   const { buffer } = bytes;
-  const ownsIt = buffer.byteLength - bytes.length <= frameSlackBytes;
+  const ownsIt = buffer.byteLength >= leastReleasedBytes && buffer.byteLength - bytes.length <= unusedBytes;
   if (ownsIt && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
