@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { HeadObjectCommand, type HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
+import { explainHead } from "./explain-head.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isMissing, s3Failure } from "./s3-failure.ts";
 
@@ -43,7 +44,10 @@ async function look(way: S3Connection, key: string): Promise<HeadObjectCommandOu
         new HeadObjectCommand({ Bucket: way.bucket, Key: key, ChecksumMode: "ENABLED" }),
       );
     } catch (error) {
-      if (!isMissing(error)) throw s3Failure(error, way, { verb: "look at", action: "s3:GetObject", key });
+      if (!isMissing(error)) {
+        const reason = await explainHead(way, error);
+        throw s3Failure(reason, way, { verb: "look at", action: "s3:GetObject", key });
+      }
       const pauseMs = pausesMs[tries];
       if (pauseMs === undefined) return undefined;
       await delay(pauseMs);

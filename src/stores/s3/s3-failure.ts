@@ -15,7 +15,12 @@ export interface Deed {
 
 type Way = Pick<S3Connection, "bucket" | "place" | "prefix" | "url" | "signal">;
 
-const credentialsUnknown = new Set(["InvalidAccessKeyId", "InvalidToken", "AuthorizationHeaderMalformed"]);
+const credentialsUnknown = new Set([
+  "InvalidAccessKeyId",
+  "InvalidToken",
+  "AuthorizationHeaderMalformed",
+  "XAdminUserNotFound",
+]);
 const secretWrong = new Set(["SignatureDoesNotMatch", "InvalidSignature"]);
 const expired = new Set(["ExpiredToken", "TokenRefreshRequired", "ExpiredTokenException"]);
 const skewed = new Set(["RequestTimeTooSkewed", "RequestInTheFuture", "RequestExpired"]);
@@ -125,7 +130,7 @@ function connectionFailure(error: unknown, facts: StoreError, way: Way, deed: De
   if (tlsCodes.test(facts.systemCode ?? "")) {
     return new Failure(
       "store-tls-failed",
-      `No trusted TLS connection to ${at}: ${facts.message.replace(/\.$/, "")}. ${tlsAdvice(facts)}`,
+      `No trusted TLS connection to ${at}: ${words(facts)}. ${tlsAdvice(facts)}`,
       { cause: error },
     );
   }
@@ -226,10 +231,9 @@ function what(way: Way, deed: Deed): string {
     : `${deed.key} in the bucket ${way.bucket}${at}`;
 }
 
-function words(facts: StoreError): string {
-  const message = facts.message.replace(/\.$/, "");
-  if (facts.code === "Error" || message.includes(facts.code)) return message;
-  if (message === "" || message === "UnknownError" || message === "Unknown")
-    return facts.status === undefined ? facts.code : `HTTP ${facts.status}`;
-  return `${facts.code}: ${message}`;
+function words({ code, message, status }: StoreError): string {
+  const text = (message.split("\n")[0] ?? "").trim().replace(/\.$/, "");
+  if (["", "UnknownError", "Unknown", "NotFound"].includes(text))
+    return status === undefined ? code : `HTTP ${status}`;
+  return code === "Error" || text.includes(code) ? text : `${code}: ${text}`;
 }

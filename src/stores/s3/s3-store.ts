@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import {
   AbortMultipartUploadCommand,
-  HeadBucketCommand,
   HeadObjectCommand,
   ListMultipartUploadsCommand,
   ListObjectsV2Command,
@@ -13,8 +12,10 @@ import {
 import { Failure } from "../../core/failure.ts";
 import type { ByteRange, ObjectStore, ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
 import { assertObjectName } from "../../core/repository/object-name.ts";
+import { bucketExists, bucketMissing, ensureBucket } from "./ensure-bucket.ts";
 import { confirmStored } from "./confirm-stored.ts";
 import { deleteAllVersions, deleteObject, keepsVersions } from "./delete-versions.ts";
+import { explainHead } from "./explain-head.ts";
 import { MultipartWriter } from "./multipart-writer.ts";
 import { encodeCrc } from "./part-checksums.ts";
 import { PartMemory } from "./part-memory.ts";
@@ -49,6 +50,12 @@ class S3Store implements ObjectStore {
   constructor(way: S3Connection) {
     this.#way = way;
     this.url = way.url;
+  }
+
+  async createPlace(): Promise<void> {
+    if (this.#bucketSeen) return;
+    await ensureBucket(this.#way);
+    this.#bucketSeen = true;
   }
 
   async *list(prefix: string): AsyncIterable<StoredObject> {
@@ -170,7 +177,8 @@ class S3Store implements ObjectStore {
         modifiedAtMs: facts.LastModified?.getTime() ?? 0,
       };
     } catch (error) {
-      if (!isMissing(error)) throw s3Failure(error, this.#way, { ...looking, key });
+      if (!isMissing(error))
+        throw s3Failure(await explainHead(this.#way, error), this.#way, { ...looking, key });
       await this.#assertBucket();
       return undefined;
     }
@@ -179,14 +187,7 @@ class S3Store implements ObjectStore {
   /** An answer to HEAD has no words: a missing object and a missing bucket look alike. */
   async #assertBucket(): Promise<void> {
     if (this.#bucketSeen) return;
-    try {
-      await this.#way.client.send(new HeadBucketCommand({ Bucket: this.#way.bucket }));
-    } catch (error) {
-      const { status } = describeError(error);
-      if (status === 404) throw bucketMissing(this.#way, error);
-      // Not allowed to ask: then it is there.
-      if (status !== 403) throw s3Failure(error, this.#way, listing);
-    }
+    if (!(await bucketExists(this.#way))) throw bucketMissing(this.#way);
     this.#bucketSeen = true;
   }
 
@@ -339,11 +340,3 @@ const looking = { verb: "look at", action: "s3:GetObject" };
 const writing = { verb: "write", action: "s3:PutObject" };
 
 const sent = (bytes: Uint8Array) => ({ sizeBytes: bytes.length, checksums: [encodeCrc(crc32(bytes))] });
-
-function bucketMissing(way: S3Connection, cause: unknown): Failure {
-  return new Failure(
-    "bucket-not-found",
-    `There is no bucket ${way.bucket} at ${way.place.endpoint ?? "AWS"}. Check name, endpoint and region.`,
-    { cause },
-  );
-}
