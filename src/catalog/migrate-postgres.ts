@@ -33,7 +33,7 @@ export async function migratePostgres(client: pg.Client, place: PostgresPlace): 
     await refuseOtherEncodings(client, place);
     // Asked for first: CREATE … IF NOT EXISTS needs the right to create where there is nothing to do.
     const { rows } = await client.query("select 1 from pg_namespace where nspname = $1", [place.schema]);
-    if (rows.length === 0) await client.query(`create schema ${schema}`);
+    if (rows.length === 0) await createSchema(client, place);
     await client.query(`set local search_path = ${schema}`);
     const pending = nextMigrations(await readVersion(client, place), place.where);
     await client.query("create table if not exists schema_version (version integer not null)");
@@ -52,6 +52,22 @@ export async function migratePostgres(client: pg.Client, place: PostgresPlace): 
   } catch (error) {
     await client.query("rollback").catch(() => undefined);
     throw error;
+  }
+}
+
+async function createSchema(client: pg.Client, { schema, where }: PostgresPlace): Promise<void> {
+  const name = quoteIdentifier(schema);
+  try {
+    await client.query(`create schema ${name}`);
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "42501")) throw error;
+    const role = client.user === undefined ? "its role" : quoteIdentifier(client.user);
+    throw new Failure(
+      "catalog-failed",
+      `The role of the catalog may make no schema in the database at ${where}. Run there as its owner or a ` +
+        `superuser: CREATE SCHEMA ${name} AUTHORIZATION ${role};`,
+      { cause: error },
+    );
   }
 }
 
