@@ -68,7 +68,7 @@ export function skewedClock(hours = 1): Fault {
   return refuse(403, "RequestTimeTooSkewed", { date }, message);
 }
 
-/** Cuts the connection after so many bytes of the request's body; the server gets no more than those. */
+/** Cuts the connection after so many bytes of the request's body (or its end); the server gets no more than those. */
 export function cutRequest(afterBytes: number): Fault {
   return async ({ forward, incoming }) => {
     const some = async function* (): AsyncGenerator<Uint8Array> {
@@ -76,8 +76,9 @@ export function cutRequest(afterBytes: number): Fault {
       for await (const piece of incoming as AsyncIterable<Buffer>) {
         yield piece.subarray(0, left);
         left -= piece.length;
-        if (left <= 0) throw new Error("cut by a test");
+        if (left <= 0) break;
       }
+      throw new Error("cut by a test");
     };
     await forward(some());
   };
@@ -181,6 +182,7 @@ export function losePart(client: S3Client, partNumber?: number): Fault {
     const parts = [...asked.matchAll(/<Part>.*?<\/Part>/gs)].map(([part]) => ({
       PartNumber: Number(/<PartNumber>(\d+)</.exec(part)?.[1]),
       ETag: /<ETag>([^<]*)</.exec(part)?.[1]?.replaceAll("&quot;", '"') ?? "",
+      ChecksumCRC32: /<ChecksumCRC32>([^<]*)</.exec(part)?.[1],
     }));
     const lost = partNumber ?? parts.at(-1)?.PartNumber;
     const { ETag } = await client.send(

@@ -155,7 +155,9 @@ export async function sendPatiently<T>(
 
 /** The client has learnt the store's time, or there are newer credentials: the same request may pass now. */
 async function isCorrected(host: RetryHost, facts: StoreError): Promise<boolean> {
-  if (facts.clockSkewCorrected) return true;
+  // The client takes the store's time over. It does not say so where that is this machine's own time again, as
+  // behind a balancer with one machine whose clock is wrong.
+  if (facts.clockSkewCorrected || facts.code === "RequestTimeTooSkewed") return true;
   return facts.code === "ExpiredToken" || facts.code === "TokenRefreshRequired"
     ? await host.refreshCredentials()
     : false;
