@@ -15,6 +15,8 @@ import type { TaskRun } from "../task.ts";
 
 const leaseSeconds = 120;
 const renewEverySeconds = 20;
+/** A store far away may take its time; a lease that took longer than this to get is written anew. */
+const acquireSeconds = 40;
 
 /**
  * Runs `work` while no other process deletes in the repository. Any number may hold it at once. `work` is told the
@@ -51,19 +53,36 @@ async function withLease<T>(
 ): Promise<T> {
   const id = run.ids.hex(12);
   const name = `${leasePrefix}${kind}-${id}.json`;
-  await acquire(kind, id, name, run, holder, waitSeconds);
+  const writtenAtMs = await acquire(kind, id, name, run, holder, waitSeconds);
   const lost = new AbortController();
   const stopRenewing = new AbortController();
-  const renewing = renew(name, kind, id, run, holder, stopRenewing.signal, lost);
+  const renewing = renew(name, kind, id, run, holder, writtenAtMs, stopRenewing.signal, lost);
   try {
     return await work(AbortSignal.any([run.signal, lost.signal]), name);
   } finally {
     stopRenewing.abort();
     await renewing;
-    await run.store.delete(name).catch(() => undefined);
+    await release(name, kind, id, run, holder).catch(() => undefined);
   }
 }
 
+/** Where the store does not let go of an object (retention), a lease that has expired stands for none. */
+async function release(
+  name: string,
+  kind: LeaseKind,
+  id: string,
+  run: TaskRun,
+  holder: string,
+): Promise<void> {
+  try {
+    await run.store.delete(name);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "object-locked") throw error;
+    await run.store.replace(name, leaseBytes(kind, id, run, holder, -leaseSeconds));
+  }
+}
+
+/** When the lease was written, by the monotonic clock. */
 async function acquire(
   kind: LeaseKind,
   id: string,
@@ -71,18 +90,22 @@ async function acquire(
   run: TaskRun,
   holder: string,
   waitSeconds: number,
-): Promise<void> {
+): Promise<number> {
   const deadlineMs = run.clock.nowMs() + waitSeconds * 1000;
   for (;;) {
     run.signal.throwIfAborted();
+    const writtenAtMs = performance.now();
     await run.store.replace(name, leaseBytes(kind, id, run, holder));
     const leases = await readLeases(run).catch(async (error: unknown) => {
-      await run.store.delete(name).catch(() => undefined);
+      await release(name, kind, id, run, holder).catch(() => undefined);
       throw error;
     });
     const conflict = findConflict(kind, id, leases, run.clock.nowMs());
-    if (conflict === undefined) return;
-    await run.store.delete(name);
+    if (conflict === undefined) {
+      if (performance.now() - writtenAtMs < acquireSeconds * 1000) return writtenAtMs;
+      continue;
+    }
+    await release(name, kind, id, run, holder);
     if (run.clock.nowMs() >= deadlineMs) {
       throw new Failure(
         "repository-busy",
@@ -101,12 +124,13 @@ async function renew(
   id: string,
   run: TaskRun,
   holder: string,
+  writtenAtMs: number,
   stop: AbortSignal,
   lost: AbortController,
 ): Promise<void> {
   // By the monotonic clock: nobody can set it back. A process that was stopped and woken, or whose lease somebody
   // saw expire and took away, must not bring it back.
-  let renewedAtMs = performance.now();
+  let renewedAtMs = writtenAtMs;
   const lose = (why: string): void =>
     lost.abort(new Failure("repository-busy", `The lease on ${run.store.url} was lost: ${why}. Run again.`));
   while (!stop.aborted) {
@@ -114,18 +138,38 @@ async function renew(
     if (stop.aborted) return;
     const nowMs = performance.now();
     if (nowMs - renewedAtMs >= leaseSeconds * 1000) return lose("this process stood still too long");
+    const ended = new AbortController();
+    const endOfLease = delay(leaseSeconds * 1000 - (nowMs - renewedAtMs), "late" as const, {
+      signal: ended.signal,
+    }).catch(() => "late" as const);
+    // A store that does not answer keeps nobody at work for longer than the lease.
+    const outcome = await Promise.race([renewOnce(), endOfLease]);
+    ended.abort();
+    if (outcome === "gone") return lose("another user of the repository ended it");
+    if (outcome === "late") return lose("the store did not answer in time");
+    // What failed is tried again until the lease is over.
+    if (outcome === "renewed") renewedAtMs = nowMs;
+  }
+
+  async function renewOnce(): Promise<"renewed" | "gone" | "failed"> {
     try {
-      if ((await run.store.head(name)) === undefined) return lose("another user of the repository ended it");
+      if ((await run.store.head(name)) === undefined) return "gone";
       await run.store.replace(name, leaseBytes(kind, id, run, holder));
-      renewedAtMs = nowMs;
+      return "renewed";
     } catch {
-      // Tried again until the lease is over.
+      return "failed";
     }
   }
 }
 
-function leaseBytes(kind: LeaseKind, id: string, run: TaskRun, holder: string): Uint8Array {
-  const expiresAt = new Date(run.clock.nowMs() + leaseSeconds * 1000).toISOString();
+function leaseBytes(
+  kind: LeaseKind,
+  id: string,
+  run: TaskRun,
+  holder: string,
+  forSeconds = leaseSeconds,
+): Uint8Array {
+  const expiresAt = new Date(run.clock.nowMs() + forSeconds * 1000).toISOString();
   const process_ = { namespace: processNamespace(), pid: process.pid };
   const lease: RepositoryLease = { format: "lc2-lease", kind, id, holder, expiresAt, process: process_ };
   return Buffer.from(`${JSON.stringify(lease)}\n`);
@@ -137,10 +181,16 @@ async function readLeases(run: TaskRun): Promise<RepositoryLease[]> {
   for await (const object of run.store.list(leasePrefix)) {
     const lease = await readLease(run, object);
     if (lease === undefined) continue;
-    if (isExpired(lease, run.clock.nowMs()) || isHolderDead(lease)) await run.store.delete(object.name);
+    // One that the store does not let go of stays, and counts no more.
+    if (isExpired(lease, run.clock.nowMs()) || isHolderDead(lease))
+      await run.store.delete(object.name).catch(ignoreLock);
     else leases.push(lease);
   }
   return leases;
+}
+
+function ignoreLock(error: unknown): void {
+  if (!(error instanceof Failure) || error.code !== "object-locked") throw error;
 }
 
 /**
