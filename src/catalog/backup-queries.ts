@@ -117,7 +117,22 @@ function selectBackups(database: Kysely<CatalogTables>, query: BackupIndexQuery)
   let matching = database.selectFrom("backups").where("deleted_at_ms", "is", null);
   if (query.projectId !== undefined) matching = matching.where("project_id", "=", query.projectId);
   if (query.application !== undefined) matching = matching.where("application", "=", query.application);
-  if (query.repository !== undefined) matching = matching.where("repository", "=", query.repository);
+  const { repository } = query;
+  if (repository !== undefined) {
+    matching = matching.where((eb) =>
+      eb.or([
+        eb("repository", "=", repository),
+        eb.exists(
+          eb
+            .selectFrom("backup_copies as copy")
+            .select("copy.repository")
+            .whereRef("copy.project_id", "=", "backups.project_id")
+            .whereRef("copy.backup_id", "=", "backups.backup_id")
+            .where("copy.repository", "=", repository),
+        ),
+      ]),
+    );
+  }
   if (query.sinceMs !== undefined) matching = matching.where("created_at_ms", ">=", query.sinceMs);
   if (query.untilMs !== undefined) matching = matching.where("created_at_ms", "<=", query.untilMs);
   if (query.outcome === "open") return matching.where("outcome", "is", null);

@@ -31,6 +31,8 @@ const advice: Readonly<Record<string, string>> = {
  */
 export function postgresCatalogFailure(error: unknown, where: string): Failure {
   if (error instanceof Failure && !error.code.startsWith("database-")) return error;
+  // A defect of ours is no outage.
+  if (error instanceof TypeError) return Failure.from(error);
   const words = (error instanceof Error ? error.message : String(error)).replace(/\.?\s*$/, ".");
   if (isTransient(error)) {
     return new Failure(

@@ -134,6 +134,13 @@ describe("what a role may do", () => {
     expect(failure.message).not.toContain("hunter2");
   });
 
+  it("is that of DATABASE_URL alone: settings for the databases that are backed up lead nowhere else", async () => {
+    const env = { PGHOST: "nowhere.invalid", PGPORT: "9", PGPASSWORD: "wrong", PGOPTIONS: "-c role=postgres" };
+    const catalog = openPostgresCatalog(ownerUrl(), { schema: newSchema(), env });
+    expect(await catalog.listOpenOperations()).toEqual([]);
+    await catalog.close();
+  });
+
   it("is not asked of another kind of URL", async () => {
     const failure = await failureOf(open("mysql://cms:hunter2@db/cms", "lc2"));
     expect(failure.code).toBe("usage");
