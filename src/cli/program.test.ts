@@ -44,6 +44,7 @@ const rightWords: Record<string, readonly string[]> = {
   "repository scan": [],
   "repository sweep": [],
   "repository probe": [],
+  "repository set-copy": ["--none"],
   "key rotate": [],
   "key import": ["-"],
   doctor: [],

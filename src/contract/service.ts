@@ -74,6 +74,8 @@ export interface BackupView extends BackupSummary {
   };
   readonly progress?: number;
   readonly error?: FailureRecord;
+  /** Other repositories that have it too, as far as the catalog knows. */
+  readonly alsoIn?: readonly string[];
   /** The sealed metadata; completed backups only. */
   readonly metadata?: BackupMetadata;
 }
@@ -143,6 +145,8 @@ export interface BackupQuery {
   readonly projectId?: string;
   readonly application?: string;
   readonly status?: BackupStatus;
+  /** Only what is in this repository, as far as the catalog knows. */
+  readonly repository?: string;
   /** Both ends inclusive; milliseconds since the epoch. */
   readonly sinceMs?: number;
   readonly untilMs?: number;
@@ -244,6 +248,12 @@ export interface Lc2Service {
     waiting: Waiting,
   ): Promise<SweepRepositoryResult>;
 
+  /** Sets where backups of the repository are copied to when no other place is named; without `to` removes it. */
+  setCopyTarget(
+    repository: string,
+    options: { to?: string },
+    waiting: Waiting,
+  ): Promise<{ readonly repository: string; readonly copyTo?: string }>;
   /** Tries what the store at this place can do; makes no repository and leaves nothing behind. */
   probeRepository(repository: string, waiting: Waiting): Promise<ProbeRepositoryResult>;
 

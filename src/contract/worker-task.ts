@@ -9,6 +9,7 @@
 import type { FailureRecord } from "../core/failure.ts";
 import type { StoreCapability } from "../core/ports/object-store.ts";
 import type { DatabaseComponent, FilesComponent, BackupMetadata } from "../core/repository/metadata.ts";
+import type { RepositoryDescription } from "../core/repository/layout.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
   BackupSpec,
@@ -107,6 +108,9 @@ export type TaskBody =
     }
   | { readonly kind: "scan-repository"; readonly onlyProject: boolean }
   | { readonly kind: "sweep-repository"; readonly dryRun: boolean; readonly minimumAgeSeconds: number }
+  | { readonly kind: "describe-repository" }
+  /** Sets, or without `copyTo` removes, the repository that backups of this one are copied to. */
+  | { readonly kind: "set-copy-target"; readonly copyTo?: string }
   /** Tries what the store can do, on names of its own that it removes again; needs no repository there. */
   | { readonly kind: "probe-repository" }
   | { readonly kind: "rotate-keys"; readonly dryRun: boolean };
@@ -133,6 +137,8 @@ export interface TaskResults {
   "check-repository": CheckRepositoryResult;
   "scan-repository": ScanRepositoryResult;
   "sweep-repository": SweepRepositoryResult;
+  "describe-repository": RepositoryDescription;
+  "set-copy-target": RepositoryDescription;
   "probe-repository": ProbeRepositoryResult;
   "rotate-keys": { readonly rewrapped: number; readonly alreadyCurrent: number; readonly keyId: string };
 }
@@ -253,6 +259,8 @@ export interface DeleteBackupResult {
 }
 
 export interface CheckRepositoryResult {
+  /** Where backups of this repository are copied to, where it says so. */
+  readonly copyTo?: string;
   readonly backups: number;
   readonly files: number;
   readonly bytesRead: number;
@@ -267,9 +275,13 @@ export interface CheckRepositoryResult {
 
 export interface ScanRepositoryResult {
   readonly repositoryId: string;
+  /** Where backups of this repository are copied to, where it says so. */
+  readonly copyTo?: string;
   /** Sealed backups found (metadata as stored; signature checked where the key is at hand). */
   readonly backups: readonly BackupMetadata[];
   readonly unsealed: number;
+  /** Folders that are no backups but hold stored files which sealed ones refer to. */
+  readonly carried: number;
   /** Folders that are not whole, with what is missing. */
   readonly incomplete: readonly { readonly backupId: string; readonly missing: readonly string[] }[];
   readonly notes: readonly string[];

@@ -209,6 +209,11 @@ export const failures = define({
     meaning: "A backup was to be copied into the repository it is in, or into a folder inside it.",
     remedy: "Name another place with --to.",
   },
+  "copy-target-unknown": {
+    kind: "usage",
+    meaning: "A backup is to be copied, and neither the command nor its repository says where to.",
+    remedy: "Name the place with --to, or once for all with `lc2 repository set-copy`.",
+  },
   "copy-differs": {
     kind: "refused",
     meaning: "The destination has another backup of the same id; one is not put over the other.",

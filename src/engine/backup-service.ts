@@ -4,6 +4,7 @@ import type { BackupSpec } from "../core/backup/backup.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
+import { forgetPlace } from "./backup-places.ts";
 import { requestCancel } from "./cancel-operation.ts";
 import { locateBackup } from "./locate-backup.ts";
 import { OperationSession } from "./operation-session.ts";
@@ -12,7 +13,7 @@ import { readEndedBackup, readBackupView } from "./read-backups.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { makeBackupSteps, type BackupRequest } from "./run-backup.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, forward, markBackupAt, openBackup, refuseProblems } from "./service-call.ts";
+import { beginCall, forward, openBackup, refuseProblems } from "./service-call.ts";
 
 type BackupService = Pick<Lc2Service, "createBackup" | "dryRunBackup" | "cancelBackup" | "deleteBackup">;
 
@@ -56,7 +57,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
         signal: waiting.signal,
         ...forward(waiting),
       }).catch((error: unknown) => acceptNothingStored(parts, backupId, error));
-      if (!options.dryRun) await markBackupAt(parts, place, { deletedAtMs: parts.clock.nowMs() });
+      if (!options.dryRun) await forgetPlace(parts, place);
       return deleted;
     },
   };

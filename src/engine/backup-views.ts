@@ -33,9 +33,14 @@ export function summarize(backup: IndexedBackup, status: BackupStatus): BackupSu
 /** A backup that is known only from its operation, or from both. */
 export function viewBackup(
   summary: BackupSummary,
-  known: { readonly operation?: Operation; readonly tasks: Tasks; readonly metadata?: BackupMetadata },
+  known: {
+    readonly operation?: Operation;
+    readonly tasks: Tasks;
+    readonly metadata?: BackupMetadata;
+    readonly alsoIn: readonly string[];
+  },
 ): BackupView {
-  const { operation, tasks, metadata } = known;
+  const { operation, tasks, metadata, alsoIn } = known;
   const failure = summary.status === "Completed" ? undefined : operation?.end?.failure;
   const progress = summary.status === "Completed" ? 100 : progressOf(tasks);
   return {
@@ -44,6 +49,7 @@ export function viewBackup(
     components: { ...viewDatabase(tasks, metadata), ...viewStorage(tasks, metadata) },
     ...(progress === undefined ? {} : { progress }),
     ...(failure === undefined ? {} : { error: failure }),
+    ...(alsoIn.length === 0 ? {} : { alsoIn }),
     ...(metadata === undefined ? {} : { metadata }),
   };
 }

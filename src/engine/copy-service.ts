@@ -3,6 +3,7 @@ import type { CopyBackupResult } from "../contract/worker-task.ts";
 import { Failure } from "../core/failure.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import { toIso } from "./backup-views.ts";
+import { readCopyTarget, refuseCopyInto } from "./copy-target.ts";
 import type { BackupPlace } from "./locate-backup.ts";
 import { OperationSession } from "./operation-session.ts";
 import type { EngineParts } from "./parts.ts";
@@ -17,8 +18,8 @@ export function createCopyService(bareParts: EngineParts): Pick<Lc2Service, "cop
     copyBackup: async (reference, options, waiting) => {
       const wish = options.to === undefined ? undefined : normalizeRepositoryUrl(options.to);
       const { parts, place } = await openBackup(bareParts, reference, waiting);
-      const to = wish ?? (await readCopyTarget());
-      refuseItself(place, to);
+      const to = wish ?? (await readCopyTarget(parts, place, waiting.signal));
+      refuseCopyInto(place.repository, to);
       const rate = options.maxRateBytesPerSecond;
       const request: CopyRequest = {
         backupId: place.backupId,
@@ -29,23 +30,6 @@ export function createCopyService(bareParts: EngineParts): Pick<Lc2Service, "cop
       return await readEndedCopy(parts, copyId);
     },
   };
-}
-
-async function readCopyTarget(): Promise<string> {
-  throw new Failure("usage", "Say where to with --to.");
-}
-
-/** By name; whether two names are one place is seen by the worker. */
-function refuseItself({ backupId, repository }: BackupPlace, to: string): void {
-  const isInside = (outer: string, inner: string): boolean =>
-    outer.startsWith("file:") && inner.startsWith(`${outer.replace(/\/$/, "")}/`);
-  if (to !== repository && !isInside(repository, to) && !isInside(to, repository)) return;
-  const how =
-    to === repository ? "is the repository it is in" : "and the repository it is in are one inside the other";
-  throw new Failure(
-    "copy-to-itself",
-    `${backupId} cannot be copied to ${to}: that ${how}${to === repository ? "" : ` (${repository})`}. Name another place with --to.`,
-  );
 }
 
 async function runCopy(

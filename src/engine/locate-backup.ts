@@ -2,9 +2,9 @@ import type { BackupReference } from "../contract/service.ts";
 import { backupIdPattern } from "../core/repository/layout.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { Failure } from "../core/failure.ts";
+import { notePlace } from "./backup-places.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
-import { describeSealed } from "./run-backup.ts";
 import { runTaskAlone } from "./run-worker.ts";
 
 export interface BackupPlace {
@@ -36,8 +36,7 @@ export async function locateBackup(
     return { backupId, projectId: known.projectId, repository };
   const metadata = await findInRepository(parts, backupId, projectId ?? known?.projectId, repository, signal);
   if (metadata === undefined) throw notFound({ ...reference, repository });
-  // Known from another repository: the catalog's row stays what it is.
-  if (known === undefined) await parts.catalog.putBackup(describeSealed(metadata, repository));
+  await notePlace(parts, metadata, repository);
   return { backupId, projectId: metadata.projectId, repository };
 }
 

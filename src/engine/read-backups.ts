@@ -9,10 +9,12 @@ import { Failure } from "../core/failure.ts";
 import type { Operation, OperationTask } from "../core/operation/operation.ts";
 import type { IndexedBackup } from "../core/ports/catalog.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
+import { listOtherPlaces } from "./backup-places.ts";
 import { backupStatusOf, summarize, viewBackup } from "./backup-views.ts";
 import { locateBackup, notFound, type BackupPlace } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { readOperation } from "./read-operation.ts";
+import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { runTaskAlone } from "./run-worker.ts";
 import { beginCall } from "./service-call.ts";
 
@@ -21,8 +23,10 @@ export function createBackupReader(
   bareParts: EngineParts,
 ): Pick<Lc2Service, "listBackups" | "getBackup" | "backupLogs"> {
   return {
-    listBackups: async (query) => {
+    listBackups: async ({ repository, ...rest }) => {
       const parts = await beginCall(bareParts);
+      const query: BackupQuery =
+        repository === undefined ? rest : { ...rest, repository: normalizeRepositoryUrl(repository) };
       return isOpenStatus(query.status) ? await listOpen(parts, query) : await listIndexed(parts, query);
     },
 
@@ -79,6 +83,7 @@ export async function readBackupView(
     ...(operation === undefined ? {} : { operation }),
     tasks,
     ...(metadata === undefined ? {} : { metadata }),
+    alsoIn: await listOtherPlaces(parts, place),
   });
 }
 

@@ -1,9 +1,12 @@
 import type { Lc2Service } from "../contract/service.ts";
 import type { ScanRepositoryResult } from "../contract/worker-task.ts";
 import { validateProjectId } from "../core/backup/validate-backup.ts";
+import { Failure } from "../core/failure.ts";
+import type { BackupMetadata } from "../core/repository/metadata.ts";
+import { forgetPlace, notePlace, putFirstPlace } from "./backup-places.ts";
+import { refuseCopyInto } from "./copy-target.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
-import { describeSealed } from "./run-backup.ts";
 import { runTaskAlone } from "./run-worker.ts";
 import { beginCall, forward, refuseProblems } from "./service-call.ts";
 
@@ -12,6 +15,7 @@ type RepositoryService = Pick<
   | "checkRepository"
   | "scanRepository"
   | "sweepRepository"
+  | "setCopyTarget"
   | "probeRepository"
   | "rotateKey"
   | "exportKey"
@@ -64,7 +68,7 @@ export function createRepositoryService(
       const { signal } = waiting;
       const startedAtMs = parts.clock.nowMs();
       const found = await runTaskAlone(told, "scan-repository", task, { signal, ...forward(waiting) });
-      return await indexScan(told, task.context.repository, projectId, found, startedAtMs);
+      return await indexScan(told, task.context.repository, projectId, found, startedAtMs, signal);
     },
 
     sweepRepository: async (repository, { dryRun, minimumAgeSeconds }, waiting) => {
@@ -74,6 +78,20 @@ export function createRepositoryService(
         signal: waiting.signal,
         ...forward(waiting),
       });
+    },
+
+    setCopyTarget: async (repository, { to }, waiting) => {
+      const { context } = place(repository, undefined);
+      const copyTo = to === undefined ? undefined : normalizeRepositoryUrl(to);
+      if (copyTo !== undefined) refuseCopyInto(context.repository, copyTo);
+      const task = {
+        kind: "set-copy-target",
+        context,
+        ...(copyTo === undefined ? {} : { copyTo }),
+      } as const;
+      const { signal } = waiting;
+      await runTaskAlone(parts, "set-copy-target", task, { signal, ...forward(waiting) });
+      return { repository: context.repository, ...(copyTo === undefined ? {} : { copyTo }) };
     },
 
     probeRepository: async (repository, waiting) => {
@@ -122,20 +140,59 @@ async function indexScan(
   projectId: string | undefined,
   found: ScanRepositoryResult,
   startedAtMs: number,
+  signal: AbortSignal,
 ): Promise<ScanRepositoryResult> {
-  for (const metadata of found.backups) await parts.catalog.putBackup(describeSealed(metadata, repository));
+  await noteFound(parts, repository, found.backups, signal);
   const present = new Set([...found.backups, ...found.incomplete].map(({ backupId }) => backupId));
   // What was sealed while the scan ran may not have been seen by it.
   const gone = (await listIndexed(parts, repository, projectId)).filter(
     ({ backupId, finishedAtMs }) => !present.has(backupId) && (finishedAtMs ?? startedAtMs) < startedAtMs,
   );
-  for (const backup of gone) {
-    await parts.catalog.markBackup(backup.backupId, backup.projectId, { deletedAtMs: parts.clock.nowMs() });
+  for (const { backupId, projectId: owner } of gone) {
+    await forgetPlace(parts, { backupId, projectId: owner, repository });
   }
   if (gone.length === 0) return found;
   const names = gone.map(({ backupId }) => backupId).join(", ");
-  const note = `No longer in this repository, so no longer listed: ${names}.`;
+  const note = `No longer in this repository, so no longer listed there: ${names}.`;
   return { ...found, notes: [...found.notes, note] };
+}
+
+/**
+ * What is known from another repository is a copy of it, unless there is no repository at that other place any
+ * more: then it was moved here.
+ */
+async function noteFound(
+  parts: EngineParts,
+  repository: string,
+  backups: readonly BackupMetadata[],
+  signal: AbortSignal,
+): Promise<void> {
+  const isGone = new Map<string, boolean>();
+  for (const metadata of backups) {
+    const { backupId, projectId } = metadata;
+    const place = (await parts.catalog.getBackup(backupId, projectId))?.repository ?? repository;
+    if (place !== repository && !isGone.has(place)) {
+      isGone.set(place, await isRepositoryGone(parts, place, signal));
+    }
+    if (isGone.get(place) === true) await putFirstPlace(parts, metadata, repository);
+    else await notePlace(parts, metadata, repository);
+  }
+}
+
+async function isRepositoryGone(
+  parts: EngineParts,
+  repository: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const context = makeContext(parts, { repository, projectId: "" });
+  const task = { kind: "describe-repository", context } as const;
+  try {
+    await runTaskAlone(parts, "describe-repository", task, { signal });
+    return false;
+  } catch (error) {
+    // One that cannot be reached at this moment may be there.
+    return Failure.from(error).kind === "not-found";
+  }
 }
 
 async function listIndexed(parts: EngineParts, repository: string, projectId: string | undefined) {

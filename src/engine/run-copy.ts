@@ -7,6 +7,8 @@ import {
 } from "../core/backup/decide-copy.ts";
 import type { Steps } from "../core/operation/advance.ts";
 import type { Operation } from "../core/operation/operation.ts";
+import type { BackupMetadata } from "../core/repository/metadata.ts";
+import { notePlace } from "./backup-places.ts";
 import type { OperationSession } from "./operation-session.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 
@@ -50,16 +52,18 @@ export function makeCopySteps(
     finish: async ({ outcome, failure }) => {
       const { operation } = await session.read();
       const finishedAtMs = parts.clock.nowMs();
-      if (outcome === "Completed") {
-        const { backupId, to } = operation.spec as CopyRequest;
-        const { projectId } = operation;
-        await parts.catalog.putCopy({ backupId, projectId, repository: to, copiedAtMs: finishedAtMs });
-      }
+      if (outcome === "Completed") await noteCopy(parts, operation);
       const end = { finishedAtMs, outcome, ...(failure === undefined ? {} : { failure }) };
       await parts.catalog.finishOperation(operation.id, owner, end);
       session.emit({ type: "state", status: outcome });
     },
   };
+}
+
+async function noteCopy(parts: EngineParts, { projectId, spec }: Operation): Promise<void> {
+  const { backupId, to } = spec as CopyRequest;
+  const metadata = await parts.catalog.getBackupMetadata(backupId, projectId);
+  if (metadata !== undefined) await notePlace(parts, metadata as BackupMetadata, to);
 }
 
 function makeTask(parts: EngineParts, operation: Operation, name: CopyTaskName): TaskRequest {

@@ -42,7 +42,7 @@ export async function openBackup(bareParts: EngineParts, reference: BackupRefere
 export async function markBackupAt(
   parts: EngineParts,
   { backupId, projectId, repository }: BackupPlace,
-  fact: { readonly verifiedAtMs?: number; readonly deletedAtMs?: number },
+  fact: { readonly verifiedAtMs: number },
 ): Promise<void> {
   const indexed = await parts.catalog.getBackup(backupId, projectId);
   if (indexed?.repository === repository) await parts.catalog.markBackup(backupId, projectId, fact);

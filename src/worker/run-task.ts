@@ -25,6 +25,8 @@ const taskFunctions: { readonly [K in TaskKind]: () => Promise<TaskFunction<K>> 
   "check-repository": async () => (await import("./repository/check-repository.ts")).checkRepository,
   "scan-repository": async () => (await import("./repository/scan-repository.ts")).scanRepository,
   "sweep-repository": async () => (await import("./repository/sweep-repository.ts")).sweepRepository,
+  "describe-repository": async () => (await import("./repository/describe-repository.ts")).describeRepository,
+  "set-copy-target": async () => (await import("./repository/describe-repository.ts")).setCopyTarget,
   "probe-repository": async () => (await import("./repository/probe-repository.ts")).probeRepository,
   "rotate-keys": async () => (await import("./keys/rotate-keys.ts")).rotateKeys,
 };

@@ -86,7 +86,7 @@ export function createMemoryWorld(): MemoryWorld {
       damages: [],
     },
     check: { backups: 3, files: 40, bytesRead: 1_000_000, damages: [], leftovers: [] },
-    scan: { repositoryId: "0f5e", backups: [], unsealed: 0, incomplete: [], notes: [] },
+    scan: { repositoryId: "0f5e", backups: [], unsealed: 0, carried: 0, incomplete: [], notes: [] },
     probe: {
       repositoryFound: false,
       capabilities: [
@@ -229,6 +229,11 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
         createdAt: "2026-11-24T14:00:00.000Z",
         completedAt: "2026-11-24T14:00:12.000Z",
       };
+    },
+    setCopyTarget: async (repository, options, waiting) => {
+      called("setCopyTarget", repository, options);
+      await wait(waiting);
+      return { repository, ...(options.to === undefined ? {} : { copyTo: options.to }) };
     },
     cancelBackup: async (reference) => {
       called("cancelBackup", reference);

@@ -61,6 +61,14 @@ const listCommand = defineCommand({
       "made at or after: 2026-11-24, 2026-11-24T14:00Z, or how long ago, 7d",
       moment("start"),
     ),
+    repository: value(
+      "--repository <repository>",
+      "only what is in this repository, by the catalog",
+      repositoryUrl,
+      {
+        complete: "directory",
+      },
+    ),
     until: value("--until <time>", "made at or before; a date is its whole day (UTC)", moment("end")),
     ...pagingOptions,
   },
@@ -77,6 +85,7 @@ const listCommand = defineCommand({
       ...(options.status === undefined ? {} : { status: options.status }),
       ...(options.since === undefined ? {} : { sinceMs: options.since }),
       ...(options.until === undefined ? {} : { untilMs: options.until }),
+      ...(options.repository === undefined ? {} : { repository: options.repository }),
     };
     const found = await (await context.service()).listBackups(query);
     const { showBackups } = await import("../pages/backup-list.ts");

@@ -56,6 +56,8 @@ describe("repository", () => {
       repositoryId: "0f5e",
       backups: metadata === undefined ? [] : [metadata],
       unsealed: 2,
+      carried: 1,
+      copyTo: "s3://elsewhere/lc2",
       incomplete: [{ backupId: "backup-20261101-000000-000000", missing: ["a1/files/7"] }],
       notes: ["The key of project other is not here."],
     };
@@ -66,9 +68,11 @@ describe("repository", () => {
     expect(stdout).toBe(`file:///srv/backups (0f5e): 1 backup found
 BACKUP                         PROJECT    SIZE  AGE
 backup-20261124-140000-3f9c2a  retail   167 MB   1h
+1 folder of earlier backups with stored files that these refer to; no backup by itself
 2 unsealed attempts, left alone
 incomplete  backup-20261101-000000-000000 misses:
   a1/files/7
+backups are copied to s3://elsewhere/lc2
 note: The key of project other is not here.
 `);
   });

@@ -134,6 +134,44 @@ const sweepCommand = defineCommand({
   },
 });
 
+const setCopyCommand = defineCommand({
+  name: "set-copy",
+  summary: "say where the backups of a repository are copied to",
+  description:
+    "`lc2 backup copy` goes there when it has no --to. It is written into the repository, for everybody who uses it; " +
+    "backups record nothing of it, and nothing is copied by this command.",
+  examples: [
+    { command: "lc2 repository set-copy /srv/backups --to 's3://elsewhere/lc2'", says: "from now on" },
+    { command: "lc2 repository set-copy /srv/backups --none", says: "no longer" },
+  ],
+  output: ["table", "json", "yaml"],
+  arguments: place,
+  options: {
+    to: value("--to <repository>", "a path, file:///… or s3://bucket/prefix?…", repositoryUrl, {
+      complete: "directory",
+    }),
+    none: flag("--none", "nowhere any more"),
+    repository: { ...repositoryOption, hidden: true },
+  },
+  check: (input) => [
+    ...twoPlaces(input),
+    ...((input.options.to !== undefined) === input.options.none
+      ? [{ subject: "--to", code: "usage" as const, message: "or --none must be given, and not both" }]
+      : []),
+  ],
+  run: async (context, input) => {
+    const { to } = input.options;
+    const service = await context.service();
+    const target = to === undefined ? {} : { to };
+    const result = await service.setCopyTarget(repositoryOf(context, input), target, context.waiting());
+    context.print(result, () =>
+      result.copyTo === undefined
+        ? `Backups of ${result.repository} are not copied anywhere by default\n`
+        : `Backups of ${result.repository} are copied to ${result.copyTo} by \`lc2 backup copy\`\n`,
+    );
+  },
+});
+
 const probeCommand = defineCommand({
   name: "probe",
   summary: "try out what the store of a repository can do",
@@ -163,5 +201,6 @@ export const repositoryGroup = defineGroup("repository", "check, scan, tidy up a
   checkCommand,
   scanCommand,
   sweepCommand,
+  setCopyCommand,
   probeCommand,
 ]);

@@ -109,6 +109,7 @@ export function describeBackup(view: BackupView, context: CommandContext): strin
     ],
     ["Verified", view.verifiedAt === undefined ? "not yet" : instant(view.verifiedAt)],
     ["Repository", view.repository],
+    ["Also in", view.alsoIn?.join("\n")],
     ["Request", view.requestId],
     ["Error", view.error === undefined ? undefined : `${printable(view.error.message)} (${view.error.code})`],
   ];

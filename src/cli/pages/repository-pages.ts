@@ -36,6 +36,7 @@ export function showCheck(
       : `${paint.red(counted(result.damages.length, "damage"))} in ${repository}: ${looked}\n` +
         showDamages(result.damages, paint),
   ];
+  if (result.copyTo !== undefined) parts.push(`backups are copied to ${printable(result.copyTo)}\n`);
   if (result.leftovers.length > 0) {
     const bytes = result.leftovers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     parts.push(
@@ -73,11 +74,17 @@ export function showScan(result: ScanRepositoryResult, repository: string, conte
       ),
     );
   }
+  if (result.carried > 0) {
+    parts.push(
+      `${counted(result.carried, "folder")} of earlier backups with stored files that these refer to; no backup by itself\n`,
+    );
+  }
   if (result.unsealed > 0) parts.push(`${counted(result.unsealed, "unsealed attempt")}, left alone\n`);
   for (const { backupId, missing } of result.incomplete) {
     const names = shortened(missing.map((name) => `  ${printable(name)}\n`));
     parts.push(`${paint.red("incomplete")}  ${backupId} misses:\n${names}`);
   }
+  if (result.copyTo !== undefined) parts.push(`backups are copied to ${printable(result.copyTo)}\n`);
   parts.push(...result.notes.map((note) => `${paint.yellow("note:")} ${printable(note)}\n`));
   return parts.join("");
 }

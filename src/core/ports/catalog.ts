@@ -166,7 +166,7 @@ export interface BackupCopy {
 export interface BackupIndexQuery {
   readonly projectId?: string;
   readonly application?: string;
-  /** Canonical URL. */
+  /** Canonical URL; of the repository that its row names, or of a copy. */
   readonly repository?: string;
   /** `open`: not finished yet. */
   readonly outcome?: "Completed" | "Failed" | "Cancelled" | "open";

@@ -13,6 +13,8 @@ export interface RepositoryDescription {
   readonly id: string;
   readonly createdAt: string;
   readonly encryption: "client" | "server";
+  /** Canonical URL of the repository that backups of this one are copied to when no other is named. */
+  readonly copyTo?: string;
 }
 
 export const projectPrefix = (projectId: string): string => `backups/${projectId}/`;

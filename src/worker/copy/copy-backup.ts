@@ -8,6 +8,7 @@ import {
   namedStoredFiles,
   referencedBackups,
 } from "../../core/repository/stored-files.ts";
+import { forEachAtOnce } from "../at-once.ts";
 import { openBackupKeys, printKeyring, readKeyring, type BackupKeys } from "../keys/backup-keys.ts";
 import { rewrapEntries } from "../keys/rotate-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
@@ -20,12 +21,11 @@ import { readObject } from "../streams/read-object.ts";
 import { readStoredFile } from "../streams/stored-file.ts";
 import type { TaskRun } from "../task.ts";
 import { FileBringer, hashObject } from "./bring-file.ts";
-import { Lanes } from "./lanes.ts";
 import { storedPieces, type StoredPiece } from "./stored-pieces.ts";
 import { verifyPiece } from "./verify-piece.ts";
 
 /** Files on their way at once: each holds a writer's buffers. */
-const laneCount = 3;
+const filesAtOnce = 3;
 
 /**
  * Copies a sealed backup into another repository: its stored files as they are, what it refers to of earlier
@@ -211,14 +211,8 @@ class Copy {
   async #bringPieces(): Promise<void> {
     const { backupId, components } = this.#metadata;
     if (components.files === undefined) return;
-    const lanes = new Lanes(laneCount);
-    try {
-      const lines = manifestLines(this.#to, backupId, components.files.manifest, this.#keys);
-      for await (const piece of storedPieces(lines, backupId))
-        await lanes.start(() => this.#bringPiece(piece));
-    } finally {
-      await lanes.end();
-    }
+    const lines = manifestLines(this.#to, backupId, components.files.manifest, this.#keys);
+    await forEachAtOnce(storedPieces(lines, backupId), filesAtOnce, (piece) => this.#bringPiece(piece));
   }
 
   async #bringPiece(piece: StoredPiece): Promise<void> {

@@ -1,6 +1,6 @@
 import { Failure } from "../../core/failure.ts";
 import { backupPrefix } from "../../core/repository/layout.ts";
-import { isPackName, type FileKey, type StoredAt } from "../../core/repository/manifest.ts";
+import { isPackName, type FileKey } from "../../core/repository/manifest.ts";
 import type { FilesComponent } from "../../core/repository/metadata.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
@@ -21,25 +21,61 @@ export async function checkReferences(
   keys: BackupKeys,
   needs: ReferenceNeeds = sealing,
 ): Promise<void> {
+  for await (const missing of missingReferences(run, backupId, files, keys, needs.isNeeded)) {
+    throw describeMissing(run, missing, needs.advice);
+  }
+  for (const owner of files.references)
+    if (keys.filesOf(owner) === undefined) throw missingKey(backupId, owner);
+}
+
+/** A stored file that a manifest refers to and the store has not, or not in its size. */
+export interface MissingReference {
+  /** Full name. */
+  readonly name: string;
+  readonly neededBytes: number;
+  readonly foundBytes?: number;
+}
+
+/** The stored files that the manifest of `backupId` needs and the store lacks. Memory: one name per pack. */
+export async function* missingReferences(
+  run: TaskRun,
+  backupId: string,
+  files: FilesComponent,
+  keys: BackupKeys,
+  isNeeded: (key: FileKey) => boolean,
+): AsyncGenerator<MissingReference, void, undefined> {
   /** Bytes that each pack must have at least. */
   const packs = new Map<string, number>();
   const referred = new Set(files.references);
   for await (const batch of manifestLines(run, backupId, files.manifest, keys)) {
     for (const line of batch) {
-      if (!needs.isNeeded(line.key)) continue;
+      if (!isNeeded(line.key)) continue;
       const { stored } = line.entry;
       if (stored === undefined) continue;
       const owner = stored.backup ?? backupId;
       if (owner !== backupId && !referred.has(owner)) throw unlisted(backupId, owner);
       const name = backupPrefix(run.context.projectId, owner) + stored.file;
       const end = stored.offset + stored.length;
-      if (!isPackName(stored.file)) await assertStored(run, name, end, needs, stored);
-      else if (end > (packs.get(name) ?? 0)) packs.set(name, end);
+      if (isPackName(stored.file)) {
+        if (end > (packs.get(name) ?? 0)) packs.set(name, end);
+        continue;
+      }
+      const sizeBytes = (await run.store.head(name))?.sizeBytes;
+      if (sizeBytes !== end) yield describeFound(name, end, sizeBytes);
     }
   }
-  for (const [name, end] of packs) await assertStored(run, name, end, needs);
-  for (const owner of referred) if (keys.filesOf(owner) === undefined) throw missingKey(backupId, owner);
+  // Only its end is known of a pack: it has at least so many bytes.
+  for (const [name, end] of packs) {
+    const sizeBytes = (await run.store.head(name))?.sizeBytes;
+    if (sizeBytes === undefined || sizeBytes < end) yield describeFound(name, end, sizeBytes);
+  }
 }
+
+const describeFound = (name: string, neededBytes: number, found: number | undefined): MissingReference => ({
+  name,
+  neededBytes,
+  ...(found === undefined ? {} : { foundBytes: found }),
+});
 
 /** Which entries must be there, and what to do where they are not. */
 export interface ReferenceNeeds {
@@ -52,23 +88,14 @@ const sealing: ReferenceNeeds = {
   advice: "Nothing was sealed. Run the backup again: what is missing will be read from the source.",
 };
 
-/** A pack has at least `sizeBytes` bytes, a file of its own exactly. */
-async function assertStored(
+function describeMissing(
   run: TaskRun,
-  name: string,
-  sizeBytes: number,
-  { advice }: ReferenceNeeds,
-  single?: StoredAt,
-): Promise<void> {
-  const found = await run.store.head(name);
-  if (
-    found !== undefined &&
-    (single === undefined ? found.sizeBytes >= sizeBytes : found.sizeBytes === sizeBytes)
-  )
-    return;
+  { name, neededBytes, foundBytes }: MissingReference,
+  advice: string,
+): Failure {
   const what =
-    found === undefined ? "is not there" : `has ${found.sizeBytes} bytes where ${sizeBytes} are needed`;
-  throw new Failure(
+    foundBytes === undefined ? "is not there" : `has ${foundBytes} bytes where ${neededBytes} are needed`;
+  return new Failure(
     "backup-incomplete",
     `${name}, which this backup refers to, ${what} in ${run.store.url}: it was deleted or the store lost it. ${advice}`,
   );

@@ -20,7 +20,7 @@ export async function checkRepository(
   task: TaskOf<"check-repository">,
   run: TaskRun,
 ): Promise<CheckRepositoryResult> {
-  await openRepository(run);
+  const { copyTo } = await openRepository(run);
   const damages: Damage[] = [];
   const progress = new ProgressReporter(run, { component: "check", phase: "checking", bytes: 0, objects: 0 });
   let backups = 0;
@@ -53,7 +53,7 @@ export async function checkRepository(
     leftovers.push({ name: object.name, sizeBytes: object.sizeBytes, ageSeconds });
   }
   progress.end();
-  return { backups, files, bytesRead, damages, leftovers };
+  return { ...(copyTo === undefined ? {} : { copyTo }), backups, files, bytesRead, damages, leftovers };
 }
 
 async function checkPresence(run: TaskRun, backupId: string): Promise<Damage[]> {

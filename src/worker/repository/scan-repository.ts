@@ -3,7 +3,9 @@ import { backupPrefix } from "../../core/repository/layout.ts";
 import type { BackupMetadata } from "../../core/repository/metadata.ts";
 import { namedStoredFiles, referencedBackups } from "../../core/repository/stored-files.ts";
 import type { ScanRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
-import { readMetadata, readMetadataUnchecked } from "./read-metadata.ts";
+import type { BackupKeys } from "../keys/backup-keys.ts";
+import { missingReferences } from "./check-references.ts";
+import { openBackup, readMetadataUnchecked } from "./read-metadata.ts";
 import { forProject, listBackupFolders, openRepository } from "./repository.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -21,18 +23,26 @@ export async function scanRepository(
   const incomplete: { backupId: string; missing: readonly string[] }[] = [];
   const notes = new Set<string>();
   let unsealed = 0;
+  let carried = 0;
   for (const projectId of await listProjects(run, task.onlyProject)) {
     const project = forProject(run, projectId);
     const folders: string[] = [];
+    const others = new Set<string>();
     for await (const folder of listBackupFolders(project, projectId)) {
       if (folder.sealed) folders.push(folder.backupId);
-      else unsealed += 1;
+      else others.add(folder.backupId);
     }
+    const referred = new Set<string>();
     for (const backupId of folders) {
       run.signal.throwIfAborted();
       try {
-        const metadata = await readWithBestCheck(project, backupId, notes);
+        const { metadata, keys } = await readWithBestCheck(project, backupId, notes);
+        for (const earlier of referencedBackups(metadata)) referred.add(earlier);
         const missing = await listMissing(project, metadata);
+        // A folder that is no backup may hold some of what this one needs and not all of it.
+        const isPartial = referencedBackups(metadata).some((earlier) => others.has(earlier));
+        if (missing.length === 0 && isPartial && keys !== undefined)
+          missing.push(...(await listMissingReferences(project, metadata, keys)));
         if (missing.length > 0) incomplete.push({ backupId, missing });
         found.push(metadata);
       } catch (error) {
@@ -40,9 +50,24 @@ export async function scanRepository(
         incomplete.push({ backupId, missing: [error.message] });
       }
     }
+    for (const backupId of others) {
+      if (referred.has(backupId)) carried += 1;
+      else unsealed += 1;
+    }
   }
-  return { repositoryId: description.id, backups: found, unsealed, incomplete, notes: [...notes] };
+  const { id: repositoryId, copyTo } = description;
+  return {
+    repositoryId,
+    ...(copyTo === undefined ? {} : { copyTo }),
+    backups: found,
+    unsealed,
+    carried,
+    incomplete,
+    notes: [...notes],
+  };
 }
+
+const longestMissing = 1_000;
 
 export async function listProjects(run: TaskRun, onlyProject: boolean): Promise<string[]> {
   if (onlyProject) return [run.context.projectId];
@@ -55,16 +80,16 @@ async function readWithBestCheck(
   run: TaskRun,
   backupId: string,
   notes: Set<string>,
-): Promise<BackupMetadata> {
+): Promise<{ metadata: BackupMetadata; keys?: BackupKeys }> {
   try {
-    return await readMetadata(run, backupId);
+    return await openBackup(run, backupId);
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== "key-missing") throw error;
     const { projectId } = run.context;
     notes.add(
       `The key of project ${projectId} is not here: its backups are listed, but neither checked nor readable. Bring it with \`lc2 key import\`.`,
     );
-    return readMetadataUnchecked(run, backupId);
+    return { metadata: await readMetadataUnchecked(run, backupId) };
   }
 }
 
@@ -83,6 +108,24 @@ export async function listMissing(run: TaskRun, metadata: BackupMetadata): Promi
     if (!(await holdsFolder(run, backupPrefix(run.context.projectId, earlier)))) {
       missing.push(`the folder of ${earlier}, which holds files that are unchanged since`);
     }
+  }
+  return missing;
+}
+
+/** What the manifest says bytes are in and the repository lacks, the first so many by name. */
+async function listMissingReferences(
+  run: TaskRun,
+  metadata: BackupMetadata,
+  keys: BackupKeys,
+): Promise<string[]> {
+  const { files } = metadata.components;
+  if (files === undefined) return [];
+  const missing: string[] = [];
+  for await (const { name } of missingReferences(run, metadata.backupId, files, keys, () => true)) {
+    missing.push(name);
+    if (missing.length < longestMissing) continue;
+    missing.push("and perhaps more");
+    break;
   }
   return missing;
 }
