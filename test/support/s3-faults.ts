@@ -159,9 +159,16 @@ export function listAlso(key: string, sizeBytes = 5): Fault {
   );
 }
 
-/** An object that is there is not listed. */
-export function hideFromListing(key: string): Fault {
-  return changeListing((objects) => objects.filter((one) => !one.includes(`<Key>${key}</Key>`)));
+/** Objects that are there are not listed. */
+export function hideFromListing(...keys: readonly string[]): Fault {
+  return changeListing((objects) =>
+    objects.filter(
+      (one) =>
+        !keys.some(
+          (key) => one.includes(`<Key>${encodeURIComponent(key)}</Key>`) || one.includes(`<Key>${key}</Key>`),
+        ),
+    ),
+  );
 }
 
 function changeListing(change: (objects: string[], page: string) => string[]): Fault {
