@@ -35,8 +35,10 @@ export const failures = define({
   "password-on-command-line": {
     kind: "usage",
     meaning:
-      "A database URL carries a password; every user of the machine could read it in the process list.",
-    remedy: "Remove it and use PGPASSWORD, a .pgpass file or a service file.",
+      "The URL of a database or a bucket carries credentials; every user of the machine could read them in the process list.",
+    remedy:
+      "Remove them. Databases: PGPASSWORD, a .pgpass file or a service file; buckets: the AWS variables, a profile " +
+      "or the machine's role.",
   },
   "application-unknown": {
     kind: "usage",
@@ -46,12 +48,12 @@ export const failures = define({
   "not-available": {
     kind: "usage",
     meaning: "This version has no such provider, store, database engine or way of working.",
-    remedy: "Use what the sentence names instead; PostgreSQL and folders are there.",
+    remedy: "Use what the sentence names instead; PostgreSQL, folders and S3 buckets are there.",
   },
   "nothing-to-back-up": {
     kind: "usage",
     meaning: "The request names neither a database nor files.",
-    remedy: "Give --database, --files or both.",
+    remedy: "Give --database, --files or --bucket.",
   },
   "refused-overwrite": {
     kind: "refused",
@@ -444,7 +446,7 @@ export const failures = define({
   "nothing-to-restore": {
     kind: "usage",
     meaning: "The request names no target, or the backup has no such part.",
-    remedy: "Give --database, --files or both; `lc2 backup describe` shows what a backup holds.",
+    remedy: "Give --database, and --files or --bucket; `lc2 backup describe` shows what a backup holds.",
   },
   "target-occupied": {
     kind: "refused",

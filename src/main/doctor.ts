@@ -11,6 +11,7 @@ import { oldestServerMajor } from "../databases/postgres/choose-tools.ts";
 import { listTools } from "../databases/postgres/tools.ts";
 import { recoveryPublicHalf } from "../keys/keyfile/key-wrapping.ts";
 import { parseKeyText } from "../keys/keyfile/keyfile-text.ts";
+import { checkS3Credentials } from "./check-s3-credentials.ts";
 import { readConfig } from "./config.ts";
 import type { CatalogPlace, Config } from "./config.ts";
 import { loadCatalog } from "./open-catalog.ts";
@@ -183,6 +184,7 @@ async function diagnose(config: Config): Promise<DoctorCheck[]> {
     guarded("keys", checkKeys(config.keysDirectory)),
     guarded("client tools", checkTools(config.env)),
     guarded("password file", checkPasswordFile(config.env)),
+    guarded("S3 credentials", checkS3Credentials(config.env)),
   ]);
   return groups.flat();
 }

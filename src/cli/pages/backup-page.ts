@@ -1,5 +1,6 @@
 import type { BackupSpec } from "../../contract/operations.ts";
 import type { BackupView } from "../../contract/service.ts";
+import { isBucketUrl } from "../../core/files/bucket-url.ts";
 import type { BackupMetadata, DatabaseComponent, FilesComponent } from "../../core/repository/metadata.ts";
 import type { CommandContext } from "../context.ts";
 import { count, counted, duration, instant, ratio, shellWord, size } from "../humanise.ts";
@@ -19,7 +20,7 @@ export function showBackupSummary(view: BackupView, spec: BackupSpec, context: C
   const { metadata } = view;
   const targets = [
     ...(spec.database === undefined ? [] : [`--database ${shellWord(spec.database.url)}`]),
-    ...(spec.storage === undefined ? [] : [`--files ${shellWord(spec.storage.url)}`]),
+    ...(spec.storage === undefined ? [] : [placeOption(spec.storage.url)]),
   ].join(" ");
   return [
     `${paint.bold(view.backupId)} of project ${view.projectId}: ${paintStatus(view.status, view.status, paint)}${took}\n`,
@@ -32,6 +33,8 @@ export function showBackupSummary(view: BackupView, spec: BackupSpec, context: C
     `  lc2 restore plan ${flag}--from ${view.backupId} ${targets}\n`,
   ].join("");
 }
+
+const placeOption = (url: string): string => `${isBucketUrl(url) ? "--bucket" : "--files"} ${shellWord(url)}`;
 
 function summaryFields(metadata: BackupMetadata): Field[] {
   const { database, files } = metadata.components;

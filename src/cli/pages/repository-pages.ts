@@ -28,8 +28,10 @@ export function showCheck(
 ): string {
   const { paint } = context;
   const looked =
-    `${counted(result.backups, "backup")}, ${counted(result.files, "stored file")}` +
-    (result.bytesRead > 0 ? `, ${size(result.bytesRead)} read` : "");
+    `${counted(result.backups, "backup")}, ` +
+    (result.bytesRead > 0
+      ? `${counted(result.files, "stored file")}, ${size(result.bytesRead)} read`
+      : "looked at without reading the data (--read-data does)");
   const parts = [
     result.damages.length === 0
       ? `${paint.green("whole")}  ${repository}: ${looked}\n`

@@ -33,7 +33,7 @@ import type { TaskRun } from "../task.ts";
 export async function backupFiles(task: TaskOf<"backup-files">, run: TaskRun): Promise<FilesComponent> {
   const { storage } = task.spec;
   if (storage === undefined)
-    throw new Failure("nothing-to-back-up", "The request names no files. Give --files.");
+    throw new Failure("nothing-to-back-up", "The request names no files. Give --files or --bucket.");
   const source = await openFileSource(storage.url, run, storage);
   try {
     return await backupFilesFrom(source, storage, task, run);

@@ -73,17 +73,19 @@ async function lookWhatIsMissing(
 ): Promise<Pick<PrepareBackupResult, "repositoryCreated" | "keyCreated">> {
   const { projectId } = run.context;
   return {
-    repositoryCreated: await isMissing("repository-not-found", () => openRepository(run)),
-    keyCreated: await isMissing("key-missing", () => run.keys.recipients(projectId, { create: false })),
+    repositoryCreated: await isMissing(["repository-not-found", "bucket-not-found"], () =>
+      openRepository(run),
+    ),
+    keyCreated: await isMissing(["key-missing"], () => run.keys.recipients(projectId, { create: false })),
   };
 }
 
-async function isMissing(code: FailureCode, look: () => Promise<unknown>): Promise<boolean> {
+async function isMissing(codes: readonly FailureCode[], look: () => Promise<unknown>): Promise<boolean> {
   try {
     await look();
     return false;
   } catch (error) {
-    if (error instanceof Failure && error.code === code) return true;
+    if (error instanceof Failure && codes.includes(error.code)) return true;
     throw error;
   }
 }

@@ -46,14 +46,14 @@ function wantedParts(task: TaskOf<"plan-restore">): { database?: DatabaseSpec; s
   const needDatabase = restoreType === "database-only" || spec.tables.length > 0;
   const needStorage = restoreType === "storage-only" || spec.include.length > 0;
   if (needDatabase && database === undefined) throw missing("a database", "--database postgres://…");
-  if (needStorage && storage === undefined) throw missing("files", "--files file:///…");
+  if (needStorage && storage === undefined) throw missing("files", "--files or --bucket");
   if (restoreType === "selective" && !needDatabase && !needStorage) {
     throw new Failure("usage", "A selective restore needs --include or --table.");
   }
   const useDatabase = restoreType === "full" || needDatabase;
   const useStorage = restoreType === "full" || needStorage;
   if (!(useDatabase && database !== undefined) && !(useStorage && storage !== undefined)) {
-    throw missing("anything", "--database, --files or both");
+    throw missing("anything", "--database, and --files or --bucket");
   }
   return {
     ...(useDatabase && database !== undefined ? { database } : {}),
