@@ -40,15 +40,20 @@ export function createBackupQueries(database: Kysely<CatalogTables>): BackupQuer
 
     listBackups: async (query) => {
       const matching = selectBackups(database, query);
+      const offset = query.offset ?? 0;
       const rows = await matching
         .selectAll()
         .orderBy("created_at_ms", "desc")
         .orderBy("backup_id", "desc")
         .limit(query.limit)
-        .offset(query.offset ?? 0)
+        .offset(offset)
         .execute();
+      const backups = rows.map(toBackup);
+      // A page that is not full is the last one.
+      const isLast = rows.length < query.limit && (rows.length > 0 || offset === 0);
+      if (isLast) return { backups, total: offset + rows.length };
       const counted = await matching.select((eb) => eb.fn.countAll().as("total")).executeTakeFirstOrThrow();
-      return { backups: rows.map(toBackup), total: Number(counted.total) };
+      return { backups, total: Number(counted.total) };
     },
 
     getBackup: async (backupId, projectId) => {

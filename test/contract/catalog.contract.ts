@@ -315,7 +315,9 @@ export function describeCatalog(
           );
         expect(await ids({ projectId: "shop", limit: 3 })).toEqual(["18", "16", "14"]);
         expect(await ids({ projectId: "shop", limit: 3, offset: 8 })).toEqual(["02", "00"]);
-        expect((await catalog.listBackups({ projectId: "shop", limit: 3 })).total).toBe(10);
+        for (const page of [{ limit: 3 }, { limit: 3, offset: 9 }, { limit: 3, offset: 10 }, { limit: 20 }]) {
+          expect((await catalog.listBackups({ projectId: "shop", ...page })).total).toBe(10);
+        }
         expect(await ids({ application: "drupal" })).toEqual(["16", "12", "08", "04", "00"]);
         expect(await ids({ sinceMs: 500, untilMs: 700 })).toEqual(["07", "06", "05"]);
         expect(await ids({ repository: "file:///b", projectId: "blog" })).toEqual([
