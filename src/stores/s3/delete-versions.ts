@@ -5,6 +5,7 @@ import {
   GetObjectRetentionCommand,
   HeadObjectCommand,
   ListObjectVersionsCommand,
+  type HeadObjectCommandInput,
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { S3Connection } from "./s3-connection.ts";
@@ -111,20 +112,18 @@ async function findLock(
     Key: key,
     ...(versionId === undefined ? {} : { VersionId: versionId }),
   };
-  const held = await way.client.send(new GetObjectLegalHoldCommand(object)).catch(() => undefined);
-  if (held?.LegalHold?.Status === "ON") {
+  const lock = await readLock(way, object);
+  if (lock.isHeld) {
     return new Failure(
       "object-locked",
       `${key} in ${way.url} is under legal hold; it cannot be deleted until the hold is lifted (PutObjectLegalHold).`,
       { cause },
     );
   }
-  const kept = await way.client.send(new GetObjectRetentionCommand(object)).catch(() => undefined);
-  const until = kept?.Retention?.RetainUntilDate;
-  if (until !== undefined && until.getTime() > Date.now()) {
+  if (lock.until !== undefined && lock.until.getTime() > Date.now()) {
     return new Failure(
       "object-locked",
-      `${key} in ${way.url} is under ${kept?.Retention?.Mode ?? "a"} retention until ${until.toISOString()}; delete again after that.`,
+      `${key} in ${way.url} is under ${lock.mode ?? "a"} retention until ${lock.until.toISOString()}; delete again after that.`,
       { cause },
     );
   }
@@ -134,4 +133,23 @@ async function findLock(
     });
   }
   return undefined;
+}
+
+interface Lock {
+  readonly isHeld: boolean;
+  readonly until?: Date | undefined;
+  readonly mode?: string | undefined;
+}
+
+/** What HEAD does not say, for want of a right or because the store does not, is asked for by its own requests. */
+async function readLock(way: S3Connection, object: HeadObjectCommandInput): Promise<Lock> {
+  const facts = await way.client.send(new HeadObjectCommand(object)).catch(() => undefined);
+  const hold =
+    facts?.ObjectLockLegalHoldStatus ??
+    (await way.client.send(new GetObjectLegalHoldCommand(object)).catch(() => undefined))?.LegalHold?.Status;
+  const retention =
+    facts?.ObjectLockRetainUntilDate === undefined
+      ? (await way.client.send(new GetObjectRetentionCommand(object)).catch(() => undefined))?.Retention
+      : { RetainUntilDate: facts.ObjectLockRetainUntilDate, Mode: facts.ObjectLockMode };
+  return { isHeld: hold === "ON", until: retention?.RetainUntilDate, mode: retention?.Mode };
 }

@@ -10,7 +10,13 @@ import {
   type ListObjectsV2CommandOutput,
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
-import type { ByteRange, ObjectStore, ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
+import type {
+  ByteRange,
+  ObjectStore,
+  ObjectWriter,
+  StoreCapability,
+  StoredObject,
+} from "../../core/ports/object-store.ts";
 import { assertObjectName } from "../../core/repository/object-name.ts";
 import { bucketExists, bucketMissing, ensureBucket } from "./ensure-bucket.ts";
 import { confirmStored } from "./confirm-stored.ts";
@@ -314,6 +320,11 @@ class S3Store implements ObjectStore {
       throw error;
     });
     return versioned ? await deleteAllVersions(this.#way, key) : await deleteObject(this.#way, key);
+  }
+
+  async probe(prefix: string): Promise<readonly StoreCapability[]> {
+    const { probeBucket } = await import("./probe-store.ts");
+    return await probeBucket(this.#way, this.#way.prefix + prefix);
   }
 
   async #abortUpload(name: string, encodedId: string): Promise<boolean> {

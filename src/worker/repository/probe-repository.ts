@@ -1,4 +1,5 @@
 import type { ProbeRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
+import { Failure } from "../../core/failure.ts";
 import type { ObjectStore, StoreCapability } from "../../core/ports/object-store.ts";
 import { probePrefix, repositoryFile } from "../../core/repository/layout.ts";
 import { readObject } from "../streams/read-object.ts";
@@ -33,7 +34,13 @@ export async function probeRepository(
       run.signal.throwIfAborted();
       capabilities.push(await probe(store, prefix));
     }
-    return { repositoryFound, capabilities: [...capabilities, ...((await store.probe?.(prefix)) ?? [])] };
+    const own = (await store.probe?.(prefix)) ?? [];
+    // What the store's own look says is nearer to the truth: it sees through what we do to make up for it.
+    const names = new Set(own.map(({ name }) => name));
+    return {
+      repositoryFound,
+      capabilities: [...capabilities.filter(({ name }) => !names.has(name)), ...own],
+    };
   } finally {
     await deleteAll(store, prefix);
   }
@@ -104,7 +111,12 @@ async function probeOrder(store: ObjectStore, prefix: string): Promise<StoreCapa
 
 async function probeDelete(store: ObjectStore, prefix: string): Promise<StoreCapability> {
   const name = `${prefix}once`;
-  await store.delete(name);
+  try {
+    await store.delete(name);
+  } catch (error) {
+    if (!isLocked(error)) throw error;
+    return { name: "delete", answer: "no", sentence: error.message };
+  }
   return yesOrNo("delete", (await store.head(name)) === undefined, [
     "A deleted object is gone for readers.",
     "A deleted object can still be read: nothing can be deleted from this store now.",
@@ -119,12 +131,22 @@ const yesOrNo = (
 
 async function clearDeadProbes(run: TaskRun): Promise<void> {
   for await (const { name, modifiedAtMs } of run.store.list(probePrefix)) {
-    if (run.clock.nowMs() - modifiedAtMs > deadAfterMs) await run.store.delete(name);
+    if (run.clock.nowMs() - modifiedAtMs > deadAfterMs) await deleteUnlessLocked(run.store, name);
   }
 }
 
 async function deleteAll(store: ObjectStore, prefix: string): Promise<void> {
   const names: string[] = [];
   for await (const { name } of store.list(prefix)) names.push(name);
-  for (const name of names) await store.delete(name);
+  for (const name of names) await deleteUnlessLocked(store, name);
 }
+
+/** What a bucket locks by default stays until its time is over; that was said. */
+async function deleteUnlessLocked(store: ObjectStore, name: string): Promise<void> {
+  await store.delete(name).catch((error: unknown) => {
+    if (!isLocked(error)) throw error;
+  });
+}
+
+const isLocked = (error: unknown): error is Failure =>
+  error instanceof Failure && error.code === "object-locked";
