@@ -210,13 +210,14 @@ export async function createBackup(
   dataDirectory: string,
   repository: string,
   options: readonly string[],
+  env: Readonly<Record<string, string>> = {},
 ): ReturnType<typeof lc2> {
   await mkdir(dataDirectory, { recursive: true });
   const url = source.server.urlOf(source.database);
   return await lc2(
     dataDirectory,
     ["backup", "create", "--database", url, "--repository", repository, "-o", "name", ...options],
-    { env: environmentOf(source) },
+    { env: { ...environmentOf(source), ...env } },
   );
 }
 

@@ -80,7 +80,7 @@ async function findPeers(): Promise<Peers> {
 }
 
 const resticEnv = { RESTIC_PASSWORD: "bench", RESTIC_PROGRESS_FPS: "0.1" };
-const logTo = (bench: Workbench) => ({
+export const logTo = (bench: Workbench) => ({
   onResult: (name: string, round: number, one: Measurement) =>
     bench.log(
       `${name} ${round + 1}: ${one.seconds.toFixed(2)} s, ${(one.peakBytes / 2 ** 20).toFixed(0)} MiB`,
@@ -344,7 +344,7 @@ async function compareRestores(bench: Workbench): Promise<Outcome> {
 }
 
 /** Less moved by other work on the machine than wall time is. */
-function cpuNote(measured: Readonly<Record<string, readonly Measurement[] | undefined>>): string {
+export function cpuNote(measured: Readonly<Record<string, readonly Measurement[] | undefined>>): string {
   const shown = Object.entries(measured).flatMap(([name, list]) =>
     list === undefined ? [] : [`${name} ${median(list.map((one) => one.cpuSeconds)).toFixed(1)}`],
   );
@@ -359,7 +359,7 @@ function countFiles(folder: string): number {
   return files;
 }
 
-const against = (
+export const against = (
   what: string,
   ours: readonly Measurement[],
   peer: readonly Measurement[] | undefined,

@@ -25,7 +25,7 @@ export function writePage(reports: readonly CaseReport[]): void {
   execFileSync(prettier, ["--log-level", "warn", "--write", page, results], { stdio: "inherit" });
 }
 
-const sequence = ["database", "load", "files", "memory", "catalog", "start"];
+const sequence = ["database", "load", "files", "buckets", "memory", "catalog", "start"];
 const order = (report: CaseReport): number => {
   const index = sequence.findIndex((prefix) => report.name.startsWith(prefix));
   return index < 0 ? sequence.length : index;

@@ -13,6 +13,7 @@ import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { BenchCase } from "./bench-case.ts";
+import { bucketCases } from "./bucket-cases.ts";
 import { catalogCases } from "./catalog-cases.ts";
 import { databaseCases } from "./database-cases.ts";
 import { showReport, type CaseReport, type Figure, type Scale } from "./figure.ts";
@@ -26,6 +27,7 @@ const allCases: readonly BenchCase[] = [
   ...databaseCases,
   ...loadCases,
   ...filesCases,
+  ...bucketCases,
   ...memoryCases,
   ...catalogCases,
 ];

@@ -1,0 +1,144 @@
+/** An S3 server for benchmark cases, buckets full of made-up documents, and rclone on the same server. */
+import { randomBytes } from "node:crypto";
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+} from "@aws-sdk/client-s3";
+import { formatBucketUrl } from "../../src/core/files/bucket-url.ts";
+import { installServer, rootCredentials, startS3Server } from "../support/start-s3-server.ts";
+import { measure, type CommandOptions, type Measurement } from "./measure.ts";
+
+/** The same on both sides. */
+export const transfers = 16;
+const region = "us-east-1";
+
+export interface BucketBench extends AsyncDisposable {
+  readonly endpoint: string;
+  /** Credentials for whoever takes them by the AWS chain. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly programs: readonly string[];
+  urlOf(bucket: string): string;
+  create(bucket: string): Promise<void>;
+  put(bucket: string, key: string, body: Uint8Array): Promise<void>;
+  /** Objects and bytes of a bucket. */
+  sizeOf(bucket: string): Promise<{ readonly objects: number; readonly sizeBytes: number }>;
+  remove(bucket: string): Promise<void>;
+  /** `rclone` with `bench:` for this server. */
+  rclone(args: readonly string[], options?: CommandOptions): Promise<Measurement>;
+  /** A command line of the shell in which `$RCLONE` is rclone. */
+  shell(line: string, options?: CommandOptions): Promise<Measurement>;
+}
+
+export async function openBucketBench(): Promise<BucketBench> {
+  const rclone = await installServer("rclone");
+  const server = await startS3Server("versitygw");
+  const { endpoint } = server;
+  const client = new S3Client({ endpoint, region, forcePathStyle: true, credentials: rootCredentials });
+  const environment = {
+    AWS_ACCESS_KEY_ID: rootCredentials.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: rootCredentials.secretAccessKey,
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+  const rcloneEnvironment = {
+    ...environment,
+    RCLONE: rclone,
+    RCLONE_CONFIG: "",
+    RCLONE_CONFIG_BENCH_TYPE: "s3",
+    RCLONE_CONFIG_BENCH_PROVIDER: "Other",
+    RCLONE_CONFIG_BENCH_ENV_AUTH: "true",
+    RCLONE_CONFIG_BENCH_REGION: region,
+    RCLONE_CONFIG_BENCH_ENDPOINT: endpoint,
+  };
+  const withRclone = (options: CommandOptions = {}): CommandOptions => ({
+    ...options,
+    env: { ...options.env, ...rcloneEnvironment },
+  });
+  const version = (await measure([rclone, "version"])).stdout.split("\n")[0] ?? "rclone";
+  return {
+    endpoint,
+    environment,
+    programs: [
+      "LC2 from this checkout, by `bin/lc2`, everything from its start to its end",
+      version,
+      "versitygw 1.8.0 on the same machine's file system, for both",
+    ],
+    urlOf: (bucket) => formatBucketUrl({ bucket, prefix: "", endpoint, region }),
+    create: async (Bucket) => {
+      await client.send(new CreateBucketCommand({ Bucket }));
+    },
+    put: async (Bucket, Key, Body) => {
+      await client.send(new PutObjectCommand({ Bucket, Key, Body }));
+    },
+    sizeOf: async (bucket) => {
+      let [objects, sizeBytes] = [0, 0];
+      for await (const page of pagesOf(client, bucket)) {
+        objects += page.length;
+        for (const { Size = 0 } of page) sizeBytes += Size;
+      }
+      return { objects, sizeBytes };
+    },
+    remove: async (Bucket) => {
+      for await (const page of pagesOf(client, Bucket)) {
+        const Objects = page.map(({ Key }) => ({ Key }));
+        await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
+      }
+      await client.send(new DeleteBucketCommand({ Bucket }));
+    },
+    rclone: (args, options) => measure([rclone, ...args], withRclone(options)),
+    shell: (line, options) => measure(["bash", "-c", `set -o pipefail; ${line}`], withRclone(options)),
+    [Symbol.asyncDispose]: async () => {
+      client.destroy();
+      await server.stop();
+    },
+  };
+}
+
+async function* pagesOf(client: S3Client, Bucket: string) {
+  let token: string | undefined;
+  do {
+    const page: { ContinuationToken?: string } = token === undefined ? {} : { ContinuationToken: token };
+    const answer = await client.send(new ListObjectsV2Command({ Bucket, ...page }));
+    if (answer.Contents !== undefined) yield answer.Contents;
+    token = answer.NextContinuationToken;
+  } while (token !== undefined);
+}
+
+export const keyOfDocument = (index: number): string =>
+  `documents/${String(Math.floor(index / 500)).padStart(4, "0")}/document-${String(index).padStart(7, "0")}.bin`;
+
+const words = "the of a content management system stores its documents in one bucket and text in tables "
+  .repeat(8)
+  .split(" ");
+const noise = randomBytes(4 << 20);
+const text = Buffer.from(
+  Array.from({ length: 400_000 }, (_, i) => words[(noise[i % noise.length] ?? 0) % words.length]).join(" "),
+);
+
+/** Of 1 KB to `largestKb` KB, small ones in the majority; a third random bytes, the rest text. */
+export function documentOf(index: number, largestKb: number, salt = ""): Buffer {
+  const share = ((index * 7_919) % 10_007) / 10_007;
+  const size = Math.floor(1_000 * largestKb ** share);
+  const from = index % 3 === 0 ? noise : text;
+  const at = (index * 104_729) % (from.length - size);
+  return Buffer.concat([Buffer.from(`document ${index} ${salt}\n`), from.subarray(at, at + size)]);
+}
+
+/** Puts documents into a bucket, some at a time. */
+export async function putDocuments(
+  bench: BucketBench,
+  bucket: string,
+  indexes: Iterable<number>,
+  largestKb: number,
+  salt?: string,
+): Promise<void> {
+  const queue = indexes[Symbol.iterator]();
+  const work = async (): Promise<void> => {
+    for (let next = queue.next(); next.done !== true; next = queue.next())
+      await bench.put(bucket, keyOfDocument(next.value), documentOf(next.value, largestKb, salt));
+  };
+  await Promise.all(Array.from({ length: transfers }, work));
+}
