@@ -11,6 +11,7 @@ import { showKey, type FileKey } from "../../core/repository/manifest.ts";
 import { isListed, listBucket } from "./list-bucket.ts";
 import { requestKey } from "./listed-key.ts";
 import { sortByName, toOpenedEntry } from "./object-entry.ts";
+import { quickGetsOf } from "./quick-get.ts";
 import { openObject, readFailure, type OpenedObject } from "./read-object-bytes.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, isDenied, isMissing, isNoBucket, isNotImplemented } from "./s3-failure.ts";
@@ -21,40 +22,19 @@ const partBytes = 4 << 20;
 
 /** A bucket, or what lies below a prefix of it, as a source of files. `close` closes the connection. */
 export function openBucketSource(connection: S3Connection, opensAtOnce: number): FileSource {
-  const storeClock = watchStoreClock(connection);
+  const gets = quickGetsOf(connection);
   return {
     url: connection.url,
     opensAtOnce,
     list: (options: ListOptions) => listBucket(connection, options),
     open: async (key, sizeBytes) => {
       const content = await openBucketObject(connection, key, { sizeBytes, rangesAtOnce: opensAtOnce });
-      return Object.assign(content, { openedAtMs: storeClock.nowMs() });
+      return Object.assign(content, { openedAtMs: gets.storeTimeMs() });
     },
     // A slash is a character like any other: no key is in another one's way.
     hasRoomFor: () => true,
     close: () => connection.close(),
   };
-}
-
-/** The store's time, by the headers of its answers: to the second, and never ahead of it. */
-function watchStoreClock(connection: S3Connection): { nowMs(): number } {
-  let offsetMs = 0;
-  connection.client.middlewareStack.add(
-    (next) => async (args) => {
-      const result = await next(args);
-      const storeMs = Date.parse(dateHeaderOf(result.response) ?? "");
-      if (Number.isFinite(storeMs)) offsetMs = storeMs - Date.now();
-      return result;
-    },
-    { name: "watchStoreClock", step: "deserialize", override: true },
-  );
-  return { nowMs: () => Date.now() + offsetMs };
-}
-
-function dateHeaderOf(response: unknown): string | undefined {
-  if (typeof response !== "object" || response === null || !("headers" in response)) return undefined;
-  const headers = response.headers as Readonly<Record<string, string | undefined>>;
-  return headers["date"];
 }
 
 export interface OpenBucketOptions {
@@ -136,13 +116,18 @@ async function* readRanges(
   atOnce: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const ahead: Promise<Uint8Array[]>[] = [];
-  const ifMatch = first.facts.ETag;
+  const { ETag: ifMatch, VersionId: versionId } = first.facts;
+  const version = {
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+    ...(versionId === undefined || versionId === "null" ? {} : { versionId }),
+  };
   let offset = first.lengthBytes;
   const fetchMore = (): void => {
     while (ahead.length < Math.min(atOnce, rangesAhead) && offset < sizeBytes) {
       const length = Math.min(partBytes, sizeBytes - offset);
-      const range = { offset, length, ...(ifMatch === undefined ? {} : { ifMatch }) };
-      const part = openObject(connection, name, range).then((opened) => collect(opened.bytes));
+      const part = openObject(connection, name, { offset, length, ...version }).then((opened) =>
+        collect(opened.bytes),
+      );
       part.catch(() => undefined);
       ahead.push(part);
       offset += length;
@@ -192,13 +177,14 @@ function totalBytes({ ContentRange, ContentLength }: GetObjectCommandOutput): nu
   return total === undefined ? (ContentLength ?? 0) : Number(total);
 }
 
-async function readTags(
+/** Undefined where it has none, or the store knows none. Throws as `openBucketObject`. */
+export async function readTags(
   connection: S3Connection,
   name: string,
-  { TagCount = 0, VersionId }: GetObjectCommandOutput,
+  { TagCount = 0, VersionId }: Pick<GetObjectCommandOutput, "TagCount" | "VersionId">,
 ): Promise<Record<string, string> | undefined> {
   if (TagCount === 0) return undefined;
-  const version = VersionId === undefined ? {} : { VersionId };
+  const version = VersionId === undefined || VersionId === "null" ? {} : { VersionId };
   const command = new GetObjectTaggingCommand({ Bucket: connection.bucket, Key: name, ...version });
   try {
     const { TagSet = [] } = await connection.client.send(command);

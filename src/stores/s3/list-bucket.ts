@@ -4,11 +4,10 @@ import type { ListOptions, SourceEntry } from "../../core/ports/file-source.ts";
 import { decodeKey, encodeKey, showKey, type FileKey } from "../../core/repository/manifest.ts";
 import { decodeListedKey } from "./listed-key.ts";
 import { toListedEntry } from "./object-entry.ts";
+import { parseList } from "./parse-list.ts";
+import { quickGetsOf } from "./quick-get.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isDenied, s3Failure } from "./s3-failure.ts";
-
-/** What a listing needs of a connection. */
-export type ListedPlace = Pick<S3Connection, "client" | "bucket" | "prefix" | "place" | "url" | "signal">;
 
 /**
  * Lists the objects below the connection's prefix in byte order, page by page, the next page being fetched while
@@ -19,7 +18,7 @@ export type ListedPlace = Pick<S3Connection, "client" | "bucket" | "prefix" | "p
  * `listing-unreliable` when keys come out of order, twice, or from elsewhere.
  */
 export async function* listBucket(
-  place: ListedPlace,
+  place: S3Connection,
   options: ListOptions,
 ): AsyncGenerator<readonly SourceEntry[], void, undefined> {
   const check = new ListingCheck(place);
@@ -36,13 +35,13 @@ export async function* listBucket(
 }
 
 /** Whether the store lists an object of exactly this key, whole. */
-export async function isListed(place: ListedPlace, key: string): Promise<boolean> {
+export async function isListed(place: S3Connection, key: string): Promise<boolean> {
   const answer = await requestPage(place, { Prefix: key, MaxKeys: 1 });
   return answer.objects.some((one) => one.key === encodeKey(key));
 }
 
 /** The key, whole, of the first object below the prefix, as a request says it; undefined where there is none. */
-export async function listFirst(place: ListedPlace): Promise<string | undefined> {
+export async function listFirst(place: S3Connection): Promise<string | undefined> {
   const prefix = place.prefix === "" ? {} : { Prefix: place.prefix };
   const [first] = (await requestPage(place, { ...prefix, MaxKeys: 1 })).objects;
   return first === undefined ? undefined : decodeKey(first.key);
@@ -59,7 +58,7 @@ interface Page {
   readonly token: string | undefined;
 }
 
-async function* readPages(place: ListedPlace): AsyncGenerator<readonly KeyedObject[], void, undefined> {
+async function* readPages(place: S3Connection): AsyncGenerator<readonly KeyedObject[], void, undefined> {
   const prefix = encodeKey(place.prefix);
   const Prefix = place.prefix === "" ? {} : { Prefix: place.prefix };
   let next: Promise<Page> | undefined = requestPage(place, Prefix);
@@ -72,19 +71,13 @@ async function* readPages(place: ListedPlace): AsyncGenerator<readonly KeyedObje
   }
 }
 
-function cutPrefix(place: ListedPlace, prefix: FileKey, key: FileKey): FileKey {
+function cutPrefix(place: S3Connection, prefix: FileKey, key: FileKey): FileKey {
   if (key.startsWith(prefix)) return key.slice(prefix.length);
   throw unreliable(place, `it was asked for what begins with ${place.prefix} and answered ${showKey(key)}`);
 }
 
-async function requestPage(
-  place: ListedPlace,
-  page: { Prefix?: string; ContinuationToken?: string; MaxKeys?: number },
-): Promise<Page> {
-  const command = new ListObjectsV2Command({ Bucket: place.bucket, EncodingType: "url", ...page });
-  const answer = await place.client.send(command).catch((error: unknown) => {
-    throw listFailure(error, place);
-  });
+async function requestPage(place: S3Connection, page: PageRequest): Promise<Page> {
+  const answer = (await quickList(place, page)) ?? (await listByClient(place, page));
   const objects = (answer.Contents ?? []).map((object) => ({
     key: decodeListedKey(object.Key ?? "", answer.EncodingType),
     object,
@@ -95,12 +88,50 @@ async function requestPage(
   throw unreliable(place, "it says that there is more and not how to ask for it");
 }
 
+interface PageRequest {
+  readonly Prefix?: string;
+  readonly ContinuationToken?: string;
+  readonly MaxKeys?: number;
+}
+
+async function quickList(place: S3Connection, page: PageRequest): Promise<ReturnType<typeof parseList>> {
+  const query: [string, string][] = [
+    ["encoding-type", "url"],
+    ["list-type", "2"],
+  ];
+  if (page.MaxKeys !== undefined) query.push(["max-keys", String(page.MaxKeys)]);
+  if (page.Prefix !== undefined) query.push(["prefix", page.Prefix]);
+  if (page.ContinuationToken !== undefined) query.unshift(["continuation-token", page.ContinuationToken]);
+  const answer = await quickGetsOf(place).get("", query, {});
+  if (answer === undefined) return undefined;
+  try {
+    return parseList(await readText(answer.body));
+  } catch {
+    return undefined; // it was cut
+  }
+}
+
+async function readText(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of body) pieces.push(piece);
+  return Buffer.concat(pieces).toString();
+}
+
+async function listByClient(place: S3Connection, page: PageRequest) {
+  const command = new ListObjectsV2Command({ Bucket: place.bucket, EncodingType: "url", ...page });
+  try {
+    return await place.client.send(command);
+  } catch (error) {
+    throw listFailure(error, place);
+  }
+}
+
 /** Finds out a store whose list cannot be relied on; a merge of two lists would lose objects in silence. */
 class ListingCheck {
-  readonly #place: ListedPlace;
+  readonly #place: S3Connection;
   #last: FileKey | undefined;
 
-  constructor(place: ListedPlace) {
+  constructor(place: S3Connection) {
     this.#place = place;
   }
 
@@ -116,14 +147,14 @@ class ListingCheck {
   }
 }
 
-function noteOwnMarker(place: ListedPlace, object: ListedObject, options: ListOptions): void {
+function noteOwnMarker(place: S3Connection, object: ListedObject, options: ListOptions): void {
   const what = object.Size === 0 ? "the marker of the prefix itself" : `an object of ${object.Size} bytes`;
   options.onNote?.(
     `${place.prefix} is ${what}; it lies not below the prefix, so it is not part of this backup.`,
   );
 }
 
-function listFailure(error: unknown, place: ListedPlace): Failure {
+function listFailure(error: unknown, place: S3Connection): Failure {
   if (place.prefix === "" || !isDenied(error))
     return s3Failure(error, place, { verb: "list", action: "s3:ListBucket" });
   const statement = JSON.stringify({
@@ -140,7 +171,7 @@ function listFailure(error: unknown, place: ListedPlace): Failure {
   );
 }
 
-function unreliable(place: ListedPlace, what: string): Failure {
+function unreliable(place: S3Connection, what: string): Failure {
   return new Failure(
     "listing-unreliable",
     `The list of ${place.url} cannot be relied on: ${what}. A backup by it could miss objects in silence. ` +

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { crc32 } from "node:zlib";
 import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
+import { quickGetObject } from "./quick-get-object.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, s3Failure, type Deed } from "./s3-failure.ts";
 import { classifyError, Patience } from "./s3-retry.ts";
@@ -12,6 +14,7 @@ export interface ObjectRange {
   readonly length?: number;
   /** Only this state of the object; else the request fails with `PreconditionFailed`. */
   readonly ifMatch?: string;
+  readonly versionId?: string;
 }
 
 /** An object opened for reading: what the store says of it, and its bytes. */
@@ -33,7 +36,7 @@ export async function openObject(way: S3Connection, key: string, range: ObjectRa
   return { facts, lengthBytes, bytes: readOn(way, key, range, facts, lengthBytes) };
 }
 
-function request(
+async function request(
   way: S3Connection,
   key: string,
   range: ObjectRange,
@@ -42,13 +45,14 @@ function request(
 ): Promise<GetObjectCommandOutput> {
   const end = range.length === undefined ? undefined : range.offset + range.length;
   const isWhole = from === 0 && end === undefined;
-  return way.client.send(
-    new GetObjectCommand({
-      Bucket: way.bucket,
-      Key: key,
-      ...(isWhole ? {} : { Range: `bytes=${from}-${end === undefined ? "" : end - 1}` }),
-      ...(etag === undefined ? {} : { IfMatch: etag }),
-    }),
+  const conditions = {
+    ...(isWhole ? {} : { Range: `bytes=${from}-${end === undefined ? "" : end - 1}` }),
+    ...(etag === undefined ? {} : { IfMatch: etag }),
+    ...(range.versionId === undefined ? {} : { VersionId: range.versionId }),
+  };
+  return (
+    (await quickGetObject(way, key, conditions)) ??
+    (await way.client.send(new GetObjectCommand({ Bucket: way.bucket, Key: key, ...conditions })))
   );
 }
 
@@ -60,15 +64,18 @@ async function* readOn(
   lengthBytes: number,
 ): AsyncIterable<Uint8Array> {
   const patience = new Patience(way.retry, way.hasAnswered);
+  const check = first.ContentRange === undefined ? new Checksum(key, first) : undefined;
+  const on = { ...range, length: lengthBytes, ...(isVersion(first) ? { versionId: first.VersionId } : {}) };
   let done = 0;
   let facts: GetObjectCommandOutput | undefined = first;
   while (done < lengthBytes) {
     try {
-      facts ??= await request(way, key, { ...range, length: lengthBytes }, range.offset + done, first.ETag);
+      facts ??= await request(way, key, on, range.offset + done, first.ETag);
       for await (const chunk of bodyOf(facts)) {
         if (done + chunk.length > lengthBytes) throw new RangeError(`${key} sent more bytes than announced`);
         done += chunk.length;
         patience.progressed();
+        check?.add(chunk);
         yield chunk;
       }
       if (done < lengthBytes) throw new CutBody(key);
@@ -80,6 +87,36 @@ async function* readOn(
       facts = undefined;
       await delay(pauseMs, undefined, way.signal === undefined ? {} : { signal: way.signal });
     }
+  }
+  check?.compare();
+}
+
+/** Without versioning the store says none, or `null`, which names whatever is there. */
+const isVersion = (facts: GetObjectCommandOutput): facts is GetObjectCommandOutput & { VersionId: string } =>
+  facts.VersionId !== undefined && facts.VersionId !== "null";
+
+/** Compares a whole object with the CRC-32 that the store keeps of it, where it does. */
+class Checksum {
+  readonly #key: string;
+  readonly #wanted: string | undefined;
+  #value = 0;
+
+  constructor(key: string, facts: GetObjectCommandOutput) {
+    this.#key = key;
+    // Of an object in parts it may be a checksum of checksums.
+    const isOfAll = facts.ChecksumType === "FULL_OBJECT" || !facts.ChecksumCRC32?.includes("-");
+    this.#wanted = isOfAll ? facts.ChecksumCRC32 : undefined;
+  }
+
+  add(chunk: Uint8Array): void {
+    if (this.#wanted !== undefined) this.#value = crc32(chunk, this.#value);
+  }
+
+  compare(): void {
+    if (this.#wanted === undefined) return;
+    const found = Buffer.alloc(4);
+    found.writeUInt32BE(this.#value >>> 0);
+    if (found.toString("base64") !== this.#wanted) throw new Error(`checksum mismatch of ${this.#key}`);
   }
 }
 

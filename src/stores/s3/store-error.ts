@@ -53,7 +53,7 @@ function systemCodeOf(error: unknown, depth = 0): string | undefined {
 }
 
 /** Seconds, or a date. Never longer than an hour: a store that says so says nonsense. */
-function parseRetryAfter(text: string | undefined): number | undefined {
+export function parseRetryAfter(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const ms = /^\d+(?:\.\d+)?$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
   return Number.isFinite(ms) ? Math.min(3_600_000, Math.max(0, ms)) : undefined;
