@@ -1,6 +1,8 @@
 import { isBucketUrl, parseBucketUrl, type BucketPlace } from "../core/files/bucket-url.ts";
 import { Failure } from "../core/failure.ts";
 import type { FileSource } from "../core/ports/file-source.ts";
+import type { FileTarget } from "../core/ports/file-target.ts";
+import { temporaryFileName } from "../core/restore/restore-names.ts";
 import type { TaskRun } from "./task.ts";
 
 /** How much may be transferred at a time, as a request says it. */
@@ -53,6 +55,19 @@ export async function checkFileSource(url: string, run: TaskRun): Promise<void> 
   } finally {
     connection.close();
   }
+}
+
+/** The folder or bucket of a URL, to restore files to. Sends nothing; close it. */
+export async function openFileTarget(url: string, restoreId: string, run: TaskRun): Promise<FileTarget> {
+  if (!isBucketUrl(url)) {
+    const { openFolderTarget } = await import("../stores/filesystem/folder-target.ts");
+    return openFolderTarget(url, temporaryFileName(restoreId));
+  }
+  const [{ openS3 }, { openBucketTarget }] = await Promise.all([
+    import("../stores/s3/s3-connection.ts"),
+    import("../stores/s3/bucket-target.ts"),
+  ]);
+  return openBucketTarget(openS3(placeOf(url), run.env, s3Options(run, usualConcurrency)));
 }
 
 /** The place of a bucket's URL. Throws `request-invalid` where it is none. */

@@ -2,17 +2,15 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openFilesystemStore } from "../../src/stores/filesystem/filesystem-store.ts";
-import { openRestoreTarget } from "../../src/worker/restore/restore-target.ts";
 import type { FilesPlan } from "../../src/core/restore/restore.ts";
 import { dyingStore, dyingTarget, Life } from "../support/dying.ts";
 import {
   backUpFolder,
+  folderTarget,
   openFilesPlace,
   planTo,
-  restoreIdOf,
   restoreTo,
   settleTimes,
   snapshot,
@@ -67,7 +65,7 @@ const copyDamaged = (name: string): string => {
 /** Restores with a life of so many calls to store and target; says whether it got to its end. */
 async function restoreWithLife(path: string, restore: number, life: Life): Promise<boolean> {
   const run = { ...place.run, store: dyingStore(place.run.store, life) };
-  const target = dyingTarget(openRestoreTarget(pathToFileURL(path).href, restoreIdOf(restore)), life);
+  const target = dyingTarget(folderTarget(path, restore), life);
   try {
     await restoreTo(place, path, backupId, { restore, mode: "mirror", plan, run, target });
     return true;
@@ -107,7 +105,7 @@ test("a restore killed between any two steps goes on when it is run again, and i
 
 test("an undo killed between any two steps goes on when it is run again", async () => {
   const undoWithLife = async (path: string, restore: number, life: Life): Promise<boolean> => {
-    const target = dyingTarget(openRestoreTarget(pathToFileURL(path).href, restoreIdOf(restore)), life);
+    const target = dyingTarget(folderTarget(path, restore), life);
     try {
       await undoTo(place, path, { restore, target });
       return true;

@@ -75,6 +75,9 @@ export interface ManifestEntry {
   readonly stale?: true;
 }
 
+/** Of no bytes. */
+export const emptySha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 /** Whether a stored file's name (`a1/files/pack-000001`) is that of a pack. */
 export function isPackName(file: string): boolean {
   return file.includes("/files/pack-");

@@ -37,6 +37,9 @@ export const undoneSchemaName = (restoreId: string): string => `lc2_undone_${res
 /** Marks a target that was empty and is being filled, and tables being moved. */
 export const markerSchemaName = (restoreId: string): string => `lc2_loading_${restoreSuffix(restoreId)}`;
 
+/** The name under which a file is written before it is put in place. */
+export const temporaryFileName = (restoreId: string): string => `.lc2-${restoreId}.tmp`;
+
 /** The end is always kept whole; the start loses whole characters from its end. */
 function nameWithEnd(start: string, end: string): string {
   const room = longestNameBytes - utf8Bytes(end);

@@ -35,8 +35,8 @@ import {
   type SourceContent,
   type SourceEntry,
 } from "../../core/ports/file-source.ts";
-import type { FileTarget, TargetFacts, TargetState } from "../../core/ports/file-target.ts";
-import { showKey, type FileKey } from "../../core/repository/manifest.ts";
+import type { FileTarget, FileWish, TargetFacts, TargetState } from "../../core/ports/file-target.ts";
+import { showKey, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import { assertRestorable } from "../../core/restore/restorable-key.ts";
 import { openFileContent } from "./folder-source.ts";
 import { OpenFolders } from "./open-folders.ts";
@@ -55,7 +55,15 @@ export function openFolderTarget(url: string, temporaryName: string): FileTarget
 
 class FolderTarget implements FileTarget {
   readonly url: string;
-  readonly setsOwners = process.getuid?.() === 0;
+  readonly keeps = {
+    owners: process.getuid?.() === 0,
+    modesAndTimes: true,
+    folders: true,
+    symlinks: true,
+    objectFacts: false,
+  };
+  /** The file system's own order of steps is what makes a power cut harmless. */
+  readonly changesAtOnce = 1;
   readonly #root: string;
   readonly #temporaryName: string;
   readonly #folders: OpenFolders;
@@ -71,14 +79,20 @@ class FolderTarget implements FileTarget {
   inspect(): TargetState {
     let path = this.#root;
     let found = statSync(path, { throwIfNoEntry: false });
-    const state = found === undefined ? "missing" : "folder";
+    const state = found === undefined ? "missing" : "there";
     while (found === undefined) {
       path = dirname(path);
       found = statSync(path, { throwIfNoEntry: false });
     }
-    if (!found.isDirectory()) return { state: "other" };
+    if (!found.isDirectory()) {
+      const message = `${this.url} is not a folder, or a part of its path is not.`;
+      return { state: "other", problem: { code: "target-not-a-folder", message }, notes: [] };
+    }
     const { bavail, bsize } = statfsSync(path);
-    return { state, isWritable: isWritable(path), freeBytes: bavail * bsize };
+    const freeBytes = bavail * bsize;
+    if (isWritable(path)) return { state, freeBytes, notes: [] };
+    const message = `This user may not write to ${this.url}. Give write and search rights, or run as its owner.`;
+    return { state, freeBytes, problem: { code: "target-not-writable", message }, notes: [] };
   }
 
   async *list(options: ListOptions): AsyncGenerator<readonly SourceEntry[], void, undefined> {
@@ -111,7 +125,7 @@ class FolderTarget implements FileTarget {
   async writeFile(
     key: FileKey,
     pieces: AsyncIterable<Uint8Array>,
-    file: TargetFacts & { readonly sha256: string; readonly durable: boolean },
+    file: TargetFacts & FileWish,
   ): Promise<void> {
     const path = this.#place(key);
     const temporary = this.#temporaryIn(path);
@@ -173,7 +187,7 @@ class FolderTarget implements FileTarget {
       if (found.isSymbolicLink()) return this.#setLinkFacts(path, facts);
       const { uid, gid, mode } = facts;
       const isOwned = found.uid === uid && found.gid === gid;
-      if (this.setsOwners && uid !== undefined && gid !== undefined && !isOwned)
+      if (this.keeps.owners && uid !== undefined && gid !== undefined && !isOwned)
         lchownSync(toPath(path), uid, gid);
       if ((lstatSync(toPath(path)).mode & 0o7777) !== mode) chmodWithoutFollowing(path, mode);
       try {
@@ -201,9 +215,15 @@ class FolderTarget implements FileTarget {
     });
   }
 
-  removeTemporary(key: FileKey): void {
-    const path = this.#find(key);
-    if (path !== undefined) this.#try("clean up beside", key, () => unlinkIfThere(this.#temporaryIn(path)));
+  removeTemporary(files: readonly Pick<ManifestEntry, "key">[]): void {
+    let cleaned: FileKey | undefined;
+    for (const { key } of files) {
+      const folder = key.slice(0, key.lastIndexOf("/", key.length - 2) + 1);
+      if (folder === cleaned) continue;
+      cleaned = folder;
+      const path = this.#find(key);
+      if (path !== undefined) this.#try("clean up beside", key, () => unlinkIfThere(this.#temporaryIn(path)));
+    }
   }
 
   async sync(): Promise<void> {
@@ -242,14 +262,14 @@ class FolderTarget implements FileTarget {
   /** Owner first: changing it clears set-user-id bits. */
   #setOpenFacts(fd: number, facts: TargetFacts): void {
     const { uid, gid, mode } = facts;
-    if (this.setsOwners && uid !== undefined && gid !== undefined) fchownSync(fd, uid, gid);
+    if (this.keeps.owners && uid !== undefined && gid !== undefined) fchownSync(fd, uid, gid);
     fchmodSync(fd, mode);
     futimesSync(fd, secondsOf(facts), secondsOf(facts));
   }
 
   #setLinkFacts(path: string, facts: TargetFacts): void {
     const { uid, gid } = facts;
-    if (this.setsOwners && uid !== undefined && gid !== undefined) lchownSync(toPath(path), uid, gid);
+    if (this.keeps.owners && uid !== undefined && gid !== undefined) lchownSync(toPath(path), uid, gid);
     lutimesSync(toPath(path), secondsOf(facts), secondsOf(facts));
   }
 

@@ -8,6 +8,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
+import type { ObjectHeaders } from "./object-headers.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { s3Failure, type Deed } from "./s3-failure.ts";
 import { PartChecksums } from "./part-checksums.ts";
@@ -22,6 +23,16 @@ const largePartBytes = 16 * 1024 * 1024;
 /** Objects of up to 8 GB are written in small parts. */
 const smallParts = 1_000;
 
+/** S3's own limit. */
+const mostParts = 10_000;
+
+export interface WriterOptions {
+  /** What the bucket is to keep of the object beside its bytes. */
+  readonly headers?: ObjectHeaders;
+  /** Where it is known: an object that would need too many parts is sent in larger ones. */
+  readonly sizeBytes?: number;
+}
+
 /**
  * Writes an object of any size with constant memory: one request when it fits a part, else a multipart upload
  * whose parts go out while the next one fills. What the store then says of the object is compared with what
@@ -32,6 +43,8 @@ export class MultipartWriter implements ObjectWriter {
   readonly #name: string;
   readonly #key: string;
   readonly #memory: PartMemory;
+  readonly #headers: ObjectHeaders;
+  readonly #leastPartBytes: number;
   readonly #checksums = new PartChecksums();
   readonly #parts: CompletedPart[] = [];
   readonly #flying = new Set<Promise<void>>();
@@ -43,7 +56,9 @@ export class MultipartWriter implements ObjectWriter {
   #failure: Failure | undefined;
   #state: "open" | "committed" | "aborted" = "open";
 
-  constructor(way: S3Connection, name: string, memory: PartMemory) {
+  constructor(way: S3Connection, name: string, memory: PartMemory, options: WriterOptions = {}) {
+    this.#headers = options.headers ?? {};
+    this.#leastPartBytes = Math.ceil((options.sizeBytes ?? 0) / mostParts);
     this.#way = way;
     this.#name = name;
     this.#key = way.prefix + name;
@@ -92,7 +107,8 @@ export class MultipartWriter implements ObjectWriter {
   }
 
   #partBytes(): number {
-    return this.#checksums.parts < smallParts ? smallPartBytes : largePartBytes;
+    const usual = this.#checksums.parts < smallParts ? smallPartBytes : largePartBytes;
+    return Math.max(usual, this.#leastPartBytes);
   }
 
   /** Small objects shall not pay for a whole part. */
@@ -117,6 +133,7 @@ export class MultipartWriter implements ObjectWriter {
           Body: body,
           ContentLength: body.length,
           ChecksumCRC32: sum,
+          ...this.#headers,
         }),
       );
     } catch (error) {
@@ -146,6 +163,7 @@ export class MultipartWriter implements ObjectWriter {
           Bucket: this.#way.bucket,
           Key: this.#key,
           ChecksumAlgorithm: "CRC32",
+          ...this.#headers,
         }),
       );
       if (begun.UploadId) return begun.UploadId;

@@ -1,17 +1,14 @@
 import type { RestoreFilesEvidence } from "../../contract/operations.ts";
-import { SourceError, type SourceEntry } from "../../core/ports/file-source.ts";
-import { Failure } from "../../core/failure.ts";
 import type { FileTarget } from "../../core/ports/file-target.ts";
-import { showKey, type FileKey, type ManifestEntry, type StoredAt } from "../../core/repository/manifest.ts";
+import { emptySha256, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import type { FilesPlan } from "../../core/restore/restore.ts";
+import { forEachAtOnce } from "../at-once.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
-import { RateLimiter } from "../rate-limiter.ts";
 import { ContentReader } from "../read/read-files.ts";
-import { ChangingError, smallFileBytes, SourceReader } from "../backup/read-source-file.ts";
 import { ProgressReporter } from "../report-progress.ts";
-import { StoredBytesWriter } from "../streams/stored-bytes-writer.ts";
-import type { FileChange } from "./target-changes.ts";
 import type { TaskRun } from "../task.ts";
+import { OldContents, toEntry, type OldObject } from "./old-contents.ts";
+import type { FileChange } from "./target-changes.ts";
 import { writeUndoPart, type UndoPlace, type UndoRecord } from "./undo-journal.ts";
 
 /** Changes are made in batches: their journal part is written first. */
@@ -34,19 +31,19 @@ export interface FilesRestoreInput {
 type RealChange = Exclude<FileChange, { do: "keep" }>;
 
 /**
- * Makes changes in the order they come: first everything that undoing a batch needs is made durable, then the
- * batch is done. Memory: a batch's entries. After a failure it must not be used any more.
+ * Makes changes: first everything that undoing a batch needs is made durable, then the batch is done, in the order
+ * of the changes, or as many of them at once as the target takes. Memory: a batch's entries. After a failure it
+ * must not be used any more.
  */
 export class FilesRestore {
   readonly #in: FilesRestoreInput;
   readonly #contents: ContentReader;
-  readonly #old: StoredBytesWriter;
-  readonly #oldReader: SourceReader;
+  readonly #old: OldContents;
   readonly #progress: ProgressReporter;
   #batch: FileChange[] = [];
-  #records: UndoRecord[] = [];
+  #batchChanges = 0;
   #batchBytes = 0;
-  /** Folders whose own facts are noted in this batch. */
+  /** Folders whose own facts are noted for this batch. */
   #noted = new Set<FileKey>();
   #parts = 0;
   /** Wanted folders on the way to the last change; their facts are set when they are left. */
@@ -61,9 +58,7 @@ export class FilesRestore {
     this.#in = input;
     this.#syncsEach = plan.add + plan.change <= fewFiles;
     this.#contents = new ContentReader(run, backupId, keys, { sequential: true });
-    this.#old = new StoredBytesWriter(undo.run, undo.restoreId, undoRun, undo.keys, target.url);
-    const unlimited = new RateLimiter(undefined, run.signal);
-    this.#oldReader = new SourceReader({ open: (key) => target.open(key) }, unlimited, run.signal);
+    this.#old = new OldContents({ target, undo, undoRun, run });
     this.#progress = new ProgressReporter(run, {
       component: "files",
       phase: "restoring",
@@ -79,11 +74,12 @@ export class FilesRestore {
     if (change.do === "keep") {
       this.#counts.unchanged += 1;
     } else {
-      await this.#noteBefore(change);
-      if (this.#records.length >= batchChanges || this.#batchBytes >= batchBytes) return this.#flush();
+      this.#batchChanges += 1;
+      if (change.do !== "set-facts") this.#batchBytes += change.found?.sizeBytes ?? 0;
     }
+    const isFull = this.#batchChanges >= batchChanges || this.#batchBytes >= batchBytes;
     // What is kept matters only for its folder's facts.
-    if (this.#batch.length >= 4 * batchChanges) await this.#flush();
+    if (isFull || this.#batch.length >= 4 * batchChanges) await this.#flush();
   }
 
   /** Every change is on the disk already; otherwise the target has to be synced. */
@@ -93,71 +89,33 @@ export class FilesRestore {
 
   async finish(): Promise<RestoreFilesEvidence> {
     await this.#flush();
-    this.#leaveFolders(undefined);
+    await this.#leaveFolders(undefined);
     this.#progress.end();
     return this.#counts;
   }
 
-  /** Writes down how the object, and the folder it is in, are now; an old content goes into the undo folder. */
-  async #noteBefore(change: RealChange): Promise<void> {
-    this.#noteFolder(change.key);
-    const after = change.do === "remove" ? undefined : change.wanted;
-    if (change.do === "set-facts") {
-      this.#records.push({ key: change.key, before: toEntry(change.found), after, factsOnly: true });
-      return;
+  /** How everything that a batch touches is now; old contents are durable in the undo folder when it resolves. */
+  async #noteBefore(batch: readonly FileChange[]): Promise<UndoRecord[]> {
+    const notes: Note[] = [];
+    for (const change of batch) {
+      if (change.do === "keep") continue;
+      if (this.#in.target.keeps.folders) await this.#noteFolder(change.key, notes);
+      notes.push(noteOf(change));
     }
-    const before = change.found === undefined ? undefined : await this.#keepOld(change.found);
-    this.#records.push({ key: change.key, before, after, factsOnly: false });
+    await this.#old.keep(notes.flatMap(({ old }) => old ?? []));
+    return notes.map(({ record, old }) => (old === undefined ? record : { ...record, before: old.entry }));
   }
 
-  #noteFolder(key: FileKey): void {
+  /** The facts of the folder that an object is in, which change with it; once for a batch. */
+  async #noteFolder(key: FileKey, notes: Note[]): Promise<void> {
     const bare = key.endsWith("/") ? key.slice(0, -1) : key;
     const parent = bare.slice(0, bare.lastIndexOf("/") + 1);
     if (parent === "" || this.#noted.has(parent)) return;
     this.#noted.add(parent);
-    const found = this.#in.target.look(parent);
+    const found = await this.#in.target.look(parent);
     if (found?.kind !== "directory") return;
     const entry = toEntry(found);
-    this.#records.push({ key: parent, before: entry, after: entry, factsOnly: true });
-  }
-
-  async #keepOld(found: SourceEntry): Promise<ManifestEntry | undefined> {
-    try {
-      return await this.#storeOld(found);
-    } catch (cause) {
-      if (!(cause instanceof ChangingError || cause instanceof SourceError)) throw cause;
-      throw new Failure(
-        "restore-target-changed",
-        `${showKey(found.key)} in ${this.#in.target.url} would be replaced, but its present content cannot be kept: ` +
-          `${cause.message}. Nothing of it was changed. Stop what writes there and run the restore again, or undo it.`,
-        { cause },
-      );
-    }
-  }
-
-  async #storeOld(found: SourceEntry): Promise<ManifestEntry | undefined> {
-    if (found.kind === "special") {
-      this.#warn(
-        `${showKey(found.key)} is a ${found.problem?.message ?? "special file"}; an undo cannot bring it back.`,
-      );
-      return undefined;
-    }
-    if (found.kind !== "file" || found.sizeBytes === 0) return toEntry(found);
-    const read =
-      found.sizeBytes < smallFileBytes
-        ? await this.#oldReader.readSmall(found.key, (content) => this.#storeSmall(content))
-        : undefined;
-    const kept =
-      read ?? (await this.#oldReader.readLarge(found.key, (pieces) => this.#old.storeLarge(pieces)));
-    this.#batchBytes += kept.content.length;
-    return { ...toEntry(kept.facts), sha256: kept.sha256, stored: kept.content };
-  }
-
-  async #storeSmall(content: Uint8Array): Promise<StoredAt> {
-    const placement = this.#old.storeSmall(content);
-    await this.#old.settle();
-    if (placement.stored === undefined) throw new Error("a settled content has no place");
-    return placement.stored;
+    notes.push({ record: { key: parent, before: entry, after: entry, factsOnly: true } });
   }
 
   /** Ends what is under way. */
@@ -167,33 +125,33 @@ export class FilesRestore {
 
   /** The journal part first, then the changes it speaks of. */
   async #flush(): Promise<void> {
-    const { undo, undoRun, run } = this.#in;
-    if (this.#records.length > 0) {
-      await this.#old.finish();
-      run.signal.throwIfAborted();
-      await writeUndoPart(undo, undoRun, (this.#parts += 1), this.#records);
-      if (this.#parts === 1) this.#in.target.create();
-    }
+    const { undo, undoRun, run, target } = this.#in;
     const batch = this.#batch;
-    [this.#batch, this.#records, this.#batchBytes] = [[], [], 0];
+    [this.#batch, this.#batchChanges, this.#batchBytes] = [[], 0, 0];
     this.#noted = new Set();
-    for (const change of batch) {
+    const records = await this.#noteBefore(batch);
+    if (records.length > 0) {
       run.signal.throwIfAborted();
-      await this.#make(change);
+      await writeUndoPart(undo, undoRun, (this.#parts += 1), records);
+      if (this.#parts === 1) await target.create();
     }
+    await forEachAtOnce(batch, target.changesAtOnce, (change) => {
+      run.signal.throwIfAborted();
+      return this.#make(change);
+    });
   }
 
   async #make(change: FileChange): Promise<void> {
-    this.#leaveFolders(change.key);
     const { target } = this.#in;
+    if (target.keeps.folders) await this.#leaveFolders(change.key);
     switch (change.do) {
       case "keep":
         break;
       case "remove":
-        if (target.remove(change.key)) this.#count("removed");
+        if (await target.remove(change.key)) this.#count("removed");
         break;
       case "set-facts":
-        if (change.wanted.kind !== "directory") target.setFacts(change.key, change.wanted);
+        if (!this.#isFolder(change.wanted)) await target.setFacts(change.key, change.wanted);
         if (change.isFolderTimeOnly) this.#counts.unchanged += 1;
         else this.#count("replaced");
         break;
@@ -201,29 +159,32 @@ export class FilesRestore {
         await this.#place(change.wanted, change.found !== undefined);
         this.#count(change.found === undefined ? "added" : "replaced", change.wanted.kind === "file");
     }
+    if (!target.keeps.folders) return;
     if (change.do !== "keep") this.#touchFolder(change.key);
     if (change.do !== "remove" && change.wanted.kind === "directory") {
       this.#open.push({ entry: change.wanted, touched: change.do !== "keep" });
     }
   }
 
+  #isFolder({ kind }: ManifestEntry): boolean {
+    return kind === "directory" && this.#in.target.keeps.folders;
+  }
+
   async #place(wanted: ManifestEntry, isReplacing: boolean): Promise<void> {
     const { target } = this.#in;
-    switch (wanted.kind) {
-      case "directory":
-        target.makeFolder(wanted.key);
-        return;
-      case "symlink":
-        target.writeSymlink(wanted.key, wanted.target ?? "", wanted);
-        return;
-      case "file":
-        await target.writeFile(wanted.key, this.#countPieces(wanted), {
-          ...wanted,
-          sha256: wanted.sha256 ?? "",
-          // What is added can be added again after a power cut; what is replaced must not be half there.
-          durable: isReplacing || this.#syncsEach,
-        });
-        this.#counts.verified += 1;
+    if (this.#isFolder(wanted)) {
+      await target.makeFolder(wanted.key);
+    } else if (wanted.kind === "symlink") {
+      await target.writeSymlink(wanted.key, wanted.target ?? "", wanted);
+    } else {
+      await target.writeFile(wanted.key, this.#countPieces(wanted), {
+        ...wanted,
+        sha256: wanted.sha256 ?? emptySha256,
+        // What is added can be added again after a power cut; what is replaced must not be half there.
+        durable: isReplacing || this.#syncsEach,
+        replaces: isReplacing,
+      });
+      this.#counts.verified += 1;
     }
   }
 
@@ -244,12 +205,12 @@ export class FilesRestore {
     if (folder !== undefined) folder.touched = true;
   }
 
-  #leaveFolders(key: FileKey | undefined): void {
+  async #leaveFolders(key: FileKey | undefined): Promise<void> {
     for (;;) {
       const folder = this.#open.at(-1);
       if (folder === undefined || (key !== undefined && key.startsWith(folder.entry.key))) return;
       this.#open.pop();
-      if (folder.touched) this.#in.target.setFacts(folder.entry.key, folder.entry);
+      if (folder.touched) await this.#in.target.setFacts(folder.entry.key, folder.entry);
     }
   }
 
@@ -258,14 +219,19 @@ export class FilesRestore {
     this.#counts[what] += 1;
     this.#progress.add(0, 1);
   }
-
-  #warn(message: string): void {
-    this.#in.run.report({ type: "log", level: "warn", message });
-  }
 }
 
-function toEntry(found: SourceEntry): ManifestEntry {
-  const { problem: _problem, kind, ...facts } = found;
-  if (kind === "special") throw new Error("a special file has no entry");
-  return { ...facts, kind };
+/** What the journal will say of a change, and the old object whose content has to be kept before. */
+interface Note {
+  readonly record: UndoRecord;
+  readonly old?: OldObject;
+}
+
+function noteOf(change: RealChange): Note {
+  const { key } = change;
+  const after = change.do === "remove" ? undefined : change.wanted;
+  if (change.do === "set-facts")
+    return { record: { key, before: toEntry(change.found), after, factsOnly: true } };
+  const record = { key, before: undefined, after, factsOnly: false };
+  return change.found === undefined ? { record } : { record, old: { found: change.found, entry: undefined } };
 }

@@ -1,19 +1,16 @@
 import { showBytes, showCount } from "../../core/restore/plan-restore.ts";
 import type { TaskOf } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
-import type { FileTarget } from "../../core/ports/file-target.ts";
-import { showKey, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
-import { whyNotRestorable } from "../../core/restore/restorable-key.ts";
+import { parseBucketUrl } from "../../core/files/bucket-url.ts";
+import type { FileTarget, TargetState } from "../../core/ports/file-target.ts";
+import { encodeKey, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
+import { RestorableEntries } from "../../core/restore/restorable-entries.ts";
 import type { FilesPlan, PlanNote } from "../../core/restore/restore.ts";
 import { checkReferences } from "../repository/check-references.ts";
 import { ProgressReporter } from "../report-progress.ts";
-import {
-  changeOptions,
-  includedKeys,
-  openRestoreSource,
-  openRestoreTarget,
-  type RestoreSource,
-} from "./restore-target.ts";
+import { changeOptions, includedKeys, openRestoreSource, type RestoreSource } from "./restore-target.ts";
+import { openFileTarget } from "../open-files.ts";
+import { LossCounter } from "./count-losses.ts";
 import { findChanges, type FileChange } from "./target-changes.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -24,35 +21,42 @@ export interface PlannedFiles {
   readonly steps: readonly string[];
 }
 
-const namesShown = 5;
 /** Left free for what the file system needs itself. */
 const spareBytes = 16 << 20;
 
 /**
- * Compares the target folder with the backup's manifest and counts what a restore would do. Changes nothing;
+ * Compares the target with the backup's manifest and counts what a restore would do. Changes nothing;
  * a target that does not exist is made later. Objects are files, folders and symlinks alike.
  */
 export async function planFiles(task: TaskOf<"plan-restore">, run: TaskRun): Promise<PlannedFiles> {
   const { spec, restoreId } = task;
   if (spec.storage === undefined) {
-    throw new Failure("nothing-to-restore", "This restore has no target for files. Give --files file:///…");
+    throw new Failure(
+      "nothing-to-restore",
+      "This restore has no target for files. Give --files or --bucket.",
+    );
   }
   const include = spec.restoreType === "selective" ? spec.include : [];
   const source = await openRestoreSource(run, spec.backupId);
-  const target = openRestoreTarget(spec.storage.url, restoreId);
+  const target = await openFileTarget(spec.storage.url, restoreId, run);
   try {
     const wishes = { url: target.url, mode: spec.storage.mode, include };
-    const blockers = [...blockersOf(target), ...(await missingBlocker(run, source, include))];
+    const state = await target.inspect();
+    const blockers = [...problemOf(state), ...(await missingBlocker(run, source, include))];
     const counted = await countChanges(run, target, source, restoreId, wishes, blockers.length > 0);
     const plan: FilesPlan = { ...wishes, ...counted.counts };
     return {
       plan,
-      blockers: [...blockers, ...nameBlocker(counted.impossible), ...spaceBlocker(target, plan.bytesToWrite)],
-      warnings: [...emptyWarning(plan), ...counted.notes],
-      steps: stepsOf(plan, target),
+      blockers: [
+        ...blockers,
+        ...counted.losses.blockers(),
+        ...spaceBlocker(target.url, state, plan.bytesToWrite),
+      ],
+      warnings: [...state.notes, ...emptyWarning(plan), ...counted.losses.warnings(), ...counted.notes],
+      steps: stepsOf(plan, target, state),
     };
   } finally {
-    target.close();
+    await target.close();
   }
 }
 
@@ -71,11 +75,11 @@ async function countChanges(
   restoreId: string,
   wishes: Pick<FilesPlan, "url" | "mode" | "include">,
   isBlocked: boolean,
-): Promise<{ counts: Counts; impossible: string[]; notes: string[] }> {
+): Promise<{ counts: Counts; losses: LossCounter; notes: string[] }> {
   const counts: Counts = { add: 0, change: 0, remove: 0, unchanged: 0, bytesToWrite: 0 };
-  const impossible: string[] = [];
+  const losses = new LossCounter(target.keeps);
   const notes: string[] = [];
-  if (isBlocked) return { counts, impossible, notes };
+  if (isBlocked) return { counts, losses, notes };
   const progress = new ProgressReporter(run, {
     component: "files",
     phase: "comparing",
@@ -87,27 +91,36 @@ async function countChanges(
     onNote: (message: string) => notes.push(message),
     onBytesCompared: (bytes: number) => progress.add(bytes),
   };
-  const restorable = onlyRestorable(source.entries(options.isIncluded), options.isIncluded, impossible);
+  const form = { folders: target.keeps.folders, prefixBytes: prefixBytesOf(target.url) };
+  const wanted = source.entries(options.isIncluded);
+  const restorable = onlyRestorable(wanted, new RestorableEntries(form), options.isIncluded, losses);
   for await (const changes of findChanges(target, restorable, options)) {
     for (const change of changes) countChange(counts, change);
     progress.add(0, changes.length);
   }
   progress.end();
-  return { counts, impossible, notes };
+  return { counts, losses, notes };
 }
 
 async function* onlyRestorable(
   entries: AsyncIterable<readonly ManifestEntry[]>,
+  rules: RestorableEntries,
   isIncluded: (key: FileKey) => boolean,
-  impossible: string[],
+  losses: LossCounter,
 ): AsyncGenerator<readonly ManifestEntry[], void, undefined> {
   for await (const batch of entries) {
-    yield batch.filter(({ key }) => {
-      const why = whyNotRestorable(key);
-      if (why !== undefined && isIncluded(key)) impossible.push(`${showKey(key)}: ${why}`);
+    yield batch.filter((entry) => {
+      if (!isIncluded(entry.key)) return true;
+      const why = rules.whyNot(entry);
+      losses.count(entry, why);
       return why === undefined;
     });
   }
+}
+
+function prefixBytesOf(url: string): number {
+  const parsed = parseBucketUrl(url);
+  return "place" in parsed ? encodeKey(parsed.place.prefix).length : 0;
 }
 
 function countChange(counts: Counts, change: FileChange): void {
@@ -129,20 +142,7 @@ function countChange(counts: Counts, change: FileChange): void {
   }
 }
 
-function blockersOf(target: FileTarget): PlanNote[] {
-  const found = target.inspect();
-  if (found.state === "other") {
-    return [
-      {
-        code: "target-not-a-folder",
-        message: `${target.url} is not a folder, or a part of its path is not.`,
-      },
-    ];
-  }
-  if (found.isWritable) return [];
-  const message = `This user may not write to ${target.url}. Give write and search rights, or run as its owner.`;
-  return [{ code: "target-not-writable", message }];
-}
+const problemOf = ({ problem }: TargetState): PlanNote[] => (problem === undefined ? [] : [problem]);
 
 /** Every stored file that the restore will read is there; its content is verified as it is read. */
 async function missingBlocker(
@@ -163,21 +163,10 @@ async function missingBlocker(
   }
 }
 
-function spaceBlocker(target: FileTarget, bytesToWrite: number): PlanNote[] {
-  const found = target.inspect();
-  if (found.state === "other" || bytesToWrite === 0 || bytesToWrite + spareBytes <= found.freeBytes)
-    return [];
-  const message = `${bytesToWrite} bytes would be written to ${target.url}, where ${found.freeBytes} are free.`;
+function spaceBlocker(url: string, { freeBytes }: TargetState, bytesToWrite: number): PlanNote[] {
+  if (freeBytes === undefined || bytesToWrite === 0 || bytesToWrite + spareBytes <= freeBytes) return [];
+  const message = `${bytesToWrite} bytes would be written to ${url}, where ${freeBytes} are free.`;
   return [{ code: "disk-full", message }];
-}
-
-function nameBlocker(impossible: readonly string[]): PlanNote[] {
-  if (impossible.length === 0) return [];
-  const more = impossible.length > namesShown ? ` and ${impossible.length - namesShown} more` : "";
-  const message =
-    `${impossible.length} files cannot be restored to a folder (${impossible.slice(0, namesShown).join("; ")}${more}). ` +
-    "Leave them out with --include, or download them.";
-  return [{ code: "path-not-restorable", message }];
 }
 
 function emptyWarning(plan: FilesPlan): string[] {
@@ -185,19 +174,21 @@ function emptyWarning(plan: FilesPlan): string[] {
   return [`No file of the backup matches ${plan.include.join(", ")}.`];
 }
 
-function stepsOf(plan: FilesPlan, target: FileTarget): string[] {
+function stepsOf(plan: FilesPlan, target: FileTarget, { state }: TargetState): string[] {
   const [add, change, remove, unchanged] = [plan.add, plan.change, plan.remove, plan.unchanged].map(
     showCount,
   );
   const what = `add ${add} objects, change ${change}, remove ${remove}, leave ${unchanged} as they are`;
-  const isMissing = target.inspect().state === "missing";
+  const [place, how] = target.keeps.folders
+    ? ["folder", "each file beside its place and then moved into it"]
+    : ["bucket", "each object as a whole, with a checksum that the store compares"];
   const replaced = plan.change + plan.remove > 0;
   return [
-    ...(isMissing ? [`Make the folder ${plan.url}.`] : []),
+    ...(state === "missing" ? [`Make the ${place} ${plan.url}.`] : []),
     ...(replaced
       ? ["Keep what will be overwritten or removed in the repository, so that it can be put back."]
       : []),
-    `In ${plan.url}: ${what}; ${showBytes(plan.bytesToWrite)} are written, each file beside its place and then moved into it.`,
-    "List the folder again and compare it with the backup.",
+    `In ${plan.url}: ${what}; ${showBytes(plan.bytesToWrite)} are written, ${how}.`,
+    `List the ${place} again and compare it with the backup.`,
   ];
 }

@@ -12,13 +12,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   backUpFolder,
+  folderTarget,
   openFilesPlace,
   planTo,
-  restoreIdOf,
   restoreTo,
   settleTimes,
   snapshot,
@@ -26,7 +25,6 @@ import {
   type FilesPlace,
 } from "../../../test/support/files-run.ts";
 import { Failure } from "../../core/failure.ts";
-import { openRestoreTarget } from "./restore-target.ts";
 
 let place: FilesPlace;
 let source: string;
@@ -216,7 +214,7 @@ describe("a restore of files", () => {
     writeFileSync(join(source, "docs/a.txt"), "changed");
     settleTimes(source);
     const before = snapshot(source);
-    const inner = openRestoreTarget(pathToFileURL(source).href, restoreIdOf(1));
+    const inner = folderTarget(source, 1);
     const full = new Proxy(inner, {
       get(object, member) {
         if (member === "writeFile") {
@@ -244,7 +242,7 @@ describe("a restore of files", () => {
       "zero\0",
       `${"n".repeat(256)}/x`,
     ]) {
-      const inside = openRestoreTarget(pathToFileURL(source).href, restoreIdOf(1));
+      const inside = folderTarget(source, 1);
       expect(() => inside.look(key)).toThrowError(
         expect.objectContaining({ code: "path-not-restorable" }) as Failure,
       );

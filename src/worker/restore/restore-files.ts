@@ -5,14 +5,22 @@ import type { FileTarget } from "../../core/ports/file-target.ts";
 import type { FilesPlan } from "../../core/restore/restore.ts";
 import { FilesRestore } from "./files-restore.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
-import { changeOptions, openRestoreSource, openRestoreTarget } from "./restore-target.ts";
+import { openFileTarget } from "../open-files.ts";
+import { changeOptions, openRestoreSource } from "./restore-target.ts";
 import { findChanges } from "./target-changes.ts";
 import type { TaskRun } from "../task.ts";
-import { createUndoPlace, listUndoParts, nextUndoRun, readUndoPart, type UndoPlace } from "./undo-journal.ts";
+import {
+  createUndoPlace,
+  listUndoParts,
+  nextUndoRun,
+  readUndoPart,
+  writtenFiles,
+  type UndoPlace,
+} from "./undo-journal.ts";
 import { verifyTarget } from "./verify-target.ts";
 
 /**
- * Brings a target folder to the state of a backup, touching only what differs. What is overwritten or removed
+ * Brings a folder or a bucket to the state of a backup, touching only what differs. What is overwritten or removed
  * is kept in the repository first, under the restore's own key; each object changes in one step.
  *
  * Killed at any point, it can be run again with the same restore's id, or undone: the journal says of every
@@ -25,7 +33,7 @@ export async function restoreFiles(
 ): Promise<RestoreFilesEvidence> {
   const plan = task.plan.files;
   if (plan === undefined) throw new Failure("nothing-to-restore", "The plan of this restore has no files.");
-  const target = openRestoreTarget(plan.url, task.restoreId);
+  const target = await openFileTarget(plan.url, task.restoreId, run);
   return restoreFilesTo(target, plan, task, run);
 }
 
@@ -41,7 +49,7 @@ export async function restoreFilesTo(
       restore(target, plan, task, { ...run, signal }),
     );
   } finally {
-    target.close();
+    await target.close();
   }
 }
 
@@ -79,9 +87,9 @@ async function restore(
   return evidence;
 }
 
-/** Half-written files of an earlier run of this restore can only be in the folders of its last part. */
+/** Half-written files of an earlier run of this restore can only be those of its last part. */
 async function cleanUpAfterKill(target: FileTarget, undo: UndoPlace): Promise<void> {
   const last = (await listUndoParts(undo)).at(-1);
   if (last === undefined) return;
-  for (const { key } of await readUndoPart(undo, last)) target.removeTemporary(key);
+  await target.removeTemporary(writtenFiles(await readUndoPart(undo, last)));
 }

@@ -1,12 +1,12 @@
 import { generatedFilePatterns } from "../../core/applications/application-profile.ts";
 import { applicationProfiles } from "../../core/applications/application-profiles.ts";
 import { compileFilter, compilePatterns, type FileFilter } from "../../core/files/filter.ts";
+import { isBucketUrl, isSameBucket, parseBucketUrl } from "../../core/files/bucket-url.ts";
 import { Failure } from "../../core/failure.ts";
-import type { FileTarget } from "../../core/ports/file-target.ts";
 import type { ManifestLine } from "../../core/repository/manifest-line.ts";
 import type { FileKey, ManifestEntry } from "../../core/repository/manifest.ts";
 import type { BackupMetadata } from "../../core/repository/metadata.ts";
-import { openFolderTarget } from "../../stores/filesystem/folder-target.ts";
+import { temporaryFileName } from "../../core/restore/restore-names.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
 import { openBackup } from "../repository/read-metadata.ts";
@@ -50,13 +50,6 @@ async function* includedEntries(
   }
 }
 
-/** The name a restore writes under before it puts a file in place. */
-const temporaryName = (restoreId: string): string => `.lc2-${restoreId}.tmp`;
-
-export function openRestoreTarget(url: string, restoreId: string): FileTarget {
-  return openFolderTarget(url, temporaryName(restoreId));
-}
-
 /** The patterns of a selective restore; everything where there are none. */
 export function includedKeys(include: readonly string[]): (key: FileKey) => boolean {
   return include.length === 0 ? () => true : compilePatterns(include);
@@ -66,7 +59,7 @@ export function includedKeys(include: readonly string[]): (key: FileKey) => bool
 function targetFilter(targetUrl: string, restoreId: string, run: TaskRun): FileFilter {
   const repository = repositoryInside(targetUrl, run);
   return compileFilter({
-    excludePatterns: [temporaryName(restoreId)],
+    excludePatterns: isBucketUrl(targetUrl) ? [] : [temporaryFileName(restoreId)],
     excludePaths: repository === undefined ? [] : [repository],
     includePaths: [],
   });
@@ -80,6 +73,7 @@ export function changeOptions(
 ): ChangeOptions {
   return {
     isCovered: coverageOf(metadata),
+    isSource: isSamePlace(plan.url, metadata.components.files?.source),
     mode: plan.mode,
     // Of some files of a large folder each is looked at for itself.
     listsTarget: plan.mode === "mirror" || plan.include.length === 0,
@@ -88,6 +82,13 @@ export function changeOptions(
     filter: targetFilter(plan.url, restoreId, run),
     onNote: (message) => run.report({ type: "log", level: "info", message }),
   };
+}
+
+function isSamePlace(target: string, source: string | undefined): boolean {
+  if (source === undefined || !isBucketUrl(target) || !isBucketUrl(source)) return target === source;
+  const [a, b] = [parseBucketUrl(target), parseBucketUrl(source)];
+  if ("problem" in a || "problem" in b) return false;
+  return isSameBucket(a.place, b.place) && a.place.prefix === b.place.prefix;
 }
 
 /** By the filters of the backup, generated files included as its application's profile has them. */

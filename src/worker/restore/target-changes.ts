@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import type { FileFilter } from "../../core/files/filter.ts";
 import { mergeJoin } from "../../core/files/merge-join.ts";
 import { SourceError, type SourceEntry } from "../../core/ports/file-source.ts";
-import type { FileTarget } from "../../core/ports/file-target.ts";
+import type { FileTarget, MaybePromise } from "../../core/ports/file-target.ts";
 import { showKey, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import { compareFacts, compareWithTarget } from "../../core/restore/compare-files.ts";
 import { Breather } from "../breather.ts";
+import { findObjectChanges } from "./object-changes.ts";
 
 /** What a restore does with one object of its target. */
 export type FileChange =
@@ -38,6 +39,8 @@ export interface ChangeOptions {
   readonly filter: FileFilter;
   /** What the backup says something about: its own filters left the rest out, and a mirror leaves that alone. */
   readonly isCovered: (key: FileKey) => boolean;
+  /** The target is the very place that was backed up, so versions mean the same there. */
+  readonly isSource: boolean;
   readonly signal: AbortSignal;
   /** Told of bytes read from the target for comparison. */
   readonly onBytesCompared?: (bytes: number) => void;
@@ -54,6 +57,7 @@ export async function* findChanges(
   wanted: AsyncIterable<readonly ManifestEntry[]>,
   options: ChangeOptions,
 ): AsyncGenerator<FileChange[], void, undefined> {
+  if (!target.keeps.folders) return yield* findObjectChanges(target, wanted, options);
   const finder = new ChangeFinder(target, options);
   const notes = options.onNote === undefined ? {} : { onNote: options.onNote };
   const listed = options.listsTarget ? target.list({ filter: options.filter, ...notes }) : nothing();
@@ -137,19 +141,19 @@ class ChangeFinder {
     changes: FileChange[],
   ): Promise<void> {
     const { key } = wanted;
-    const found = listed ?? this.#lookAgain(key);
+    const found = listed ?? (await this.#lookAgain(key));
     if (found === undefined || found.kind !== wanted.kind || found.problem?.reason === "special") {
-      this.#ensureFolders(wanted, changes);
+      await this.#ensureFolders(wanted, changes);
       await this.#makeRoom(wanted, found, changes);
       return;
     }
     const change = await this.#compare(wanted, found);
-    if (change.do === "place") this.#ensureFolders(wanted, changes);
+    if (change.do === "place") await this.#ensureFolders(wanted, changes);
     changes.push(change);
   }
 
   /** What is there under this name, whatever its kind; the list has it under another key, or came too early. */
-  #lookAgain(key: FileKey): SourceEntry | undefined {
+  #lookAgain(key: FileKey): MaybePromise<SourceEntry | undefined> {
     return this.#absent !== undefined && key.startsWith(this.#absent) ? undefined : this.#target.look(key);
   }
 
@@ -203,14 +207,14 @@ class ChangeFinder {
   }
 
   /** Folders above an object that is to be placed, which were not asked for themselves. */
-  #ensureFolders(wanted: ManifestEntry, changes: FileChange[]): void {
+  async #ensureFolders(wanted: ManifestEntry, changes: FileChange[]): Promise<void> {
     const path = wanted.key.endsWith("/") ? wanted.key.slice(0, -1) : wanted.key;
     for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
       const key = path.slice(0, slash + 1);
       const known = this.#folders.find(({ entry }) => entry.key === key);
       if (known?.isEnsured) continue;
       const entry = known?.entry ?? { ...plainFolder, key, mtimeNs: wanted.mtimeNs };
-      const found = this.#lookAgain(key);
+      const found = await this.#lookAgain(key);
       if (found?.kind !== "directory") {
         if (found !== undefined) this.#giveWay(found, changes);
         changes.push({ do: "place", key, wanted: entry });
@@ -228,7 +232,7 @@ class ChangeFinder {
 
   async #compare(wanted: ManifestEntry, found: SourceEntry): Promise<FileChange> {
     const { key } = wanted;
-    const options = { owners: this.#target.setsOwners };
+    const options = { owners: this.#target.keeps.owners };
     let comparison = compareWithTarget(wanted, found, options);
     if (comparison === "look-inside") {
       comparison = (await this.#hasContent(wanted)) ? compareFacts(wanted, found, options) : "different";
@@ -246,7 +250,7 @@ class ChangeFinder {
 
   async #hasContent(wanted: ManifestEntry): Promise<boolean> {
     try {
-      const content = this.#target.open(wanted.key);
+      const content = await this.#target.open(wanted.key);
       try {
         const sha256 = createHash("sha256");
         for (let length = await content.read(buffer); length > 0; length = await content.read(buffer)) {

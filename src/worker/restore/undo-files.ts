@@ -4,16 +4,19 @@ import type { TaskOf } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import type { SourceEntry } from "../../core/ports/file-source.ts";
 import type { FileTarget } from "../../core/ports/file-target.ts";
-import { showKey, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
+import { emptySha256, showKey, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import { haveSameTime } from "../../core/restore/compare-files.ts";
+import { haveSameObjectFacts } from "../../core/restore/compare-objects.ts";
+import { forEachAtOnce } from "../at-once.ts";
 import { Breather } from "../breather.ts";
 import { ContentReader } from "../read/read-files.ts";
-import { openRestoreTarget } from "./restore-target.ts";
+import { openFileTarget } from "../open-files.ts";
 import type { TaskRun } from "../task.ts";
 import {
   listUndoParts,
   openUndoPlace,
   readUndoPart,
+  writtenFiles,
   type UndoPlace,
   type UndoRecord,
 } from "./undo-journal.ts";
@@ -21,7 +24,7 @@ import {
 const namesShown = 10;
 
 /**
- * Takes back what a restore did to its target folder: from the journal's end to its beginning, every object
+ * Takes back what a restore did to its target: from the journal's end to its beginning, every object
  * becomes what it was. An object that is neither as the restore left it nor as it was before has been
  * changed by somebody since; it stays, and is named. Idempotent; may be killed and run again.
  */
@@ -31,7 +34,7 @@ export async function undoFiles(
 ): Promise<NonNullable<UndoEvidence["files"]>> {
   const plan = task.plan.files;
   if (plan === undefined) throw new Failure("undo-not-possible", "This restore touched no files.");
-  const target = openRestoreTarget(plan.url, task.restoreId);
+  const target = await openFileTarget(plan.url, task.restoreId, run);
   return undoFilesOf(target, task.restoreId, run);
 }
 
@@ -51,7 +54,7 @@ export async function undoFilesOf(
     await target.sync();
     return undo.finish();
   } finally {
-    target.close();
+    await target.close();
   }
 }
 
@@ -61,7 +64,6 @@ class FilesUndo {
   readonly #run: TaskRun;
   readonly #breather: Breather;
   readonly #changedSince: string[] = [];
-  #cleanedFolder: FileKey | undefined;
   #changed = 0;
   #restored = 0;
   #removed = 0;
@@ -75,17 +77,19 @@ class FilesUndo {
 
   /** One part, last change first; then the folders' own facts, which the changes in them have touched. */
   async takeBack(records: readonly UndoRecord[]): Promise<void> {
-    const folders: UndoRecord[] = [];
-    for (const record of [...records].reverse()) {
+    const target = this.#target;
+    await target.removeTemporary(writtenFiles(records));
+    const isFolder = ({ factsOnly, before }: UndoRecord) =>
+      target.keeps.folders && factsOnly && before?.kind === "directory";
+    const objects = records.filter((record) => !isFolder(record)).reverse();
+    await forEachAtOnce(objects, target.changesAtOnce, async (record) => {
       this.#run.signal.throwIfAborted();
       if (this.#breather.isDue()) await this.#breather.breathe();
-      this.#cleanUp(record.key);
-      if (record.factsOnly && record.before?.kind === "directory") folders.push(record);
-      else await this.#takeBackOne(record);
-    }
-    for (const { key, before } of folders) {
-      if (before !== undefined && this.#target.look(key)?.kind === "directory")
-        this.#target.setFacts(key, before);
+      await this.#takeBackOne(record);
+    });
+    for (const { key, before } of records.filter(isFolder).reverse()) {
+      if (before !== undefined && (await target.look(key))?.kind === "directory")
+        await target.setFacts(key, before);
     }
   }
 
@@ -100,17 +104,17 @@ class FilesUndo {
 
   async #takeBackOne(record: UndoRecord): Promise<void> {
     const { key, before } = record;
-    const found = this.#target.look(key);
+    const found = await this.#target.look(key);
     const state = await this.#stateOf(record, found);
     if (state === "before") return;
     // Its content was not changed, so it was not kept: one that somebody removed since cannot come back.
     if (state === "other" || (record.factsOnly && found === undefined)) return this.#leave(key);
     if (before === undefined) {
-      if (this.#target.remove(key)) this.#removed += 1;
+      if (await this.#target.remove(key)) this.#removed += 1;
       else this.#leave(key);
       return;
     }
-    if (record.factsOnly) this.#target.setFacts(key, before);
+    if (record.factsOnly) await this.#target.setFacts(key, before);
     else await this.#putBack(before, found);
     this.#restored += 1;
   }
@@ -119,23 +123,44 @@ class FilesUndo {
   async #stateOf(record: UndoRecord, found: SourceEntry | undefined): Promise<"before" | "after" | "other"> {
     const { before, after, factsOnly } = record;
     if (found === undefined) return before === undefined ? "before" : "after";
+    if (!this.#target.keeps.modesAndTimes) return this.#stateByContent(record, found);
     const isBefore = before !== undefined && this.#isAs(found, before);
     const isAfter = after !== undefined && this.#isAs(found, after);
     if (!isBefore) return isAfter ? "after" : "other";
     // A file that was damaged without a trace has the size and time of the right one: the content says which it is.
     const looksLikeBoth = isAfter && !factsOnly && found.kind === "file" && before.sha256 !== after.sha256;
-    return looksLikeBoth && !(await this.#hasContent(found, before)) ? "after" : "before";
+    if (!looksLikeBoth) return "before";
+    return before.sizeBytes === 0 || (await this.#hashOf(found)) === before.sha256 ? "before" : "after";
   }
 
-  async #hasContent({ key }: SourceEntry, entry: ManifestEntry): Promise<boolean> {
-    const content = this.#target.open(key);
+  /** Where times cannot be set, only the content (and the facts that are kept) can say which of the two it is. */
+  async #stateByContent(record: UndoRecord, found: SourceEntry): Promise<"before" | "after" | "other"> {
+    const { before, after, factsOnly } = record;
+    const hasFacts = haveSameObjectFacts(before?.object, found.object);
+    if (before?.version !== undefined && before.version === found.version && hasFacts) return "before";
+    const looksAs = (entry: ManifestEntry | undefined): entry is ManifestEntry =>
+      entry?.kind === found.kind &&
+      entry.sizeBytes === found.sizeBytes &&
+      haveSameObjectFacts(entry.object, found.object);
+    const mayBe = { before: looksAs(before), after: looksAs(after) };
+    if (!mayBe.before && !mayBe.after) return "other";
+    const sha256 = found.sizeBytes === 0 ? emptySha256 : await this.#hashOf(found);
+    const isAs = (entry: ManifestEntry | undefined) =>
+      found.sizeBytes === 0 || (entry?.kind === "file" && entry.sha256 === sha256);
+    // Of what had only its facts set, the content is known from what was wanted.
+    if (mayBe.before && isAs(factsOnly ? after : before)) return "before";
+    return mayBe.after && isAs(after) ? "after" : "other";
+  }
+
+  async #hashOf({ key }: SourceEntry): Promise<string> {
+    const content = await this.#target.open(key);
     try {
       const sha256 = createHash("sha256");
-      const buffer = Buffer.allocUnsafe(1 << 20);
+      const buffer = Buffer.allocUnsafe(256 << 10);
       for (let length = await content.read(buffer); length > 0; length = await content.read(buffer)) {
         sha256.update(buffer.subarray(0, length));
       }
-      return entry.sizeBytes === 0 || sha256.digest("hex") === entry.sha256;
+      return sha256.digest("hex");
     } finally {
       await content.close();
     }
@@ -145,7 +170,7 @@ class FilesUndo {
     if (found.kind !== entry.kind) return false;
     if (entry.kind === "symlink") return found.target === entry.target;
     if (entry.kind === "directory") return true;
-    const hasOwner = !this.#target.setsOwners || entry.uid === undefined || entry.uid === found.uid;
+    const hasOwner = !this.#target.keeps.owners || entry.uid === undefined || entry.uid === found.uid;
     return (
       hasOwner &&
       found.sizeBytes === entry.sizeBytes &&
@@ -155,29 +180,20 @@ class FilesUndo {
   }
 
   async #putBack(before: ManifestEntry, found: SourceEntry | undefined): Promise<void> {
-    switch (before.kind) {
-      case "directory":
-        this.#target.makeFolder(before.key);
-        this.#target.setFacts(before.key, before);
-        return;
-      case "symlink":
-        this.#target.writeSymlink(before.key, before.target ?? "", before);
-        return;
-      case "file":
-        await this.#target.writeFile(before.key, this.#contents.read(before), {
-          ...before,
-          sha256: before.sizeBytes === 0 ? emptySha256 : (before.sha256 ?? ""),
-          durable: found !== undefined,
-        });
+    const target = this.#target;
+    if (before.kind === "symlink") {
+      await target.writeSymlink(before.key, before.target ?? "", before);
+    } else if (before.kind === "directory" && target.keeps.folders) {
+      await target.makeFolder(before.key);
+      await target.setFacts(before.key, before);
+    } else {
+      await target.writeFile(before.key, this.#contents.read(before), {
+        ...before,
+        sha256: before.sizeBytes === 0 ? emptySha256 : (before.sha256 ?? ""),
+        durable: found !== undefined,
+        replaces: found !== undefined,
+      });
     }
-  }
-
-  /** What a killed run left half written; once for the records of one folder. */
-  #cleanUp(key: FileKey): void {
-    const folder = key.slice(0, key.lastIndexOf("/", key.length - 2) + 1);
-    if (folder === this.#cleanedFolder) return;
-    this.#cleanedFolder = folder;
-    this.#target.removeTemporary(key);
   }
 
   #leave(key: FileKey): void {
@@ -185,5 +201,3 @@ class FilesUndo {
     if (this.#changedSince.length < namesShown) this.#changedSince.push(showKey(key));
   }
 }
-
-const emptySha256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";

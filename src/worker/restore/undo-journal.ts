@@ -116,6 +116,14 @@ export async function readUndoPart(place: UndoPlace, name: string): Promise<Undo
   return records;
 }
 
+/** What a restore that made these changes may have left half written, and the undo of it. */
+export function writtenFiles(records: readonly UndoRecord[]): { key: FileKey; sizeBytes: number }[] {
+  return records.map(({ key, before, after }) => ({
+    key,
+    sizeBytes: Math.max(before?.sizeBytes ?? 0, after?.sizeBytes ?? 0),
+  }));
+}
+
 /** Stands for a content that is kept nowhere: entries must have the form of the manifest. */
 const nowhere = { file: "a0/files/none", offset: 0, length: 0, codec: "none" as const };
 

@@ -4,6 +4,8 @@ import type { SourceEntry } from "../../core/ports/file-source.ts";
 import type { FileTarget } from "../../core/ports/file-target.ts";
 import { showKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import { haveSameTime } from "../../core/restore/compare-files.ts";
+import { isHeld } from "../../core/restore/held-entries.ts";
+import { forEachAtOnce } from "../at-once.ts";
 import { Breather } from "../breather.ts";
 import { nothing, type ChangeOptions } from "./target-changes.ts";
 
@@ -11,8 +13,9 @@ const namesShown = 10;
 
 /**
  * Lists a restored target once more and compares it with what was wanted: everything is there, with its kind,
- * size, time and mode; in a mirror nothing else is. Contents were read back when they were written. Rejects
- * with `restored-files-differ`, naming the first.
+ * size, and the time and mode where they are kept; in a mirror nothing else is. Contents are not read again: a
+ * folder's were read back when they were written, a bucket compared each with the checksum that was sent along, and
+ * what had been there already was hashed. Rejects with `restored-files-differ`, naming the first.
  */
 export async function verifyTarget(
   target: FileTarget,
@@ -22,16 +25,25 @@ export async function verifyTarget(
   const names: string[] = [];
   let differing = 0;
   const breather = new Breather(options.signal);
+  const isKept = (entry: ManifestEntry) => target.keeps.folders || isHeld(entry);
   const listed = options.listsTarget ? target.list({ filter: options.filter }) : nothing();
-  for await (const batch of mergeJoin(wanted, listed)) {
-    for (const { key, left, right: inList } of batch) {
-      if (!options.isIncluded(key)) continue;
-      const right = inList ?? (options.listsTarget ? undefined : target.look(key));
+  for await (const joined of mergeJoin(wanted, listed)) {
+    const batch = joined.filter(
+      ({ key, left }) => options.isIncluded(key) && (left === undefined || isKept(left)),
+    );
+    const found = batch.map(({ right }) => right);
+    if (!options.listsTarget) {
+      await forEachAtOnce(batch.entries(), target.changesAtOnce, async ([index, { key }]) => {
+        found[index] = await target.look(key);
+      });
+    }
+    batch.forEach(({ key, left }, index) => {
+      const right = found[index];
       const problem = left === undefined ? surplus(right, options) : differenceOf(left, right, target);
-      if (problem === undefined) continue;
+      if (problem === undefined) return;
       differing += 1;
       if (names.length < namesShown) names.push(`${showKey(key)} ${problem}`);
-    }
+    });
     if (breather.isDue()) await breather.breathe();
   }
   if (differing === 0) return;
@@ -59,8 +71,10 @@ function differenceOf(
   if (found === undefined) return "is missing";
   if (found.kind !== wanted.kind) return `is a ${found.kind}`;
   if (wanted.kind === "symlink") return found.target === wanted.target ? undefined : "points elsewhere";
+  if (!target.keeps.modesAndTimes)
+    return found.sizeBytes === wanted.sizeBytes ? undefined : `has ${found.sizeBytes} bytes`;
   if (found.mode !== wanted.mode) return `has mode ${found.mode.toString(8)}`;
-  if (target.setsOwners && wanted.uid !== undefined && found.uid !== wanted.uid) return "has another owner";
+  if (target.keeps.owners && wanted.uid !== undefined && found.uid !== wanted.uid) return "has another owner";
   if (wanted.kind === "directory") return undefined;
   if (found.sizeBytes !== wanted.sizeBytes) return `has ${found.sizeBytes} bytes`;
   return haveSameTime(wanted, found) ? undefined : "has another modification time";
