@@ -16,7 +16,7 @@ import type { TextSink } from "./terminal.ts";
 export const commonOptions = {
   dataDirectory: value(
     "--data-dir <dir>",
-    "where catalog, keys and the default repository are (LC2_DATA_DIR)",
+    "where keys, the default repository and, without DATABASE_URL, the catalog are (LC2_DATA_DIR)",
     text,
     {
       complete: "directory",
