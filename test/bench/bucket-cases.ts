@@ -382,7 +382,7 @@ async function compareDatabase(bench: Workbench, s3: BucketBench): Promise<Outco
               source,
               join(scratch, `data-${round}`),
               s3.urlOf(bucket),
-              ["--streams", "1", ...ourLimit],
+              ["--streams", "1"],
               s3.environment,
             ),
           note("LC2"),
