@@ -5,6 +5,7 @@ import { associatedData, backupPrefix } from "../../core/repository/layout.ts";
 import { isPackName, showKey, type ManifestEntry, type StoredAt } from "../../core/repository/manifest.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
 import { readStoredFile } from "../streams/stored-file.ts";
+import { PackReads, type Member } from "./pack-reads.ts";
 import { decryptBytes } from "../streams/streaming-aead.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -12,12 +13,8 @@ export { manifestEntries } from "./read-manifest.ts";
 
 /** Members are files below 1 MiB; more than this is a damaged length. */
 const longestMemberBytes = 8 << 20;
-const windowBytes = 2 << 20;
-const windowsKept = 4;
 
 export interface ContentReaderOptions {
-  /** Many entries will be read in the manifest's order: read packs in large pieces. */
-  readonly sequential?: boolean;
   /** Told of every stored byte read. */
   readonly onStoredBytes?: (bytes: number) => void;
 }
@@ -44,13 +41,27 @@ export class ContentReader {
   readonly #backupId: string;
   readonly #keys: BackupKeys;
   readonly #options: ContentReaderOptions;
-  readonly #windows: PackWindow[] = [];
+  readonly #packs: PackReads;
 
   constructor(run: TaskRun, backupId: string, keys: BackupKeys, options: ContentReaderOptions = {}) {
     this.#run = run;
     this.#backupId = backupId;
     this.#keys = keys;
     this.#options = options;
+    this.#packs = new PackReads(run.store);
+  }
+
+  /**
+   * These will be read next, in about this order and perhaps some at once: small files that lie together are fetched
+   * together and ahead of time. Only makes reading faster; what was announced before is forgotten.
+   */
+  expect(entries: readonly ManifestEntry[]): void {
+    const members: Member[] = [];
+    for (const { stored } of entries) {
+      if (stored !== undefined && isPackName(stored.file) && stored.length <= longestMemberBytes)
+        members.push(this.#memberOf(stored.backup ?? this.#backupId, stored));
+    }
+    this.#packs.expect(members);
   }
 
   /** The content in pieces; nothing for directories, symlinks and empty files. */
@@ -93,7 +104,7 @@ export class ContentReader {
         `${what} is stated to take ${stored.length} bytes, too many for a pack.`,
       );
     }
-    const encrypted = await this.#readRange(owner, stored);
+    const encrypted = await this.#packs.take(this.#memberOf(owner, stored));
     this.#options.onStoredBytes?.(stored.length);
     const data = associatedData(this.#run.context.projectId, owner, stored.file, stored.offset);
     return openMember({ owner, key, data }, entry, stored, encrypted);
@@ -110,54 +121,9 @@ export class ContentReader {
     );
   }
 
-  /** The member's encrypted bytes, valid until the next call. */
-  async #readRange(owner: string, stored: StoredAt): Promise<Buffer> {
-    const name = backupPrefix(this.#run.context.projectId, owner) + stored.file;
-    if (!this.#options.sequential) return readAll(this.#run, name, stored.offset, stored.length);
-    const found = this.#windows.findIndex((window) => window.holds(name, stored));
-    const window =
-      found < 0 ? await this.#openWindow(name, stored) : (this.#windows.splice(found, 1)[0] as PackWindow);
-    this.#windows.push(window);
-    return window.bytes.subarray(
-      stored.offset - window.offset,
-      stored.offset - window.offset + stored.length,
-    );
+  #memberOf(owner: string, { file, offset, length }: StoredAt): Member {
+    return { name: backupPrefix(this.#run.context.projectId, owner) + file, offset, length };
   }
-
-  async #openWindow(name: string, stored: StoredAt): Promise<PackWindow> {
-    if (this.#windows.length >= windowsKept) this.#windows.shift();
-    const size = (await this.#run.store.head(name))?.sizeBytes ?? 0;
-    const length = Math.max(stored.length, Math.min(windowBytes, size - stored.offset));
-    return new PackWindow(name, stored.offset, await readAll(this.#run, name, stored.offset, length));
-  }
-}
-
-/** A piece of a pack in memory. */
-class PackWindow {
-  readonly name: string;
-  readonly offset: number;
-  readonly bytes: Buffer;
-
-  constructor(name: string, offset: number, bytes: Buffer) {
-    this.name = name;
-    this.offset = offset;
-    this.bytes = bytes;
-  }
-
-  holds(name: string, stored: StoredAt): boolean {
-    const end = stored.offset + stored.length;
-    return this.name === name && stored.offset >= this.offset && end <= this.offset + this.bytes.length;
-  }
-}
-
-async function readAll(run: TaskRun, name: string, offset: number, length: number): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafe(length);
-  let at = 0;
-  for await (const chunk of run.store.read(name, { offset, length })) {
-    bytes.set(chunk, at);
-    at += chunk.length;
-  }
-  return bytes;
 }
 
 /**

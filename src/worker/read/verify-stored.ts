@@ -4,7 +4,8 @@ import type { BackupMetadata, DatabaseComponent, StoredFile } from "../../core/r
 import type { Damage } from "../../contract/worker-task.ts";
 import { ArchiveWalker } from "../../databases/postgres/archive-walker.ts";
 import { openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
-import { ContentReader, manifestEntries } from "./read-files.ts";
+import { ContentReader } from "./read-files.ts";
+import { manifestBatches } from "./read-manifest.ts";
 import { readMetadata } from "../repository/read-metadata.ts";
 import { readStoredFile, type StoredFilePlace } from "../streams/stored-file.ts";
 import type { TaskRun } from "../task.ts";
@@ -115,15 +116,18 @@ class Verification {
         await this.#collect(file.name, async () => this.#readFile(file, keys.data, () => undefined));
     }
     const reader = new ContentReader(this.#run, this.#backupId, keys, {
-      sequential: true,
       onStoredBytes: (bytes) => this.#count(bytes),
     });
     await this.#collect("files/manifest", async () => {
-      for await (const entry of manifestEntries(this.#run, metadata, keys)) {
-        this.#run.signal.throwIfAborted();
-        this.#objects += 1;
-        if (entry.stored !== undefined && this.#isWanted(entry.stored.file))
+      if (manifest === undefined) return;
+      for await (const batch of manifestBatches(this.#run, metadata.backupId, manifest, keys)) {
+        this.#objects += batch.length;
+        const wanted = batch.filter(({ stored }) => stored !== undefined && this.#isWanted(stored.file));
+        reader.expect(wanted);
+        for (const entry of wanted) {
+          this.#run.signal.throwIfAborted();
           await this.#verifyEntry(reader, entry);
+        }
       }
     });
   }

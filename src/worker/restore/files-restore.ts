@@ -57,7 +57,7 @@ export class FilesRestore {
     const { run, undo, undoRun, target, backupId, keys, plan } = input;
     this.#in = input;
     this.#syncsEach = plan.add + plan.change <= fewFiles;
-    this.#contents = new ContentReader(run, backupId, keys, { sequential: true });
+    this.#contents = new ContentReader(run, backupId, keys);
     this.#old = new OldContents({ target, undo, undoRun, run });
     this.#progress = new ProgressReporter(run, {
       component: "files",
@@ -135,6 +135,7 @@ export class FilesRestore {
       await writeUndoPart(undo, undoRun, (this.#parts += 1), records);
       if (this.#parts === 1) await target.create();
     }
+    this.#contents.expect(batch.flatMap((change) => (change.do === "place" ? change.wanted : [])));
     await forEachAtOnce(batch, target.changesAtOnce, (change) => {
       run.signal.throwIfAborted();
       return this.#make(change);

@@ -82,6 +82,7 @@ class FilesUndo {
     const isFolder = ({ factsOnly, before }: UndoRecord) =>
       target.keeps.folders && factsOnly && before?.kind === "directory";
     const objects = records.filter((record) => !isFolder(record)).reverse();
+    this.#contents.expect(objects.flatMap(({ before, factsOnly }) => (factsOnly ? [] : (before ?? []))));
     await forEachAtOnce(objects, target.changesAtOnce, async (record) => {
       this.#run.signal.throwIfAborted();
       if (this.#breather.isDue()) await this.#breather.breathe();

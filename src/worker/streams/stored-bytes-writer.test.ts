@@ -36,7 +36,7 @@ describe("stored bytes", () => {
     await writer.finish();
     expect(writer.stored.files).toBeGreaterThan(1);
 
-    const reader = new ContentReader(place.run, backupId, keys, { sequential: true });
+    const reader = new ContentReader(place.run, backupId, keys);
     const facts = { kind: "file" as const, mtimeNs: "0", mode: 0o644 };
     for (const [index, { stored }] of placements.entries()) {
       const content = contentOf(index);
