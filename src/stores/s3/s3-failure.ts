@@ -70,6 +70,8 @@ export function isNotImplemented(error: unknown): boolean {
 
 export function isDenied(error: unknown): boolean {
   const { code, status } = describeError(error);
+  // Also 403, and nothing that a right would change: the object is in an archive tier.
+  if (code === "InvalidObjectState") return false;
   return code === "AccessDenied" || (status === 403 && !secretWrong.has(code) && !skewed.has(code));
 }
 
@@ -150,6 +152,13 @@ function tlsAdvice(facts: StoreError): string {
 }
 
 function placeFailure(error: unknown, facts: StoreError, way: Way, deed: Deed): Failure | undefined {
+  if (facts.message.startsWith("Region is missing")) {
+    return new Failure(
+      "bucket-elsewhere",
+      `Nothing says in which region the bucket ${way.bucket} is. Set region= in its URL, or AWS_REGION.`,
+      { cause: error },
+    );
+  }
   if (facts.code === "NoSuchBucket") {
     return new Failure(
       "bucket-not-found",
