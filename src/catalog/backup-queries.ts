@@ -6,14 +6,7 @@ import type { BackupsTable, CatalogTables } from "./schema.ts";
 
 type BackupQueries = Pick<
   Catalog,
-  | "putBackup"
-  | "listBackups"
-  | "getBackup"
-  | "getBackupMetadata"
-  | "markBackup"
-  | "putCopy"
-  | "listCopies"
-  | "removeCopy"
+  "putBackup" | "listBackups" | "getBackup" | "getBackupMetadata" | "markBackup"
 >;
 
 export function createBackupQueries(database: Kysely<CatalogTables>): BackupQueries {
@@ -79,40 +72,6 @@ export function createBackupQueries(database: Kysely<CatalogTables>): BackupQuer
         .set(columnsOf({ ...change }))
         .where("backup_id", "=", backupId)
         .where("project_id", "=", projectId)
-        .execute();
-    },
-
-    putCopy: async ({ backupId, projectId, repository, copiedAtMs }) => {
-      await database
-        .insertInto("backup_copies")
-        .values({ project_id: projectId, backup_id: backupId, repository, copied_at_ms: copiedAtMs })
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-    },
-
-    listCopies: async (backupId, projectId) => {
-      const rows = await database
-        .selectFrom("backup_copies")
-        .selectAll()
-        .where("backup_id", "=", backupId)
-        .where("project_id", "=", projectId)
-        .orderBy("copied_at_ms")
-        .orderBy("repository")
-        .execute();
-      return rows.map((row) => ({
-        backupId: row.backup_id,
-        projectId: row.project_id,
-        repository: row.repository,
-        copiedAtMs: numberOf(row.copied_at_ms),
-      }));
-    },
-
-    removeCopy: async (backupId, projectId, repository) => {
-      await database
-        .deleteFrom("backup_copies")
-        .where("backup_id", "=", backupId)
-        .where("project_id", "=", projectId)
-        .where("repository", "=", repository)
         .execute();
     },
   };

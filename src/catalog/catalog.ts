@@ -1,6 +1,7 @@
 import type { Kysely, RawBuilder } from "kysely";
 import type { Catalog } from "../core/ports/catalog.ts";
 import { createBackupQueries } from "./backup-queries.ts";
+import { createCopyQueries } from "./copy-queries.ts";
 import { createLeaseQueries } from "./lease-queries.ts";
 import { createLogQueries } from "./log-queries.ts";
 import { createOperationQueries } from "./operation-queries.ts";
@@ -27,6 +28,7 @@ export function createCatalog(
     ...createTaskQueries(database, keepRow),
     ...createLogQueries(database),
     ...createBackupQueries(database),
+    ...createCopyQueries(database),
     ...createRestoreQueries(database),
     close: () => database.destroy(),
   };

@@ -143,7 +143,7 @@ const history: readonly Migration[] = [
  * The schema's history. A released entry never changes: what comes later is appended. The version of a catalog
  * is the number of entries applied to it.
  */
-export const migrations: readonly (Migration & SchemaVersion)[] = history.map((step, index) => ({
+const migrations: readonly (Migration & SchemaVersion)[] = history.map((step, index) => ({
   ...step,
   version: index + 1,
 }));

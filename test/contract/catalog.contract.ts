@@ -297,6 +297,20 @@ export function describeCatalog(
         expect(await catalog.getBackupMetadata(id, "blog")).toEqual({ of: "blog" });
       });
 
+      it("notes where else a backup is, once a place", async () => {
+        const copy = { backupId: id, projectId: "shop", repository: "file:///mnt/b", copiedAtMs: 20 };
+        await catalog.putCopy(copy);
+        await catalog.putCopy({ ...copy, repository: "file:///mnt/a", copiedAtMs: 10 });
+        await catalog.putCopy({ ...copy, copiedAtMs: 30 });
+        await catalog.putCopy({ ...copy, projectId: "blog" });
+        const places = async () => (await catalog.listCopies(id, "shop")).map(({ repository }) => repository);
+        expect(await catalog.listCopies(id, "blog")).toEqual([{ ...copy, projectId: "blog" }]);
+        expect(await places()).toEqual(["file:///mnt/a", "file:///mnt/b"]);
+        await catalog.removeCopy(id, "shop", "file:///mnt/a");
+        await catalog.removeCopy(id, "shop", "file:///mnt/a");
+        expect(await places()).toEqual(["file:///mnt/b"]);
+      });
+
       it("filters and pages, newest first, with the total of all that match", async () => {
         for (let index = 0; index < 20; index += 1) {
           await catalog.putBackup(
