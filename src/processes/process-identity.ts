@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync, readlinkSync } from "node:fs";
 import { hostname } from "node:os";
 import type { Processes } from "../core/ports/processes.ts";
@@ -11,7 +12,7 @@ interface ProcessIdentity {
   /** Absent where the system does not tell. */
   readonly startTicks?: string;
   readonly boot: string;
-  /** Host and process namespace: a container sees other numbers than its host. */
+  /** Machine, host and process namespace: a container sees other numbers than its host. */
   readonly space: string;
   /** Tells several owners in one process apart. */
   readonly nonce?: string;
@@ -68,7 +69,7 @@ function identify(pid: number): ProcessIdentity {
     pid,
     ...(stat === undefined ? {} : { startTicks: stat.startTicks }),
     boot: readOr("/proc/sys/kernel/random/boot_id", "unknown"),
-    space: `${hostname()} ${readNamespace()}`,
+    space: `${hostname()} ${readMachine()} ${readNamespace()}`,
   };
 }
 
@@ -105,6 +106,17 @@ function readOr(path: string, otherwise: string): string {
   } catch {
     return otherwise;
   }
+}
+
+/**
+ * Many machines are called `localhost`, and with a shared catalog one of them must not take another's process
+ * for its own of before a restart. Hashed, because the number itself should not leave the machine.
+ */
+function readMachine(): string {
+  return createHash("sha256")
+    .update(`lc2 ${readOr("/etc/machine-id", "")}`)
+    .digest("hex")
+    .slice(0, 16);
 }
 
 function readNamespace(): string {
