@@ -58,7 +58,12 @@ export async function checkFileSource(url: string, run: TaskRun): Promise<void> 
 }
 
 /** The folder or bucket of a URL, to restore files to. Sends nothing; close it. */
-export async function openFileTarget(url: string, restoreId: string, run: TaskRun): Promise<FileTarget> {
+export async function openFileTarget(
+  url: string,
+  restoreId: string,
+  run: TaskRun,
+  limits: TransferLimits = {},
+): Promise<FileTarget> {
   if (!isBucketUrl(url)) {
     const { openFolderTarget } = await import("../stores/filesystem/folder-target.ts");
     return openFolderTarget(url, temporaryFileName(restoreId));
@@ -67,7 +72,7 @@ export async function openFileTarget(url: string, restoreId: string, run: TaskRu
     import("../stores/s3/s3-connection.ts"),
     import("../stores/s3/bucket-target.ts"),
   ]);
-  return openBucketTarget(openS3(placeOf(url), run.env, s3Options(run, usualConcurrency)));
+  return openBucketTarget(openS3(placeOf(url), run.env, s3Options(run, concurrencyOf(limits))));
 }
 
 /** The place of a bucket's URL. Throws `request-invalid` where it is none. */

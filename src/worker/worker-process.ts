@@ -12,6 +12,7 @@ import type { TaskKind, TaskOf, TaskResults, WorkerMessage, WorkerTask } from ".
 import { Failure } from "../core/failure.ts";
 import type { KeyService } from "../core/ports/key-service.ts";
 import type { ObjectStore } from "../core/ports/object-store.ts";
+import { concurrencyOf, type TransferLimits } from "./open-files.ts";
 import type { TaskRun } from "./task.ts";
 
 /** What a store in a network wants to know. */
@@ -20,6 +21,8 @@ export interface StoreOptions {
   readonly signal: AbortSignal;
   /** A sentence that people should read. */
   readonly onNotice: (message: string) => void;
+  /** Most requests at a time, where the request limits them. */
+  readonly maxConcurrency?: number;
 }
 
 /** What a worker process is made of; `main/worker.ts` puts it together. */
@@ -75,7 +78,13 @@ export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
 async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scratchDirectory: string) {
   const { context } = task;
   const onNotice = (message: string) => report({ type: "log", level: "warn", message });
-  const openStore = (url: string) => parts.openStore(url, { signal: stopped.signal, onNotice });
+  const limits = limitsOf(task);
+  const openStore = (url: string) =>
+    parts.openStore(url, {
+      signal: stopped.signal,
+      onNotice,
+      ...(limits === undefined ? {} : { maxConcurrency: concurrencyOf(limits) }),
+    });
   const taskRun: TaskRun = {
     context,
     store: await openStore(context.repository),
@@ -95,6 +104,13 @@ async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scra
     scratchDirectory,
   };
   return await parts.runTask<K>(task.kind, task, taskRun);
+}
+
+/** What a request says of transfers holds for the repository as for the files. */
+function limitsOf(task: WorkerTask): TransferLimits | undefined {
+  const limits = "spec" in task ? task.spec.storage : "plan" in task ? task.plan.files : undefined;
+  const isLimited = limits?.maxConcurrency !== undefined || limits?.parallelTransfer !== undefined;
+  return isLimited ? limits : undefined;
 }
 
 /** Resolves with the first line; later lines renew the lease, the end of input aborts the task. */

@@ -133,6 +133,20 @@ describe("restore plan", () => {
   });
 });
 
+test("a limit of transfers is part of the plan's page", async () => {
+  for (const [limit, words] of [
+    [{ maxConcurrency: 4 }, "Transfers  at most 4 at a time"],
+    [{ parallelTransfer: false }, "Transfers  one at a time"],
+  ] as const) {
+    const world = createMemoryWorld();
+    const { files } = world.plan;
+    if (files === undefined) throw new Error("the example has files");
+    world.plan = { ...world.plan, files: { ...files, ...limit } };
+    const { stdout } = await runInMemory(["restore", "plan", ...both], { world });
+    expect(stdout).toContain(words);
+  }
+});
+
 describe("restore create", () => {
   test("puts files into a bucket", async () => {
     const { world } = await runInMemory(

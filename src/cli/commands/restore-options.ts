@@ -30,7 +30,7 @@ export const restoreOptions = {
     complete: "directory",
   }),
   bucket: bucketOption(
-    "the target bucket, s3://bucket/prefix?endpoint=…&region=…&profile=…; it must be there",
+    "the target bucket, s3://bucket/prefix?endpoint=…&region=…&profile=…; made if missing",
   ),
   type: value(
     "--type <type>",

@@ -93,6 +93,11 @@ function databaseFields(database: DatabasePlan): Field[] {
   ];
 }
 
+function transfersOf({ maxConcurrency, parallelTransfer }: FilesPlan): string | undefined {
+  if (parallelTransfer === false) return "one at a time";
+  return maxConcurrency === undefined ? undefined : `at most ${maxConcurrency} at a time`;
+}
+
 function filesFields(files: FilesPlan): Field[] {
   return [
     ["Target", files.url],
@@ -116,6 +121,7 @@ function filesFields(files: FilesPlan): Field[] {
       "Undo",
       files.change + files.remove === 0 ? undefined : "what is overwritten or removed is kept for undo",
     ],
+    ["Transfers", transfersOf(files)],
     ["Time", files.estimatedSeconds === undefined ? undefined : `about ${duration(files.estimatedSeconds)}`],
   ];
 }

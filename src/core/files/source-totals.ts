@@ -1,4 +1,5 @@
 import { Failure } from "../failure.ts";
+import { isBucketUrl } from "./bucket-url.ts";
 
 export interface SourceTotals {
   files: number;
@@ -22,9 +23,10 @@ export function sourceProblem(facts: {
   const { url, now, before, maxShrink } = facts;
   if (maxShrink >= 1) return undefined;
   if (now.files + now.others === 0) {
+    const [what, doubt] = isBucketUrl(url) ? ["object", "Is the prefix right"] : ["file", "Is it mounted"];
     return new Failure(
       "source-empty",
-      `There is no file in ${url}. Is it mounted, and do the filters leave something? To back up an empty source ` +
+      `There is no ${what} in ${url}. ${doubt}, and do the filters leave something? To back up an empty source ` +
         "all the same, give --max-shrink 100%.",
     );
   }

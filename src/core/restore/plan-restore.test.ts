@@ -81,6 +81,21 @@ describe("the hash of a plan", () => {
   };
   const hashed = planHashInput(plan);
 
+  test("does not change with what a request says of transfers", () => {
+    const files = {
+      url: "s3://doclib",
+      mode: "merge",
+      include: [],
+      add: 1,
+      change: 0,
+      remove: 0,
+      unchanged: 0,
+      bytesToWrite: 1,
+    } as const;
+    const limited = { ...plan, files: { ...files, maxConcurrency: 2, parallelTransfer: false } };
+    expect(planHashInput(limited)).toBe(planHashInput({ ...plan, files }));
+  });
+
   test("does not change with the restore's id, estimates, sentences or sessions of the moment", () => {
     const again = {
       ...plan,

@@ -116,7 +116,7 @@ const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /**
  * The text whose SHA-256 names a plan: what decides the outcome. Left out are the restore's id and the names
- * derived from it, estimates, sentences for people, and what changes from minute to minute (open sessions).
+ * derived from it, estimates, sentences for people, how much is transferred at a time, and what changes from minute to minute (open sessions).
  */
 export function planHashInput(plan: Omit<RestorePlan, "hash">): string {
   return canonicalJson({
@@ -125,9 +125,15 @@ export function planHashInput(plan: Omit<RestorePlan, "hash">): string {
     restoreType: plan.restoreType,
     blockers: plan.blockers.map((blocker) => blocker.code),
     database: plan.database === undefined ? undefined : hashedDatabase(plan.database, plan.restoreId),
-    files: plan.files === undefined ? undefined : { ...plan.files, estimatedSeconds: undefined },
+    files: plan.files === undefined ? undefined : { ...plan.files, ...notHashedOfFiles },
   });
 }
+
+const notHashedOfFiles = {
+  estimatedSeconds: undefined,
+  maxConcurrency: undefined,
+  parallelTransfer: undefined,
+};
 
 function hashedDatabase(plan: DatabasePlan, restoreId: string): unknown {
   const {

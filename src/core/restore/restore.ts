@@ -81,6 +81,9 @@ export interface FilesPlan {
   readonly unchanged: number;
   readonly bytesToWrite: number;
   readonly estimatedSeconds?: number;
+  /** As the request limits transfers; no part of what is approved. */
+  readonly maxConcurrency?: number;
+  readonly parallelTransfer?: boolean;
 }
 
 export type RestoreType = "full" | "database-only" | "storage-only" | "selective";

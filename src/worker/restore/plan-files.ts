@@ -37,14 +37,19 @@ export async function planFiles(task: TaskOf<"plan-restore">, run: TaskRun): Pro
     );
   }
   const include = spec.restoreType === "selective" ? spec.include : [];
-  const source = await openRestoreSource(run, spec.backupId);
-  const target = await openFileTarget(spec.storage.url, restoreId, run);
+  const source = await openRestoreSource(run, spec.backupId, include);
+  const { maxConcurrency, parallelTransfer } = spec.storage;
+  const limits = {
+    ...(maxConcurrency === undefined ? {} : { maxConcurrency }),
+    ...(parallelTransfer === undefined ? {} : { parallelTransfer }),
+  };
+  const target = await openFileTarget(spec.storage.url, restoreId, run, limits);
   try {
     const wishes = { url: target.url, mode: spec.storage.mode, include };
     const state = await target.inspect();
     const blockers = [...problemOf(state), ...(await missingBlocker(run, source, include))];
     const counted = await countChanges(run, target, source, restoreId, wishes, blockers.length > 0);
-    const plan: FilesPlan = { ...wishes, ...counted.counts };
+    const plan: FilesPlan = { ...wishes, ...counted.counts, ...limits };
     return {
       plan,
       blockers: [
@@ -92,7 +97,7 @@ async function countChanges(
     onBytesCompared: (bytes: number) => progress.add(bytes),
   };
   const form = { folders: target.keeps.folders, prefixBytes: prefixBytesOf(target.url) };
-  const wanted = source.entries(options.isIncluded);
+  const wanted = source.entries();
   const restorable = onlyRestorable(wanted, new RestorableEntries(form), options.isIncluded, losses);
   for await (const changes of findChanges(target, restorable, options)) {
     for (const change of changes) countChange(counts, change);
@@ -147,7 +152,7 @@ const problemOf = ({ problem }: TargetState): PlanNote[] => (problem === undefin
 /** Every stored file that the restore will read is there; its content is verified as it is read. */
 async function missingBlocker(
   run: TaskRun,
-  { metadata, keys }: RestoreSource,
+  { metadata, keys, entries }: RestoreSource,
   include: readonly string[],
 ): Promise<PlanNote[]> {
   const { files } = metadata.components;
@@ -155,7 +160,7 @@ async function missingBlocker(
   const isNeeded = includedKeys(include);
   const advice = "Restore from another backup or copy, or only what is whole with --include.";
   try {
-    await checkReferences(run, metadata.backupId, files, keys, { isNeeded, advice });
+    await checkReferences(run, metadata.backupId, files, keys, { isNeeded, advice, entries: entries() });
     return [];
   } catch (error) {
     if (!(error instanceof Failure) || error.kind !== "integrity") throw error;

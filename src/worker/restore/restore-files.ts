@@ -33,7 +33,7 @@ export async function restoreFiles(
 ): Promise<RestoreFilesEvidence> {
   const plan = task.plan.files;
   if (plan === undefined) throw new Failure("nothing-to-restore", "The plan of this restore has no files.");
-  const target = await openFileTarget(plan.url, task.restoreId, run);
+  const target = await openFileTarget(plan.url, task.restoreId, run, plan);
   return restoreFilesTo(target, plan, task, run);
 }
 
@@ -59,7 +59,7 @@ async function restore(
   task: TaskOf<"restore-files">,
   run: TaskRun,
 ): Promise<RestoreFilesEvidence> {
-  const source = await openRestoreSource(run, task.plan.backupId);
+  const source = await openRestoreSource(run, task.plan.backupId, plan.include);
   const undo = await createUndoPlace(run, task.restoreId);
   await cleanUpAfterKill(target, undo);
   const work = new FilesRestore({
@@ -74,7 +74,7 @@ async function restore(
   const options = changeOptions(run, task.restoreId, source.metadata, plan);
   let evidence: RestoreFilesEvidence;
   try {
-    for await (const changes of findChanges(target, source.entries(options.isIncluded), options)) {
+    for await (const changes of findChanges(target, source.entries(), options)) {
       for (const change of changes) await work.take(change);
     }
     evidence = await work.finish();
@@ -83,7 +83,7 @@ async function restore(
     throw error;
   }
   if (!work.isDurable) await target.sync();
-  await verifyTarget(target, source.entries(options.isIncluded), options);
+  await verifyTarget(target, source.entries(), options);
   return evidence;
 }
 

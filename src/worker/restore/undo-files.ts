@@ -34,7 +34,7 @@ export async function undoFiles(
 ): Promise<NonNullable<UndoEvidence["files"]>> {
   const plan = task.plan.files;
   if (plan === undefined) throw new Failure("undo-not-possible", "This restore touched no files.");
-  const target = await openFileTarget(plan.url, task.restoreId, run);
+  const target = await openFileTarget(plan.url, task.restoreId, run, plan);
   return undoFilesOf(target, task.restoreId, run);
 }
 
