@@ -9,6 +9,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import { parseBucketUrl } from "../../src/core/files/bucket-url.ts";
 import { Failure } from "../../src/core/failure.ts";
 import type { ByteRange, ObjectStore, StoredObject } from "../../src/core/ports/object-store.ts";
+import { MultipartWriter } from "../../src/stores/s3/multipart-writer.ts";
+import { PartMemory } from "../../src/stores/s3/part-memory.ts";
 import { openS3, type S3Connection, type S3Options } from "../../src/stores/s3/s3-connection.ts";
 import { openS3Store } from "../../src/stores/s3/s3-store.ts";
 import { objectStoreContract } from "../contract/object-store.contract.ts";
@@ -135,6 +137,19 @@ for (const kind of kinds) {
       }
       await writer.commit();
       expect(await hashOf(store, "reused")).toBe(expected.digest("hex"));
+    });
+
+    it("takes an object of more parts than an upload may have", async () => {
+      const { store, way } = await open(kind);
+      const pieces = Array.from({ length: 15 }, (_, index) => Buffer.alloc(7 * mebibyte + 3, index + 1));
+      const writer = new MultipartWriter(way, "a1/huge", new PartMemory(48 * mebibyte), { mostParts: 3 });
+      for (const piece of pieces) await writer.write(piece);
+      expect((await writer.commit()).sizeBytes).toBe(15 * (7 * mebibyte + 3));
+      expect(await hashOf(store, "a1/huge")).toBe(sha256(...pieces));
+      const second = new MultipartWriter(way, "a1/other", new PartMemory(48 * mebibyte), { mostParts: 3 });
+      for (const piece of pieces) await second.write(piece);
+      await second.abort();
+      expect(await store.head("a1/other")).toBeUndefined();
     });
 
     it("has no upload left of an object that was given up, however far it was", async () => {

@@ -26,10 +26,12 @@ export class ConcurrencyLimiter {
     return this.#running;
   }
 
-  /** The least of what all users of this store ask for counts. */
-  lowerCeiling(ceiling: number): void {
-    this.#ceiling = Math.max(1, Math.min(this.#ceiling, ceiling));
-    this.#limit = Math.min(this.#limit, this.#ceiling);
+  /** Changes how many requests there may be at most. */
+  setCeiling(ceiling: number): void {
+    const wasSlowed = this.#limit < this.#ceiling;
+    this.#ceiling = Math.max(1, ceiling);
+    this.#limit = wasSlowed ? Math.min(this.#limit, this.#ceiling) : this.#ceiling;
+    this.#startWaiting();
   }
 
   /** Resolves when a request may start; `release` must follow. Rejects with the signal's reason. */

@@ -15,8 +15,8 @@ const pausesMs = [100, 1_000];
 export async function confirmStored(
   way: S3Connection,
   key: string,
-  sent: { readonly sizeBytes: number; readonly checksums: readonly string[] },
-): Promise<{ readonly sizeBytes: number; readonly modifiedAtMs: number }> {
+  sent: { readonly sizeBytes: number; readonly checksums: readonly string[] | undefined },
+): Promise<{ readonly sizeBytes: number; readonly modifiedAtMs: number; readonly etag?: string }> {
   const facts = await look(way, key);
   const sizeBytes = facts?.ContentLength ?? -1;
   const stated = facts?.ChecksumCRC32;
@@ -25,7 +25,7 @@ export async function confirmStored(
       ? "says that it stored it, and has no such object"
       : sizeBytes !== sent.sizeBytes
         ? `kept ${sizeBytes} bytes of ${sent.sizeBytes}`
-        : stated !== undefined && !sent.checksums.includes(stated)
+        : stated !== undefined && sent.checksums?.includes(stated) === false
           ? `keeps other bytes than were sent (CRC32 ${stated} instead of ${sent.checksums[0]})`
           : undefined;
   if (problem !== undefined) {
@@ -34,7 +34,12 @@ export async function confirmStored(
       `${key} was written and is not what was sent: the store of ${way.url} ${problem}. Run \`lc2 repository probe\` and do not rely on this store until the cause is known.`,
     );
   }
-  return { sizeBytes, modifiedAtMs: facts?.LastModified?.getTime() ?? 0 };
+  const etag = facts?.ETag;
+  return {
+    sizeBytes,
+    modifiedAtMs: facts?.LastModified?.getTime() ?? 0,
+    ...(etag === undefined ? {} : { etag }),
+  };
 }
 
 async function look(way: S3Connection, key: string): Promise<HeadObjectCommandOutput | undefined> {

@@ -28,6 +28,11 @@ export async function keepsVersions(way: S3Connection): Promise<boolean> {
   }
 }
 
+/** Deletes an object with all that the bucket keeps of it. False when there was nothing. */
+export async function deleteForGood(way: S3Connection, key: string): Promise<boolean> {
+  return (await keepsVersions(way)) ? await deleteAllVersions(way, key) : await deleteObject(way, key);
+}
+
 /** Deletes the one object of a bucket without versions. False when there was none. */
 export async function deleteObject(way: S3Connection, key: string): Promise<boolean> {
   const deed = { verb: "delete", action: "s3:DeleteObject", key };

@@ -8,6 +8,8 @@ import {
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
+import { copyInParts } from "./copy-in-parts.ts";
+import { deleteForGood } from "./delete-versions.ts";
 import type { ObjectHeaders } from "./object-headers.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { s3Failure, type Deed } from "./s3-failure.ts";
@@ -31,12 +33,17 @@ export interface WriterOptions {
   readonly headers?: ObjectHeaders;
   /** Where it is known: an object that would need too many parts is sent in larger ones. */
   readonly sizeBytes?: number;
+  /** Parts of one upload; default: S3's own limit. */
+  readonly mostParts?: number;
 }
 
 /**
  * Writes an object of any size with constant memory: one request when it fits a part, else a multipart upload
  * whose parts go out while the next one fills. What the store then says of the object is compared with what
  * was sent.
+ *
+ * An object of unknown size that is at the end of its parts (150 GB) is completed as it is, and goes on as an
+ * upload that begins with the store's own copy of it: so far, and only then, it can be seen before `commit`.
  */
 export class MultipartWriter implements ObjectWriter {
   readonly #way: S3Connection;
@@ -46,19 +53,27 @@ export class MultipartWriter implements ObjectWriter {
   readonly #headers: ObjectHeaders;
   readonly #leastPartBytes: number;
   readonly #checksums = new PartChecksums();
-  readonly #parts: CompletedPart[] = [];
+  readonly #mostParts: number;
+  readonly #isGrowing: boolean;
+  #parts: CompletedPart[] = [];
   readonly #flying = new Set<Promise<void>>();
   readonly #stop = new AbortController();
   #buffer: Buffer = Buffer.alloc(0);
   #filled = 0;
   #sizeBytes = 0;
+  #sentBytes = 0;
+  #sendsChecksums = true;
+  /** Bytes that are in the store as an object, unfinished though it is. */
+  #foldedBytes = 0;
   #uploadId: string | undefined;
   #failure: Failure | undefined;
   #state: "open" | "committed" | "aborted" = "open";
 
   constructor(way: S3Connection, name: string, memory: PartMemory, options: WriterOptions = {}) {
     this.#headers = options.headers ?? {};
-    this.#leastPartBytes = Math.ceil((options.sizeBytes ?? 0) / mostParts);
+    this.#mostParts = options.mostParts ?? mostParts;
+    this.#isGrowing = options.sizeBytes === undefined;
+    this.#leastPartBytes = Math.ceil((options.sizeBytes ?? 0) / this.#mostParts);
     this.#way = way;
     this.#name = name;
     this.#key = way.prefix + name;
@@ -98,16 +113,22 @@ export class MultipartWriter implements ObjectWriter {
     this.#buffer = Buffer.alloc(0);
     this.#stop.abort(new Failure("cancelled", `Writing ${this.#name} was given up.`));
     await Promise.allSettled(this.#flying);
+    await this.#abortUpload();
+    if (this.#foldedBytes > 0) await deleteForGood(this.#way, this.#key).catch(() => undefined);
+  }
+
+  /** What cannot be aborted now (no network, killed) is found by a sweep. */
+  async #abortUpload(): Promise<void> {
     if (this.#uploadId === undefined) return;
     const upload = { Bucket: this.#way.bucket, Key: this.#key, UploadId: this.#uploadId };
-    // What cannot be aborted now (no network, killed) is found by a sweep.
     await this.#way.client
       .send(new AbortMultipartUploadCommand(upload), this.#way.cleaningUp())
       .catch(() => undefined);
   }
 
   #partBytes(): number {
-    const usual = this.#checksums.parts < smallParts ? smallPartBytes : largePartBytes;
+    const isLarge = this.#foldedBytes > 0 || this.#checksums.parts >= smallParts;
+    const usual = isLarge ? largePartBytes : smallPartBytes;
     return Math.max(usual, this.#leastPartBytes);
   }
 
@@ -145,10 +166,13 @@ export class MultipartWriter implements ObjectWriter {
   async #sendPart(): Promise<void> {
     const body = this.#buffer.subarray(0, this.#filled);
     this.#uploadId ??= await this.#begin();
+    if (this.#isGrowing && this.#checksums.parts === this.#mostParts)
+      this.#uploadId = await this.#fold(this.#uploadId);
     this.#buffer = Buffer.alloc(0);
     this.#filled = 0;
     const { partNumber, sum } = this.#checksums.add(body);
     await this.#memory.take(body.length, this.#flying);
+    this.#sentBytes += body.length;
     const flight = this.#uploadPart(this.#uploadId, partNumber, body, sum).finally(() => {
       this.#memory.giveBack(body.length);
       this.#flying.delete(flight);
@@ -162,7 +186,7 @@ export class MultipartWriter implements ObjectWriter {
         new CreateMultipartUploadCommand({
           Bucket: this.#way.bucket,
           Key: this.#key,
-          ChecksumAlgorithm: "CRC32",
+          ...(this.#sendsChecksums ? { ChecksumAlgorithm: "CRC32" as const } : {}),
           ...this.#headers,
         }),
       );
@@ -199,7 +223,7 @@ export class MultipartWriter implements ObjectWriter {
       this.#parts.push({
         PartNumber: partNumber,
         ETag: stored.ETag,
-        ...(stored.ChecksumCRC32 === undefined ? {} : { ChecksumCRC32: sum }),
+        ...(stored.ChecksumCRC32 === undefined || !this.#sendsChecksums ? {} : { ChecksumCRC32: sum }),
       });
     } catch (error) {
       this.#fail(error);
@@ -208,6 +232,10 @@ export class MultipartWriter implements ObjectWriter {
 
   async #complete(uploadId: string): Promise<void> {
     if (this.#filled > 0) await this.#sendPart();
+    await this.#completeUpload(this.#uploadId ?? uploadId);
+  }
+
+  async #completeUpload(uploadId: string): Promise<void> {
     await Promise.all(this.#flying);
     if (this.#failure !== undefined) throw this.#failure;
     const parts = this.#parts.sort((a, b) => (a.PartNumber ?? 0) - (b.PartNumber ?? 0));
@@ -225,6 +253,41 @@ export class MultipartWriter implements ObjectWriter {
       const { code, attempts } = describeError(error);
       if (code !== "NoSuchUpload" || attempts < 2) throw this.#fail(error);
     }
+  }
+
+  /** Completes the upload; the id of a further one, which begins with a copy of what that made. */
+  async #fold(uploadId: string): Promise<string> {
+    await this.#completeUpload(uploadId);
+    try {
+      const { etag } = await confirmStored(this.#way, this.#key, {
+        sizeBytes: this.#sentBytes,
+        checksums: this.#checksums.accepted(),
+      });
+      this.#foldedBytes = this.#sentBytes;
+      const begun = await this.#beginWithCopy(etag).catch((error: unknown) => {
+        // MinIO copies into no upload that has checksums.
+        if (describeError(error).status !== 400) throw error;
+        return undefined;
+      });
+      if (begun !== undefined && this.#parts.every((part) => part.ChecksumCRC32 !== undefined)) return begun;
+      await this.#abortUpload();
+      this.#sendsChecksums = false;
+      return await this.#beginWithCopy(etag);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+  }
+
+  async #beginWithCopy(etag: string | undefined): Promise<string> {
+    const uploadId = await this.#begin();
+    this.#uploadId = uploadId;
+    this.#checksums.restart();
+    this.#parts = [];
+    const source = { way: this.#way, key: this.#key, sizeBytes: this.#foldedBytes, etag };
+    for await (const part of copyInParts(source, uploadId)) {
+      this.#parts.push({ ...part, PartNumber: this.#checksums.addCopied(part.ChecksumCRC32) });
+    }
+    return uploadId;
   }
 
   #abortSignal(): AbortSignal {

@@ -15,7 +15,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { StoreCapability } from "../../core/ports/object-store.ts";
-import { deleteAllVersions, deleteObject, keepsVersions } from "./delete-versions.ts";
+import { deleteForGood } from "./delete-versions.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, isDenied, isNotImplemented, s3Failure } from "./s3-failure.ts";
 import { classifyError } from "./s3-retry.ts";
@@ -287,10 +287,9 @@ async function removeAll(way: S3Connection, stem: string): Promise<void> {
     const upload = new AbortMultipartUploadCommand({ Bucket: way.bucket, Key, UploadId });
     await way.client.send(upload, way.cleaningUp()).catch(() => undefined);
   }
-  const versioned = await keepsVersions(way);
   for (const name of written) {
     const key = `${stem}${name}`;
-    await (versioned ? deleteAllVersions(way, key) : deleteObject(way, key)).catch((error: unknown) => {
+    await deleteForGood(way, key).catch((error: unknown) => {
       // Locked by default, which was said.
       if (!(error instanceof Failure) || error.code !== "object-locked") throw error;
     });

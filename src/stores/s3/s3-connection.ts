@@ -14,7 +14,10 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export interface S3Options {
   /** Ends every request and every pause between them. */
   readonly signal?: AbortSignal;
-  /** The most requests under way at this store at once, over all that this process does there; default 16. */
+  /**
+   * The most requests under way at this store at once, over all that this process does there: the least of what
+   * was asked for, or 16 where nothing was.
+   */
   readonly maxConcurrency?: number;
   readonly retry?: Partial<RetryPolicy>;
   /** Until a connection stands; default 10 s. */
@@ -47,11 +50,11 @@ export interface S3Connection {
   readonly close: () => void;
 }
 
-export const defaultMaxConcurrency = 16;
+const defaultMaxConcurrency = 16;
 const cleanUpMs = 3_000;
 
 /** One for each store that this process talks to: its own source and its repository may be the same one. */
-const limiters = new Map<string, ConcurrencyLimiter>();
+const limiters = new Map<string, { readonly limiter: ConcurrencyLimiter; asked: number | undefined }>();
 
 /**
  * Opens the way to a bucket; sends nothing. Credentials come by the AWS chain: the environment, else the profile,
@@ -64,7 +67,7 @@ export function openS3(place: BucketPlace, env: Environment, options: S3Options 
     notice(`The way to ${place.endpoint} is not encrypted. Use an https endpoint.`);
   }
   const retry = { ...defaultRetryPolicy, ...options.retry };
-  const limiter = limiterFor(place, options.maxConcurrency ?? defaultMaxConcurrency);
+  const limiter = limiterFor(place, options.maxConcurrency);
   const idleTimeoutMs = options.idleTimeoutMs ?? 60_000;
   const client = new S3Client(clientConfig(place, env, options, limiter, idleTimeoutMs));
   let answered = false;
@@ -98,16 +101,19 @@ function isThisMachine(endpoint: string): boolean {
   return /^http:\/\/(?:localhost|127\.[0-9.]+|\[::1\])(?::|\/|$)/.test(endpoint);
 }
 
-function limiterFor(place: BucketPlace, ceiling: number): ConcurrencyLimiter {
+function limiterFor(place: BucketPlace, asked: number | undefined): ConcurrencyLimiter {
   const store = place.endpoint ?? `aws ${place.bucket}`;
   const known = limiters.get(store);
-  if (known !== undefined) {
-    known.lowerCeiling(ceiling);
-    return known;
+  if (known === undefined) {
+    const limiter = new ConcurrencyLimiter(asked ?? defaultMaxConcurrency);
+    limiters.set(store, { limiter, asked });
+    return limiter;
   }
-  const limiter = new ConcurrencyLimiter(ceiling);
-  limiters.set(store, limiter);
-  return limiter;
+  if (asked !== undefined) {
+    known.asked = Math.min(asked, known.asked ?? asked);
+    known.limiter.setCeiling(known.asked);
+  }
+  return known.limiter;
 }
 
 function clientConfig(
