@@ -161,7 +161,7 @@ async function request(
     // It is empty now, or not so large any more: there is no such range.
     if (describeError(error).status === 416) return request(connection, name, { offset: 0 });
     if (!isMissing(error) || isNoBucket(error)) throw sourceError(error, connection, name);
-    if (!(await isListed(connection, name))) throw new SourceError("gone", "it is not there any more", error);
+    if (!(await isListed(connection, name))) throw missingError(name, error);
   }
   try {
     // Made anew in between, perhaps.
@@ -170,6 +170,14 @@ async function request(
     if (!isMissing(error) || isNoBucket(error)) throw sourceError(error, connection, name);
     throw new SourceError("unreadable", "the store lists it but says that there is no such object", error);
   }
+}
+
+/** Stores that put U+FFFD for what XML cannot hold list a key that is not the object's. */
+function missingError(name: string, error: unknown): SourceError {
+  if (!name.includes("\uFFFD")) return new SourceError("gone", "it is not there any more", error);
+  const reason =
+    "the store cannot say its key in a list (it shows U+FFFD in it), and there is no object of this key";
+  return new SourceError("unreadable", reason, error);
 }
 
 function totalBytes({ ContentRange, ContentLength }: GetObjectCommandOutput): number {

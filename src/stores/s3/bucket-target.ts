@@ -21,7 +21,7 @@ import { openBucketObject, readTags } from "./bucket-source.ts";
 import { ensureBucket } from "./ensure-bucket.ts";
 import { explainHead } from "./explain-head.ts";
 import { inspectBucket } from "./inspect-bucket.ts";
-import { listBucket } from "./list-bucket.ts";
+import { isListed, listBucket } from "./list-bucket.ts";
 import { requestKey } from "./listed-key.ts";
 import { MultipartWriter } from "./multipart-writer.ts";
 import { toOpenedEntry } from "./object-entry.ts";
@@ -80,9 +80,15 @@ class BucketTarget implements FileTarget {
 
   async look(key: FileKey): Promise<SourceEntry | undefined> {
     const facts = await this.#head(key);
-    if (facts === undefined) return undefined;
+    if (facts === undefined || !(await this.#isReallyAt(key))) return undefined;
     const tags = await this.#tagsOf(key, facts);
     return toOpenedEntry(key, facts.ContentLength ?? 0, facts, tags);
+  }
+
+  /** Stores on a file system answer for `a//b` with what they keep as `a/b`; their list tells. */
+  async #isReallyAt(key: FileKey): Promise<boolean> {
+    const hasOddSegments = /(?:^|\/)(?:\.{0,2}\/|\.{1,2}$)/.test(key);
+    return !hasOddSegments || (await isListed(this.#way, this.#nameOf(key)));
   }
 
   open(key: FileKey): Promise<SourceContent> {
