@@ -1,6 +1,6 @@
 import { Failure } from "../../core/failure.ts";
 import { backupPrefix } from "../../core/repository/layout.ts";
-import { isPackName, type FileKey } from "../../core/repository/manifest.ts";
+import { isPackName, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import type { FilesComponent } from "../../core/repository/metadata.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
@@ -21,7 +21,7 @@ export async function checkReferences(
   keys: BackupKeys,
   needs: ReferenceNeeds = sealing,
 ): Promise<void> {
-  for await (const missing of missingReferences(run, backupId, files, keys, needs.isNeeded)) {
+  for await (const missing of missingReferences(run, backupId, files, keys, needs.isNeeded, needs.entries)) {
     throw describeMissing(run, missing, needs.advice);
   }
   for (const owner of files.references)
@@ -43,14 +43,15 @@ export async function* missingReferences(
   files: FilesComponent,
   keys: BackupKeys,
   isNeeded: (key: FileKey) => boolean,
+  entries?: AsyncIterable<readonly ManifestEntry[]>,
 ): AsyncGenerator<MissingReference, void, undefined> {
   /** Bytes that each pack must have at least. */
   const packs = new Map<string, number>();
   const referred = new Set(files.references);
-  for await (const batch of manifestLines(run, backupId, files.manifest, keys)) {
+  for await (const batch of entries ?? manifestLines(run, backupId, files.manifest, keys)) {
     for (const line of batch) {
       if (!isNeeded(line.key)) continue;
-      const { stored } = line.entry;
+      const { stored } = "entry" in line ? line.entry : line;
       if (stored === undefined) continue;
       const owner = stored.backup ?? backupId;
       if (owner !== backupId && !referred.has(owner)) throw unlisted(backupId, owner);
@@ -60,26 +61,33 @@ export async function* missingReferences(
         if (end > (packs.get(name) ?? 0)) packs.set(name, end);
         continue;
       }
-      const sizeBytes = (await run.store.head(name))?.sizeBytes;
-      if (sizeBytes !== end) yield describeFound(name, end, sizeBytes);
+      const missing = await findMissing(run, name, end, (sizeBytes) => sizeBytes === end);
+      if (missing !== undefined) yield missing;
     }
   }
   // Only its end is known of a pack: it has at least so many bytes.
   for (const [name, end] of packs) {
-    const sizeBytes = (await run.store.head(name))?.sizeBytes;
-    if (sizeBytes === undefined || sizeBytes < end) yield describeFound(name, end, sizeBytes);
+    const missing = await findMissing(run, name, end, (sizeBytes) => sizeBytes >= end);
+    if (missing !== undefined) yield missing;
   }
 }
 
-const describeFound = (name: string, neededBytes: number, found: number | undefined): MissingReference => ({
-  name,
-  neededBytes,
-  ...(found === undefined ? {} : { foundBytes: found }),
-});
+async function findMissing(
+  run: TaskRun,
+  name: string,
+  neededBytes: number,
+  isEnough: (sizeBytes: number) => boolean,
+): Promise<MissingReference | undefined> {
+  const sizeBytes = (await run.store.head(name))?.sizeBytes;
+  if (sizeBytes === undefined) return { name, neededBytes };
+  return isEnough(sizeBytes) ? undefined : { name, neededBytes, foundBytes: sizeBytes };
+}
 
 /** Which entries must be there, and what to do where they are not. */
 export interface ReferenceNeeds {
   readonly isNeeded: (key: FileKey) => boolean;
+  /** All that are needed, where they are at hand; default: the manifest is read. */
+  readonly entries?: AsyncIterable<readonly ManifestEntry[]>;
   readonly advice: string;
 }
 

@@ -19,13 +19,20 @@ export interface RestoreSource {
   readonly metadata: BackupMetadata;
   readonly keys: BackupKeys;
   /**
-   * What the backup holds of these keys, and all its folders (something may have to be restored into them), in
-   * order. What is not asked for is not even decoded.
+   * What of the backup is included, and the folders above it (it may have to be restored into them), in order. What
+   * is not asked for is not even decoded. Of a few files the manifest is read only once.
    */
-  entries(isIncluded: (key: FileKey) => boolean): AsyncIterable<readonly ManifestEntry[]>;
+  entries(): AsyncIterable<readonly ManifestEntry[]>;
 }
 
-export async function openRestoreSource(run: TaskRun, backupId: string): Promise<RestoreSource> {
+/** So many entries of a selection are remembered. */
+const fewEntries = 4000;
+
+export async function openRestoreSource(
+  run: TaskRun,
+  backupId: string,
+  include: readonly string[],
+): Promise<RestoreSource> {
   const { metadata, keys } = await openBackup(run, backupId);
   const manifest = metadata.components.files?.manifest;
   if (manifest === undefined) {
@@ -34,20 +41,57 @@ export async function openRestoreSource(run: TaskRun, backupId: string): Promise
       `${backupId} holds no files. Restore its database with --type database-only.`,
     );
   }
-  return {
-    metadata,
-    keys,
-    entries: (isIncluded) => includedEntries(manifestLines(run, backupId, manifest, keys), isIncluded),
-  };
+  const isIncluded = includedKeys(include);
+  const lines = () => manifestLines(run, backupId, manifest, keys);
+  const entries =
+    include.length === 0
+      ? () => allEntries(lines())
+      : rememberFew(() => includedEntries(lines(), isIncluded));
+  return { metadata, keys, entries };
+}
+
+async function* allEntries(
+  lines: AsyncIterable<readonly ManifestLine[]>,
+): AsyncGenerator<readonly ManifestEntry[], void, undefined> {
+  for await (const batch of lines) yield batch.map((line) => line.entry);
 }
 
 async function* includedEntries(
   lines: AsyncIterable<readonly ManifestLine[]>,
   isIncluded: (key: FileKey) => boolean,
 ): AsyncGenerator<readonly ManifestEntry[], void, undefined> {
+  /** Folders on the way to the line at hand that were not asked for themselves. */
+  let above: ManifestLine[] = [];
   for await (const batch of lines) {
-    yield batch.filter(({ key }) => key.endsWith("/") || isIncluded(key)).map((line) => line.entry);
+    const chosen: ManifestLine[] = [];
+    for (const line of batch) {
+      while (above.length > 0 && !line.key.startsWith((above.at(-1) as ManifestLine).key)) above.pop();
+      if (isIncluded(line.key)) {
+        chosen.push(...above, line);
+        above = [];
+      } else if (line.key.endsWith("/")) above.push(line);
+    }
+    if (chosen.length > 0) yield chosen.map((line) => line.entry);
   }
+}
+
+/** Reads a selection that turns out to be small from memory the second time. */
+function rememberFew(
+  read: () => AsyncIterable<readonly ManifestEntry[]>,
+): () => AsyncIterable<readonly ManifestEntry[]> {
+  let known: readonly ManifestEntry[] | undefined;
+  return async function* entries() {
+    if (known !== undefined) {
+      yield known;
+      return;
+    }
+    const seen: ManifestEntry[] = [];
+    for await (const batch of read()) {
+      if (seen.length <= fewEntries) seen.push(...batch);
+      yield batch;
+    }
+    if (seen.length <= fewEntries) known = seen;
+  };
 }
 
 /** The patterns of a selective restore; everything where there are none. */
