@@ -4,6 +4,11 @@
 # leaves
 #   OUT/database/NAME.dump   custom archives that pg_restore reads, and roles.sql, NAME.inventory.json
 #   OUT/files/…              the files under their source names, with modes and modification times
+# and of a backup of a bucket
+#   OUT/objects.jsonl        a line for each object: its key, the file with its bytes, and what the bucket kept
+#                            beside them (content type, metadata, tags, …)
+#   OUT/odd-keys/1, 2, …     bytes of objects whose keys no folder can hold (a//b, ../b, a beside a/b, …)
+# OUT must not exist or be empty. A repository in a bucket is copied into a folder first, by any S3 client.
 # Needs bash, python3 (3.9 or later) with venv and pip, and a package index to get two public libraries from:
 # Google's tink (the encryption) and zstandard (the compression). KEYFILE is the project's keyfile or what
 # `lc2 key export` printed; a recovery key does as well. The steps are explained in restore-by-hand.md.
@@ -195,11 +200,55 @@ def content(entry):
         yield from plain_pieces(files_stream(owner), source, owner, at["file"], offset, at["codec"])
 
 
+def fits_into_folder(root, key):
+    """Whether a key can be a path below root beside what is there already: nothing may be lost or overwritten."""
+    segments = key.removesuffix(b"/").split(b"/")
+    if any(s in (b"", b".", b"..") or len(s) > 255 or b"\0" in s for s in segments):
+        return False
+    parents = [os.path.join(root, *segments[:depth]) for depth in range(1, len(segments))]
+    if any(os.path.lexists(p) and not os.path.isdir(p) for p in parents):
+        return False
+    path = os.path.join(root, *segments)
+    return os.path.isdir(path) if key.endswith(b"/") and os.path.lexists(path) else not os.path.lexists(path)
+
+
+odd_keys = 0
+
+
+def restore_object(root, entry, listing):
+    """An object of a bucket: under its key where a folder can hold it, else under a number; listed either way."""
+    global odd_keys
+    key, directory = name_of(entry, "key"), entry["kind"] == "directory"
+    fits = fits_into_folder(root, key) and (directory or not key.endswith(b"/"))
+    if fits:
+        place = os.path.join(b"files", key)
+    else:
+        odd_keys += 1
+        place = f"odd-keys/{odd_keys}".encode()
+    path = os.path.join(out.encode(), place)
+    if directory and fits:
+        os.makedirs(path, exist_ok=True)
+    else:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        digest = write(path, content(entry))
+        if not directory and digest != entry["sha256"]:
+            fail(f"{path!r} has another SHA-256 than the manifest states")
+        os.utime(path, ns=(int(entry["mtimeNs"]), int(entry["mtimeNs"])))
+    names = {m: entry[m] for m in ("key", "keyHex") if m in entry}
+    line = {**names, "file": os.fsdecode(place), "object": entry["object"]}
+    listing.write(json.dumps(line, ensure_ascii=True) + "\n")
+
+
 def restore_files(component):
     root, folders = os.path.join(out, "files").encode(), []
     os.makedirs(root, exist_ok=True)
+    listing = None
     for line in lines(stored_file(component["manifest"])):
         entry = json.loads(line)
+        if "object" in entry:
+            listing = listing or open(os.path.join(out, "objects.jsonl"), "w", encoding="ascii")
+            restore_object(root, entry, listing)
+            continue
         path = os.path.join(root, name_of(entry, "key"))
         if entry["kind"] == "directory":
             os.makedirs(path, exist_ok=True)
@@ -213,11 +262,17 @@ def restore_files(component):
             fail(f"{path!r} has another SHA-256 than the manifest states")
         os.chmod(path, entry["mode"])
         os.utime(path, ns=(int(entry["mtimeNs"]), int(entry["mtimeNs"])))
+    if listing:
+        listing.close()
     for path, entry in reversed(folders):
         os.chmod(path, entry["mode"])
         os.utime(path, ns=(int(entry["mtimeNs"]), int(entry["mtimeNs"])))
 
 
+if os.path.isdir(out) and os.listdir(out):
+    fail(f"{out} is not empty; name a new folder, so that nothing is overwritten")
+if repository.startswith("s3:"):
+    fail("copy the bucket into a folder first, with any S3 client (aws s3 sync, rclone copy), and name that folder")
 project_keys, recovery_keys = read_keys(keyfile)
 metadata = json.load(open(os.path.join(folder(backup_id), "metadata.json"), encoding="utf-8"))
 keyring = json.load(open(os.path.join(folder(backup_id), "keyring.json"), encoding="utf-8"))
@@ -252,4 +307,6 @@ if database:
 if metadata["components"].get("files"):
     restore_files(metadata["components"]["files"])
     print(f"{os.path.join(out, 'files')}  {metadata['components']['files']['objects']} files")
+    if odd_keys:
+        print(f"{os.path.join(out, 'odd-keys')}  {odd_keys} of them, whose keys no folder can hold: see objects.jsonl")
 PYTHON

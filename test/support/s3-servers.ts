@@ -62,6 +62,7 @@ export interface TestBucket {
   ): Promise<void>;
   /** Content as UTF-8. Rejects where there is none. */
   get(key: string): Promise<string>;
+  getBytes(key: string): Promise<Uint8Array>;
   delete(key: string): Promise<void>;
   /** Every key, as the server lists them. */
   keys(prefix?: string): Promise<string[]>;
@@ -157,6 +158,10 @@ async function createBucket(server: S3Server, options: FreshBucketOptions): Prom
     get: async (Key) => {
       const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
       return (await Body?.transformToString("utf-8")) ?? "";
+    },
+    getBytes: async (Key) => {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket, Key }));
+      return (await Body?.transformToByteArray()) ?? new Uint8Array();
     },
     delete: async (Key) => {
       await client.send(new DeleteObjectCommand({ Bucket, Key }));
