@@ -4,7 +4,6 @@ import { validateProjectId } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { forgetPlace, notePlace, putFirstPlace } from "./backup-places.ts";
-import { refuseCopyInto } from "./copy-target.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { runTaskAlone } from "./run-worker.ts";
@@ -15,7 +14,6 @@ type RepositoryService = Pick<
   | "checkRepository"
   | "scanRepository"
   | "sweepRepository"
-  | "setCopyTarget"
   | "probeRepository"
   | "rotateKey"
   | "exportKey"
@@ -78,20 +76,6 @@ export function createRepositoryService(
         signal: waiting.signal,
         ...forward(waiting),
       });
-    },
-
-    setCopyTarget: async (repository, { to }, waiting) => {
-      const { context } = place(repository, undefined);
-      const copyTo = to === undefined ? undefined : normalizeRepositoryUrl(to);
-      if (copyTo !== undefined) refuseCopyInto(context.repository, copyTo);
-      const task = {
-        kind: "set-copy-target",
-        context,
-        ...(copyTo === undefined ? {} : { copyTo }),
-      } as const;
-      const { signal } = waiting;
-      await runTaskAlone(parts, "set-copy-target", task, { signal, ...forward(waiting) });
-      return { repository: context.repository, ...(copyTo === undefined ? {} : { copyTo }) };
     },
 
     probeRepository: async (repository, waiting) => {

@@ -56,12 +56,19 @@ const place = (name: string): string => join(line.folder, name);
 const run = (args: readonly string[]): Promise<CommandResult> => line.run(args, env());
 const copy = (backupId: string, to: string, more: readonly string[] = []): Promise<CommandResult> =>
   run(["backup", "copy", backupId, "--to", to, ...more]);
-const copied = async (backupId: string, to: string, more: readonly string[] = []): Promise<CopyView> =>
-  (await line.json(["backup", "copy", backupId, "--to", to, ...more], env())) as unknown as CopyView;
-const describeBackup = async (backupId: string): Promise<BackupView> =>
-  (await line.json(["backup", "describe", backupId], env())) as unknown as BackupView;
-const scan = async (repository: string): Promise<ScanRepositoryResult> =>
-  (await line.json(["repository", "scan", repository], env())) as unknown as ScanRepositoryResult;
+const copied = (backupId: string, to: string): Promise<CopyView> =>
+  read(line, ["backup", "copy", backupId, "--to", to]);
+const describeBackup = (backupId: string): Promise<BackupView> =>
+  read(line, ["backup", "describe", backupId]);
+const scan = (repository: string, by = line): Promise<ScanRepositoryResult> =>
+  read(by, ["repository", "scan", repository]);
+
+/** Runs a command of which the result is printed as JSON, and expects it to end well. */
+async function read<T>(by: CommandLine, args: readonly string[]): Promise<T> {
+  const { code, stdout, stderr } = await by.run([...args, "-o", "json"], env());
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as T;
+}
 
 async function expectWhole(backupId: string, repository: string): Promise<void> {
   const verified = await run(["backup", "verify", backupId, "--repository", repository]);
@@ -352,20 +359,15 @@ describe("in the destination", () => {
     const to = place("foreign");
     await copied(ids[2], to);
     await using stranger = await openCommandLine();
-    const without = await stranger.json(["repository", "scan", to]);
-    expect(JSON.stringify(without["notes"])).toContain("The key of project shop is not here");
+    const [note] = (await scan(to, stranger)).notes;
+    expect(note).toContain("The key of project shop is not here");
     const own = join(stranger.folder, "own");
     await mkdir(own);
     await writeFile(join(own, "a"), "a");
     await stranger.run(["backup", "create", "--project", "shop", "--files", own]);
-    const { incomplete } = (await stranger.json([
-      "repository",
-      "scan",
-      to,
-    ])) as unknown as ScanRepositoryResult;
-    expect(incomplete).toEqual([
-      { backupId: ids[2], missing: [expect.stringContaining("cannot be opened")] },
-    ]);
+    const { incomplete } = await scan(to, stranger);
+    expect(incomplete.map(({ backupId }) => backupId)).toEqual([ids[2]]);
+    expect(incomplete[0]?.missing[0]).toContain("cannot be opened");
   });
 });
 

@@ -9,6 +9,7 @@ import {
   type FilesPlace,
 } from "../../../test/support/files-run.ts";
 import type { ObjectStore } from "../../core/ports/object-store.ts";
+import { KeyfileService } from "../../keys/keyfile/keyfile-service.ts";
 import { MemoryStore } from "../../stores/memory/memory-store.ts";
 import { readKeyring } from "../keys/backup-keys.ts";
 import { verifyStored } from "../read/verify-stored.ts";
@@ -141,9 +142,7 @@ describe("a copy of a backup", () => {
 
   it("has its keys wrapped for the recipients of now", async () => {
     await backUpFolder(place, source, { number: 1 });
-    const { keys } = place.run;
-    if (!("createRecoveryKey" in keys) || typeof keys.createRecoveryKey !== "function") throw new Error("no");
-    await keys.createRecoveryKey("retail");
+    await new KeyfileService(join(place.folder, "keys")).createRecoveryKey("retail");
     await copy(1);
     const kinds = async (store: ObjectStore) =>
       (await readKeyring(store, "retail", backupIdOf(1)))?.keys.data.wrapped.map(({ kind }) => kind);
