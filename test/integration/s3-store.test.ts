@@ -164,24 +164,26 @@ for (const kind of kinds) {
       expect(await bucket.keys()).toEqual([]);
     });
 
-    it("names what a dead writer left, with its bytes, and clears it away by that name", async () => {
-      const { store } = await open(kind);
-      const writer = await store.write("a1/dead");
-      await writer.write(Buffer.alloc(9 * mebibyte));
-      if (kind === "minio") {
-        // It lists uploads of a whole key only, and clears them away itself.
+    // MinIO lists uploads of a whole key only, and clears them away itself.
+    it.skipIf(kind === "minio")(
+      "names what a dead writer left, and clears it away by that name",
+      async () => {
+        const { store } = await open(kind);
+        const writer = await store.write("a1/dead");
+        await writer.write(Buffer.alloc(9 * mebibyte));
+        await until(
+          "the part is there",
+          async () => (await unfinished(store))[0]?.sizeBytes === 8 * mebibyte,
+        );
+        const [left] = await unfinished(store);
+        if (left === undefined) throw new Error("the upload is gone");
+        expect(left.name).toMatch(/^a1\/dead\.lc2-upload-[\w-]+$/);
+        expect(await store.delete(left.name)).toBe(true);
+        expect(await store.delete(left.name)).toBe(false);
         expect(await unfinished(store)).toEqual([]);
-        return await writer.abort();
-      }
-      await until("the part is there", async () => (await unfinished(store))[0]?.sizeBytes === 8 * mebibyte);
-      const [left] = await unfinished(store);
-      if (left === undefined) throw new Error("the upload is gone");
-      expect(left.name).toMatch(/^a1\/dead\.lc2-upload-[\w-]+$/);
-      expect(await store.delete(left.name)).toBe(true);
-      expect(await store.delete(left.name)).toBe(false);
-      expect(await unfinished(store)).toEqual([]);
-      await writer.abort();
-    });
+        await writer.abort();
+      },
+    );
 
     it("deletes every version of an object, and nothing of one whose name begins alike", async () => {
       const { store, bucket } = await open(kind, { versioning: true });

@@ -48,7 +48,7 @@ export class ConcurrencyLimiter {
       };
       const giveUp = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(start), 1);
-        reject(signal?.reason);
+        reject(reasonOf(signal));
       };
       signal?.addEventListener("abort", giveUp, { once: true });
       this.#waiting.push(start);
@@ -85,4 +85,9 @@ export class ConcurrencyLimiter {
       start();
     }
   }
+}
+
+function reasonOf(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new Error("waiting for the store was given up");
 }

@@ -1,11 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
 import {
-  AbortMultipartUploadCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
   ListObjectsV2Command,
-  ListPartsCommand,
   PutObjectCommand,
   type ListObjectsV2CommandOutput,
 } from "@aws-sdk/client-s3";
@@ -27,13 +24,12 @@ import { encodeCrc } from "./part-checksums.ts";
 import { PartMemory } from "./part-memory.ts";
 import { openObject, readFailure } from "./read-object-bytes.ts";
 import type { S3Connection } from "./s3-connection.ts";
-import { isConditionFailed, isMissing, isNoBucket, isNotImplemented, s3Failure } from "./s3-failure.ts";
+import { isConditionFailed, isMissing, isNotImplemented, s3Failure } from "./s3-failure.ts";
 import { describeError } from "./store-error.ts";
+import { abortUpload, listUploads } from "./unfinished-uploads.ts";
 
 /** Bytes of parts under way over all objects that are being written; a buffer that fills comes on top for each. */
 const partMemoryBytes = 48 * 1024 * 1024;
-/** Between an unfinished object's name and the id of its upload. */
-const uploadMark = ".lc2-upload-";
 const writeMark = "lc2-write";
 
 /**
@@ -128,45 +124,8 @@ class S3Store implements ObjectStore {
     );
   }
 
-  async *listUnfinished(): AsyncIterable<StoredObject> {
-    let marker: { KeyMarker?: string; UploadIdMarker?: string } = {};
-    for (;;) {
-      const page = await this.#way.client
-        .send(
-          new ListMultipartUploadsCommand({ Bucket: this.#way.bucket, Prefix: this.#way.prefix, ...marker }),
-        )
-        .catch((error: unknown) => {
-          if (isNotImplemented(error)) return undefined;
-          throw s3Failure(error, this.#way, {
-            verb: "list the unfinished uploads of",
-            action: "s3:ListBucketMultipartUploads",
-          });
-        });
-      for (const { Key = "", UploadId = "", Initiated } of page?.Uploads ?? []) {
-        if (!Key.startsWith(this.#way.prefix)) continue;
-        const name = `${Key.slice(this.#way.prefix.length)}${uploadMark}${Buffer.from(UploadId).toString("base64url")}`;
-        yield {
-          name,
-          sizeBytes: await this.#uploadedBytes(Key, UploadId),
-          modifiedAtMs: Initiated?.getTime() ?? 0,
-        };
-      }
-      const { NextKeyMarker, NextUploadIdMarker } = page ?? {};
-      if (page?.IsTruncated !== true || NextKeyMarker === undefined) return;
-      if (NextKeyMarker === marker.KeyMarker && NextUploadIdMarker === marker.UploadIdMarker)
-        throw new Failure("store-failed", `The list of unfinished uploads of ${this.url} has no end.`);
-      marker = {
-        KeyMarker: NextKeyMarker,
-        ...(NextUploadIdMarker === undefined ? {} : { UploadIdMarker: NextUploadIdMarker }),
-      };
-    }
-  }
-
-  /** Of the first thousand parts; only a figure for people. */
-  async #uploadedBytes(key: string, uploadId: string): Promise<number> {
-    const upload = { Bucket: this.#way.bucket, Key: key, UploadId: uploadId };
-    const parts = await this.#way.client.send(new ListPartsCommand(upload)).catch(() => undefined);
-    return (parts?.Parts ?? []).reduce((total, part) => total + (part.Size ?? 0), 0);
+  listUnfinished(): AsyncIterable<StoredObject> {
+    return listUploads(this.#way);
   }
 
   async head(name: string): Promise<StoredObject | undefined> {
@@ -310,8 +269,8 @@ class S3Store implements ObjectStore {
   }
 
   async delete(name: string): Promise<boolean> {
-    const at = name.lastIndexOf(uploadMark);
-    if (at > 0) return this.#abortUpload(name.slice(0, at), name.slice(at + uploadMark.length));
+    const aborted = await abortUpload(this.#way, name);
+    if (aborted !== undefined) return aborted;
     assertObjectName(name);
     const key = this.#way.prefix + name;
     this.#versions ??= keepsVersions(this.#way);
@@ -325,24 +284,6 @@ class S3Store implements ObjectStore {
   async probe(prefix: string): Promise<readonly StoreCapability[]> {
     const { probeBucket } = await import("./probe-store.ts");
     return await probeBucket(this.#way, this.#way.prefix + prefix);
-  }
-
-  async #abortUpload(name: string, encodedId: string): Promise<boolean> {
-    const key = this.#way.prefix + name;
-    const UploadId = Buffer.from(encodedId, "base64url").toString();
-    try {
-      await this.#way.client.send(
-        new AbortMultipartUploadCommand({ Bucket: this.#way.bucket, Key: key, UploadId }),
-      );
-      return true;
-    } catch (error) {
-      if (describeError(error).code === "NoSuchUpload" || isMissing(error)) return false;
-      throw s3Failure(error, this.#way, {
-        verb: "abort an upload of",
-        action: "s3:AbortMultipartUpload",
-        key,
-      });
-    }
   }
 }
 

@@ -47,7 +47,7 @@ function systemCodeOf(error: unknown, depth = 0): string | undefined {
   const facts = asRecord(error);
   if (depth > 5) return undefined;
   const own = textOf(facts["code"]);
-  if (own !== undefined && /^(?:E[A-Z_]+|[A-Z_]+)$/.test(own)) return own;
+  if (own !== undefined && /^[A-Z][A-Z0-9_]+$/.test(own)) return own;
   const inner = Array.isArray(facts["errors"]) ? (facts["errors"][0] as unknown) : facts["cause"];
   return inner === undefined || inner === null ? undefined : systemCodeOf(inner, depth + 1);
 }
