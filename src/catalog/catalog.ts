@@ -1,5 +1,6 @@
 import type { Kysely, RawBuilder } from "kysely";
 import type { Catalog } from "../core/ports/catalog.ts";
+import { createAccessQueries } from "./access-queries.ts";
 import { createBackupQueries } from "./backup-queries.ts";
 import { createCopyQueries } from "./copy-queries.ts";
 import { createLeaseQueries } from "./lease-queries.ts";
@@ -30,6 +31,7 @@ export function createCatalog(
     ...createBackupQueries(database),
     ...createCopyQueries(database),
     ...createRestoreQueries(database),
+    ...createAccessQueries(database),
     close: () => database.destroy(),
   };
 }

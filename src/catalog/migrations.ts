@@ -137,6 +137,30 @@ const history: readonly Migration[] = [
       "create index backups_listed_by_application on backups (application, created_at_ms) where deleted_at_ms is null",
     ],
   },
+  {
+    oldestProgram: 1,
+    statements: [
+      `create table api_keys (
+      id text primary key,
+      name text not null,
+      role text not null,
+      projects text,
+      secret_hash text not null unique,
+      created_at_ms bigint not null,
+      expires_at_ms bigint,
+      revoked_at_ms bigint
+    )`,
+      `create table request_keys (
+      key_id text not null,
+      idempotency_key text not null,
+      fingerprint text not null,
+      operation_id text not null,
+      created_at_ms bigint not null,
+      primary key (key_id, idempotency_key)
+    )`,
+      "create index request_keys_by_time on request_keys (created_at_ms)",
+    ],
+  },
 ];
 
 /**

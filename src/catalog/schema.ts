@@ -9,6 +9,8 @@ export interface CatalogTables {
   backup_metadata: BackupMetadataTable;
   backup_copies: BackupCopiesTable;
   restores: RestoresTable;
+  api_keys: ApiKeysTable;
+  request_keys: RequestKeysTable;
 }
 
 /** PostgreSQL's driver returns 64-bit integers as text; `Number()` at every read makes both alike. */
@@ -100,4 +102,23 @@ export interface RestoresTable {
   claimed_until_ms: NullableInteger;
   undone: NullableText;
   undone_at_ms: NullableInteger;
+}
+
+export interface ApiKeysTable {
+  id: string;
+  name: string;
+  role: string;
+  projects: NullableText;
+  secret_hash: string;
+  created_at_ms: Integer;
+  expires_at_ms: NullableInteger;
+  revoked_at_ms: NullableInteger;
+}
+
+export interface RequestKeysTable {
+  key_id: string;
+  idempotency_key: string;
+  fingerprint: string;
+  operation_id: string;
+  created_at_ms: Integer;
 }

@@ -294,7 +294,7 @@ test.each([
   const { exitCode, world, stderr } = await runInMemory(words);
   expect(exitCode).toBe(0);
   expect(stderr).toBe("");
-  expect(world.calls[0]?.arguments[1]).toEqual({ repository: "file:///data/repository" });
+  expect(world.dataDirectory).toBe("/data");
 });
 
 test("help and version need no command", async () => {

@@ -6,6 +6,7 @@
  * operation cleanly (worker ended, nothing half done visible) and rejects with `cancelled`.
  */
 import type { FailureRecord } from "../core/failure.ts";
+import type { ApiKeys } from "./access.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
@@ -161,16 +162,30 @@ export interface BackupReference {
   readonly repository?: string;
 }
 
-export interface Lc2Service {
+/** How a request that nobody waits for is known. */
+export interface Submission {
+  /** Correlates everything that is said about it; absent: made. */
+  readonly requestId?: string;
+  /** Of what it makes, chosen beforehand: submitted again under this id, nothing new is begun. */
+  readonly operationId?: string;
+}
+
+export interface Lc2Service extends ApiKeys {
+  /** Into the installation's own repository, where none is named. */
   createBackup(
     spec: BackupSpec,
-    options: { repository: string; maxRateBytesPerSecond?: number },
+    options: { repository?: string; maxRateBytesPerSecond?: number },
     waiting: Waiting,
+  ): Promise<BackupView>;
+  /** Records what `createBackup` would do and returns; it is carried out for as long as this service is open. */
+  submitBackup(
+    spec: BackupSpec,
+    options: { repository?: string; maxRateBytesPerSecond?: number } & Submission,
   ): Promise<BackupView>;
   /** What `createBackup` would do: probes sources and repository, starts nothing. */
   dryRunBackup(
     spec: BackupSpec,
-    options: { repository: string },
+    options: { repository?: string },
     waiting: Waiting,
   ): Promise<readonly string[]>;
   /** Newest first. */
@@ -220,6 +235,11 @@ export interface Lc2Service {
     spec: RestoreSpec,
     options: { repository?: string; approve?: string; onPlan?: (plan: RestorePlan) => Promise<void> },
     waiting: Waiting,
+  ): Promise<RestoreView>;
+  /** Records what `createRestore` would do and returns; it is carried out for as long as this service is open. */
+  submitRestore(
+    spec: RestoreSpec,
+    options: { repository?: string; approve?: string } & Submission,
   ): Promise<RestoreView>;
   listRestores(query: {
     projectId?: string;

@@ -165,6 +165,66 @@ export const failures = define({
     meaning: "The restore changed nothing, or what it changed was put back already.",
     remedy: "Nothing to do. `lc2 restore get` shows what happened.",
   },
+  // --- the server and its callers ------------------------------------------------------------
+  unauthenticated: {
+    kind: "refused",
+    meaning: "The call carries no API key, or none that is valid now.",
+    remedy:
+      "Send `Authorization: Bearer KEY` (the command line: LC2_API_KEY). `lc2 api-key create` makes a key; the " +
+      "first one is in admin.key in the server's data directory.",
+  },
+  forbidden: {
+    kind: "refused",
+    meaning: "The API key's role does not allow this.",
+    remedy: "Use a key of the role that the sentence names.",
+  },
+  "too-many-attempts": {
+    kind: "refused",
+    meaning: "Too many calls with a wrong API key came from this address.",
+    remedy: "Wait for the time that the answer names, and use a valid key.",
+  },
+  "idempotency-key-reused": {
+    kind: "refused",
+    meaning: "The Idempotency-Key was sent before, with another request.",
+    remedy: "Choose a new key for a new request; repeat a request as it was.",
+  },
+  "api-key-not-found": {
+    kind: "not-found",
+    meaning: "There is no API key of this id.",
+    remedy: "`lc2 api-key list` shows what there is.",
+  },
+  "project-not-found": {
+    kind: "not-found",
+    meaning: "There is no project of this id, or the API key is not for it.",
+    remedy: "Check the id, and the projects of the key with `lc2 api-key list`.",
+  },
+  "route-not-found": {
+    kind: "not-found",
+    meaning: "The server has nothing at this address, or not by this method.",
+    remedy: "GET /openapi.json or /docs lists every address.",
+  },
+  "server-unreachable": {
+    kind: "failed",
+    meaning: "The server that LC2_SERVER names does not answer, or not as an lc2 server does.",
+    remedy:
+      "Check the address, the network and that `lc2 serve` runs there; unset LC2_SERVER to work without it.",
+  },
+  "server-stopping": {
+    kind: "failed",
+    meaning: "The server is shutting down and takes nothing new.",
+    remedy: "Send the request again in a moment.",
+  },
+  "listen-failed": {
+    kind: "failed",
+    meaning: "The server cannot listen at the address, or with the certificate, that it was given.",
+    remedy: "Choose another --listen; check that certificate and key can be read and belong together.",
+  },
+  "listen-exposed": {
+    kind: "refused",
+    meaning:
+      "The server was to listen beyond this machine without TLS: keys and data would cross the network in the open.",
+    remedy: "Give --tls-cert and --tls-key, or --insecure where something in front of it speaks TLS.",
+  },
   // --- repository --------------------------------------------------------------------------
   "backup-not-found": {
     kind: "not-found",

@@ -1,8 +1,9 @@
-import type { Lc2Service, Waiting } from "../contract/service.ts";
+import type { Lc2Service, Submission, Waiting } from "../contract/service.ts";
 import type { DeleteBackupResult, PrepareBackupResult } from "../contract/worker-task.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
+import type { Operation } from "../core/operation/operation.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import { forgetPlace } from "./backup-places.ts";
 import { requestCancel } from "./cancel-operation.ts";
@@ -13,26 +14,48 @@ import { readEndedBackup, readBackupView } from "./read-backups.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { makeBackupSteps, type BackupRequest } from "./run-backup.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, forward, openBackup, refuseProblems } from "./service-call.ts";
+import {
+  beginCall,
+  carryOutInBackground,
+  forward,
+  openBackup,
+  refuseProblems,
+  unattended,
+} from "./service-call.ts";
 
-type BackupService = Pick<Lc2Service, "createBackup" | "dryRunBackup" | "cancelBackup" | "deleteBackup">;
+type BackupService = Pick<
+  Lc2Service,
+  "createBackup" | "submitBackup" | "dryRunBackup" | "cancelBackup" | "deleteBackup"
+>;
 
 /** The verbs that make, stop and destroy backups. */
 export function createBackupService(bareParts: EngineParts): BackupService {
   return {
     createBackup: async (spec, options, waiting) => {
       refuseProblems(validateBackup(spec));
-      const repository = normalizeRepositoryUrl(options.repository);
+      const repository = placeOf(bareParts, options);
       const parts = await beginCall(bareParts, waiting);
-      const rate = options.maxRateBytesPerSecond;
-      const request: BackupRequest = { spec, ...(rate === undefined ? {} : { maxRateBytesPerSecond: rate }) };
-      const id = await runBackup(parts, request, repository, waiting);
-      return await readEndedBackup(parts, id, spec.projectId);
+      const { operation } = await recordBackup(parts, toRequest(spec, options), repository, {});
+      waiting.onEvent({ type: "accepted", id: operation.id });
+      await carryOut(parts, operation, waiting);
+      return await readEndedBackup(parts, operation.id, spec.projectId);
+    },
+
+    submitBackup: async (spec, options) => {
+      refuseProblems(validateBackup(spec));
+      const repository = placeOf(bareParts, options);
+      const parts = await beginCall(bareParts);
+      const { operation, isNew } = await recordBackup(parts, toRequest(spec, options), repository, options);
+      const { id: backupId, projectId } = operation;
+      if (isNew) {
+        carryOutInBackground(parts, backupId, () => carryOut(parts, operation, unattended(parts)));
+      }
+      return await readBackupView(parts, { backupId, projectId, repository: operation.repository });
     },
 
     dryRunBackup: async (spec, options, waiting) => {
       refuseProblems(validateBackup(spec));
-      const repository = normalizeRepositoryUrl(options.repository);
+      const repository = placeOf(bareParts, options);
       const context = makeContext(bareParts, { repository, projectId: spec.projectId });
       const backupId = makeOperationId("backup", bareParts.clock.nowMs(), bareParts.ids.hex(6));
       const task = { kind: "prepare-backup", context, backupId, attempt: 1, spec, dryRun: true } as const;
@@ -63,40 +86,58 @@ export function createBackupService(bareParts: EngineParts): BackupService {
   };
 }
 
-async function runBackup(
+const placeOf = (parts: EngineParts, { repository }: { readonly repository?: string }): string =>
+  repository === undefined ? parts.defaultRepository : normalizeRepositoryUrl(repository);
+
+const toRequest = (
+  spec: BackupSpec,
+  { maxRateBytesPerSecond: rate }: { readonly maxRateBytesPerSecond?: number },
+): BackupRequest => ({ spec, ...(rate === undefined ? {} : { maxRateBytesPerSecond: rate }) });
+
+/** Puts the request into the catalog, as this process's work; not new: it is there under its id already. */
+async function recordBackup(
   parts: EngineParts,
   request: BackupRequest,
   repository: string,
-  waiting: Waiting,
-): Promise<string> {
+  submission: Submission,
+): Promise<{ operation: Pick<Operation, "id" | "projectId" | "repository" | "leaseOwner">; isNew: boolean }> {
   const { spec } = request;
   const nowMs = parts.clock.nowMs();
-  const id = makeOperationId("backup", nowMs, parts.ids.hex(6));
-  const owner = parts.processes.identifyThisProcess(parts.ids.hex(8));
   const operation = {
-    id,
+    id: submission.operationId ?? makeOperationId("backup", nowMs, parts.ids.hex(6)),
     kind: "backup",
     projectId: spec.projectId,
     ...(spec.application === undefined ? {} : { application: spec.application }),
-    requestId: `req-${parts.ids.hex(12)}`,
+    requestId: submission.requestId ?? `req-${parts.ids.hex(12)}`,
     spec: request,
     repository,
     createdAtMs: nowMs,
-    leaseOwner: owner,
+    leaseOwner: parts.processes.identifyThisProcess(parts.ids.hex(8)),
   } as const;
-  if (!(await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds }))) {
-    // The same second and the same six random digits.
-    return await runBackup(parts, request, repository, waiting);
+  if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) {
+    return { operation, isNew: true };
   }
-  waiting.onEvent({ type: "accepted", id });
-  const session = new OperationSession(parts, id, owner, waiting.onEvent);
+  const known =
+    submission.operationId === undefined
+      ? undefined
+      : await parts.catalog.getOperation(submission.operationId);
+  if (known !== undefined) return { operation: known, isNew: false };
+  // The same second and the same six random digits.
+  return await recordBackup(parts, request, repository, submission);
+}
+
+async function carryOut(
+  parts: EngineParts,
+  { id, leaseOwner }: Pick<Operation, "id" | "leaseOwner">,
+  waiting: Waiting,
+): Promise<void> {
+  const session = new OperationSession(parts, id, leaseOwner, waiting.onEvent);
   session.open(waiting.signal);
   try {
-    await session.run(makeBackupSteps(parts, session, owner, false));
+    await session.run(makeBackupSteps(parts, session, leaseOwner, false));
   } finally {
     await session.close();
   }
-  return id;
 }
 
 async function refuseRunning(parts: EngineParts, backupId: string): Promise<void> {

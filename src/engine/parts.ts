@@ -15,10 +15,16 @@ export interface EngineParts {
   /** Of operations and of workers. Renewed six times in that time. */
   readonly leaseSeconds: number;
   readonly keysDirectory: string;
+  /** Where backups go when no repository is named. Canonical URL. */
+  readonly defaultRepository: string;
   /** Where a person finds a project's key. */
   readonly keyPlace: (projectId: string) => string;
   /** Told what was found and done that nobody asked for: dead operations, reminders. */
   readonly notice: (line: LogLine) => void;
+  /** Somebody else ends what dead processes left, in the background: calls need not look for it. */
+  readonly isTended: boolean;
+  /** Follows work that nobody waits for; it must not reject. */
+  readonly background: (work: Promise<void>) => void;
 }
 
 /** Everything of a worker task but the lease, which is the engine's. */

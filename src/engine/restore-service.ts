@@ -1,4 +1,4 @@
-import type { BackupReference, Lc2Service, RestoreView, Waiting } from "../contract/service.ts";
+import type { BackupReference, Lc2Service, RestoreView, Submission, Waiting } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
 import type { Operation, OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
@@ -15,12 +15,13 @@ import { viewRestore } from "./restore-views.ts";
 import { makeRestoreSteps, type RestoreRequest } from "./run-restore.ts";
 import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, forward, refuseProblems } from "./service-call.ts";
+import { beginCall, carryOutInBackground, forward, refuseProblems, unattended } from "./service-call.ts";
 
 type RestoreService = Pick<
   Lc2Service,
   | "planRestore"
   | "createRestore"
+  | "submitRestore"
   | "listRestores"
   | "getRestore"
   | "restoreLogs"
@@ -43,10 +44,20 @@ export function createRestoreService(bareParts: EngineParts): RestoreService {
 
     createRestore: async (wish, options, waiting) => {
       const { parts, spec, place } = await open(bareParts, wish, options, waiting);
-      const { approve, onPlan } = options;
-      const request: RestoreRequest = { spec, ...(approve === undefined ? {} : { approve }) };
-      const restoreId = await runRestore(parts, request, place, onPlan, waiting);
-      return await readEnded(parts, restoreId, restoreId);
+      const { operation } = await recordRestore(parts, toRequest(spec, options), place, {});
+      waiting.onEvent({ type: "accepted", id: operation.id });
+      await carryOut(parts, operation, options.onPlan, waiting);
+      return await readEnded(parts, operation.id, operation.id);
+    },
+
+    submitRestore: async (wish, options) => {
+      const nobody = unattended(bareParts);
+      const { parts, spec, place } = await open(bareParts, wish, options, nobody);
+      const { operation, isNew } = await recordRestore(parts, toRequest(spec, options), place, options);
+      if (isNew) {
+        carryOutInBackground(parts, operation.id, () => carryOut(parts, operation, undefined, nobody));
+      }
+      return await readRestore(parts, operation.id);
     },
 
     listRestores: async (query) => {
@@ -99,32 +110,48 @@ async function open(
 const pickRepository = ({ repository }: { readonly repository?: string }) =>
   repository === undefined ? {} : { repository };
 
-async function runRestore(
+const toRequest = (spec: RestoreSpec, { approve }: { readonly approve?: string }): RestoreRequest => ({
+  spec,
+  ...(approve === undefined ? {} : { approve }),
+});
+
+/** Puts the request into the catalog, as this process's work; not new: it is there under its id already. */
+async function recordRestore(
   parts: EngineParts,
   request: RestoreRequest,
   place: BackupPlace,
-  onPlan: ((plan: RestorePlan) => Promise<void>) | undefined,
-  waiting: Waiting,
-): Promise<string> {
+  submission: Submission,
+): Promise<{ operation: Pick<Operation, "id" | "leaseOwner">; isNew: boolean }> {
   const nowMs = parts.clock.nowMs();
-  const id = makeOperationId("restore", nowMs, parts.ids.hex(6));
-  const owner = parts.processes.identifyThisProcess(parts.ids.hex(8));
   const operation = {
-    id,
+    id: submission.operationId ?? makeOperationId("restore", nowMs, parts.ids.hex(6)),
     kind: "restore",
     projectId: place.projectId,
-    requestId: `req-${parts.ids.hex(12)}`,
+    requestId: submission.requestId ?? `req-${parts.ids.hex(12)}`,
     spec: request,
     repository: place.repository,
     createdAtMs: nowMs,
-    leaseOwner: owner,
+    leaseOwner: parts.processes.identifyThisProcess(parts.ids.hex(8)),
   } as const;
-  if (!(await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds }))) {
-    // The same second and the same six random digits.
-    return await runRestore(parts, request, place, onPlan, waiting);
+  if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) {
+    await parts.catalog.putRestore(operation.id, { backupId: place.backupId });
+    return { operation, isNew: true };
   }
-  await parts.catalog.putRestore(id, { backupId: place.backupId });
-  waiting.onEvent({ type: "accepted", id });
+  const known =
+    submission.operationId === undefined
+      ? undefined
+      : await parts.catalog.getOperation(submission.operationId);
+  if (known !== undefined) return { operation: known, isNew: false };
+  // The same second and the same six random digits.
+  return await recordRestore(parts, request, place, submission);
+}
+
+async function carryOut(
+  parts: EngineParts,
+  { id, leaseOwner: owner }: Pick<Operation, "id" | "leaseOwner">,
+  onPlan: ((plan: RestorePlan) => Promise<void>) | undefined,
+  waiting: Waiting,
+): Promise<void> {
   const session = new OperationSession(parts, id, owner, waiting.onEvent);
   session.open(waiting.signal);
   try {
@@ -133,7 +160,6 @@ async function runRestore(
   } finally {
     await session.close();
   }
-  return id;
 }
 
 interface FoundRestore {

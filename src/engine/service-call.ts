@@ -3,7 +3,7 @@ import type { BrowseItem } from "../contract/worker-task.ts";
 import type { Problem } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
-import { makeContext, type EngineParts } from "./parts.ts";
+import { makeContext, makeLogLine, type EngineParts } from "./parts.ts";
 import { recoverDeadOperations } from "./recover-operations.ts";
 import type { WorkMessage } from "./run-worker.ts";
 import { tendRetiredDatabases } from "./retired-databases.ts";
@@ -15,9 +15,33 @@ import { tendRetiredDatabases } from "./retired-databases.ts";
 export async function beginCall(parts: EngineParts, waiting?: Waiting): Promise<EngineParts> {
   const told: EngineParts =
     waiting === undefined ? parts : { ...parts, notice: (line) => waiting.onEvent({ type: "log", line }) };
+  if (parts.isTended) return told;
   await recoverDeadOperations(told);
   if (waiting !== undefined) await tendRetiredDatabases(told, waiting.signal);
   return told;
+}
+
+/** Nobody waits: what is worth knowing is in the operation's log, and what must be known now becomes a notice. */
+export function unattended(parts: EngineParts): Waiting {
+  return {
+    signal: new AbortController().signal,
+    onEvent: (event) => {
+      if (event.type !== "key-created") return;
+      const message = `A key was made for project ${event.projectId}: ${event.place}. Without it no backup can be read; keep a copy.`;
+      parts.notice(makeLogLine(parts, "warn", message));
+    },
+  };
+}
+
+/** Carries an operation out without anybody waiting; a failure to is a notice, for its end is in the catalog. */
+export function carryOutInBackground(parts: EngineParts, id: string, work: () => Promise<unknown>): void {
+  parts.background(
+    work().then(
+      () => undefined,
+      (error: unknown) =>
+        parts.notice(makeLogLine(parts, "error", `${id} was given up here: ${Failure.from(error).message}`)),
+    ),
+  );
 }
 
 /** All problems in one failure; its code is the problem's own when there is only one kind. */

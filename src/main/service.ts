@@ -1,16 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { Gatekeeper } from "../contract/access.ts";
 import type { Lc2Service, LogLine } from "../contract/service.ts";
 import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
+import { createApiKeyService, ensureFirstApiKey } from "../engine/api-keys.ts";
 import { createBackupContents } from "../engine/backup-contents.ts";
 import { createBackupService } from "../engine/backup-service.ts";
 import { createCopyService } from "../engine/copy-service.ts";
+import { createGatekeeper } from "../engine/gatekeeper.ts";
 import type { EngineParts } from "../engine/parts.ts";
 import { createBackupReader } from "../engine/read-backups.ts";
+import { recoverDeadOperations } from "../engine/recover-operations.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
 import { createRestoreService } from "../engine/restore-service.ts";
+import { tendRetiredDatabases } from "../engine/retired-databases.ts";
 import { createWorkerLauncher } from "../processes/launch-worker.ts";
 import { createProcesses } from "../processes/process-identity.ts";
 import { compileCacheVariables } from "./compile-cache.ts";
@@ -25,6 +30,21 @@ export interface ServiceOptions {
   readonly onNotice?: (line: LogLine) => void;
   /** Program and first arguments of a worker. Default: this installation's own. For tests. */
   readonly workerCommand?: readonly [string, ...string[]];
+  /** `tend` is called from time to time, so that calls need not look for what dead processes left. Default: false. */
+  readonly isTended?: boolean;
+}
+
+/** The product in this process, with what a server needs beside it. */
+export interface Engine {
+  readonly service: Lc2Service;
+  readonly gatekeeper: Gatekeeper;
+  /** Ends or adopts what dead processes left, and looks after databases that were swapped out. */
+  tend(signal: AbortSignal): Promise<void>;
+  /** Rejects while the catalog cannot be read. */
+  checkCatalog(): Promise<void>;
+  ensureFirstApiKey(keep: (secret: string) => Promise<void>): Promise<boolean>;
+  /** How much of what was submitted is being carried out here. */
+  unfinished(): number;
 }
 
 /** Threads for compression and hashing; several streams share them. */
@@ -39,8 +59,37 @@ export function openService(
   openCatalog: () => Catalog,
   options: ServiceOptions = {},
 ): Lc2Service {
+  return openEngine(config, openCatalog, options).service;
+}
+
+export function openEngine(config: Config, openCatalog: () => Catalog, options: ServiceOptions = {}): Engine {
+  const unfinished = new Set<Promise<void>>();
+  const parts = makeParts(config, openCatalog, options, (work) => {
+    unfinished.add(work);
+    void work.finally(() => unfinished.delete(work));
+  });
+  return {
+    service: makeService(parts, config),
+    gatekeeper: createGatekeeper(parts),
+    tend: async (signal) => {
+      await recoverDeadOperations(parts);
+      await tendRetiredDatabases(parts, signal);
+    },
+    checkCatalog: async () => void (await parts.catalog.listOpenOperations()),
+    ensureFirstApiKey: async (keep) => await ensureFirstApiKey(parts, keep),
+    unfinished: () => unfinished.size,
+  };
+}
+
+function makeParts(
+  config: Config,
+  openCatalog: () => Catalog,
+  options: ServiceOptions,
+  background: EngineParts["background"],
+): EngineParts & { readonly openedCatalog: () => Catalog | undefined } {
   let catalog: Catalog | undefined;
-  const parts: EngineParts = {
+  return {
+    openedCatalog: () => catalog,
     get catalog() {
       return (catalog ??= openCatalog());
     },
@@ -71,10 +120,17 @@ export function openService(
     },
     leaseSeconds: config.leaseSeconds,
     keysDirectory: config.keysDirectory,
+    defaultRepository: pathToFileURL(config.defaultRepository).href,
     keyPlace: (projectId) => join(config.keysDirectory, `${projectId}.key`),
     notice: options.onNotice ?? ((line) => process.stderr.write(`lc2: ${line.message}\n`)),
+    isTended: options.isTended ?? false,
+    background,
   };
+}
+
+function makeService(parts: ReturnType<typeof makeParts>, config: Config): Lc2Service {
   return {
+    ...createApiKeyService(parts),
     ...createBackupService(parts),
     ...createCopyService(parts),
     ...createBackupReader(parts),
@@ -84,6 +140,6 @@ export function openService(
       const { KeyfileService } = await import("../keys/keyfile/keyfile-service.ts");
       return new KeyfileService(config.keysDirectory);
     }),
-    close: async () => await catalog?.close(),
+    close: async () => await parts.openedCatalog()?.close(),
   };
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Catalog, NewOperation, SealedBackup } from "../../src/core/ports/catalog.ts";
 import { maximumLogLines } from "../../src/core/ports/catalog.ts";
+import { describeAccessRecords } from "./access-records.contract.ts";
 
 export interface CatalogUnderTest {
   readonly catalog: Catalog;
@@ -61,6 +62,8 @@ export function describeCatalog(
     });
     const { id } = operation();
     const prepare = { operationId: id, attempt: 1, name: "prepare" };
+
+    describeAccessRecords(() => catalog);
 
     describe("operations", () => {
       it("gives an operation back as it was accepted, on its first attempt", async () => {

@@ -2,6 +2,7 @@
  * The whole service in memory: backups and restores are entries in maps, nothing is read or written. The
  * command line's tests run on it; it keeps what it was asked for in `calls`.
  */
+import type { ApiKeyView } from "../../src/contract/access.ts";
 import type { BackupSpec, RestoreSpec } from "../../src/contract/operations.ts";
 import type {
   BackupReference,
@@ -45,6 +46,9 @@ export interface MemoryWorld {
   probe: ProbeRepositoryResult;
   deletion: DeleteBackupResult;
   copy: NonNullable<CopyBackupResult["done"]>;
+  apiKeys: ApiKeyView[];
+  /** That the service was opened on. */
+  dataDirectory?: string;
   closed: number;
 }
 
@@ -114,6 +118,7 @@ export function createMemoryWorld(): MemoryWorld {
       found: { files: 2, sizeBytes: 5_000_000 },
       earlierBackups: ["backup-20261123-140000-aaaaaa"],
     },
+    apiKeys: [],
     closed: 0,
   };
 }
@@ -142,6 +147,11 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
     }
     return found;
   };
+  const apiKeyOf = (keyId: string): ApiKeyView => {
+    const found = world.apiKeys.find((key) => key.keyId === keyId);
+    if (found === undefined) throw new Failure("api-key-not-found", `There is no API key "${keyId}".`);
+    return found;
+  };
   const wait = async (waiting: Waiting): Promise<void> => {
     for (const event of world.events) waiting.onEvent(event);
     if (world.failNext !== undefined) {
@@ -161,11 +171,29 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
   return {
     createBackup: async (spec: BackupSpec, options, waiting) => {
       called("createBackup", spec, options);
-      const view = { ...exampleBackup(), projectId: spec.projectId, repository: options.repository };
+      const view = {
+        ...exampleBackup(),
+        projectId: spec.projectId,
+        repository: options.repository ?? "file:///var/lib/lc2/repository",
+      };
       waiting.onEvent({ type: "accepted", id: view.backupId });
       await wait(waiting);
       world.backups.set(view.backupId, view);
       return view;
+    },
+    submitBackup: async (spec, options) => {
+      called("submitBackup", spec, options);
+      const { metadata: _, completedAt: __, size: ___, ...begun } = exampleBackup();
+      const view: BackupView = {
+        ...begun,
+        ...(options.operationId === undefined ? {} : { backupId: options.operationId }),
+        ...(options.requestId === undefined ? {} : { requestId: options.requestId }),
+        projectId: spec.projectId,
+        status: "Pending",
+        components: {},
+      };
+      world.backups.set(view.backupId, view);
+      return await Promise.resolve(view);
     },
     dryRunBackup: async (spec, options, waiting) => {
       called("dryRunBackup", spec, options);
@@ -262,6 +290,21 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
       world.restores.set(view.restoreId, view);
       return view;
     },
+    submitRestore: async (spec, options) => {
+      called("submitRestore", spec, options);
+      backupOf(spec);
+      const view: RestoreView = {
+        restoreId: options.operationId ?? exampleRestore().restoreId,
+        projectId: spec.projectId,
+        backupId: spec.backupId,
+        restoreType: spec.restoreType,
+        status: "Pending",
+        progress: 0,
+        createdAt: "2026-11-24T15:00:00.000Z",
+      };
+      world.restores.set(view.restoreId, view);
+      return await Promise.resolve(view);
+    },
     listRestores: async (query) => {
       called("listRestores", query);
       const restores = [...world.restores.values()];
@@ -333,6 +376,30 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
     createRecoveryKey: async (projectId) => {
       called("createRecoveryKey", projectId);
       return await Promise.resolve({ keyId: "r-1", privateText: "LC2-RECOVERY private half" });
+    },
+    createApiKey: async (wish) => {
+      called("createApiKey", wish);
+      const { expiresInSeconds: _, ...given } = wish;
+      const key: ApiKeyView = {
+        keyId: "key-0123456789ab",
+        ...given,
+        status: "active",
+        createdAt: "2026-11-24T15:00:00.000Z",
+      };
+      world.apiKeys.push(key);
+      return await Promise.resolve({ key, secret: "lc2_secret" });
+    },
+    listApiKeys: async () => {
+      called("listApiKeys");
+      return await Promise.resolve(world.apiKeys);
+    },
+    rotateApiKey: async (keyId, options) => {
+      called("rotateApiKey", keyId, options);
+      return await Promise.resolve({ key: { ...apiKeyOf(keyId), keyId: "key-2" }, secret: "lc2_new" });
+    },
+    revokeApiKey: async (keyId) => {
+      called("revokeApiKey", keyId);
+      return await Promise.resolve({ ...apiKeyOf(keyId), status: "revoked" as const });
     },
     close: async () => {
       world.closed += 1;

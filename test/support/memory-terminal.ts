@@ -82,7 +82,10 @@ export async function runInMemory(
     terminal,
     nowMs: () => Date.parse("2026-11-24T15:00:00.000Z"),
     dataDirectory: (wish) => wish ?? "/var/lib/lc2",
-    openService: async () => await Promise.resolve(createMemoryService(world)),
+    openService: async ({ dataDirectory }) => {
+      world.dataDirectory = dataDirectory;
+      return await Promise.resolve(createMemoryService(world));
+    },
     cancelOnSignal: (controller) => options.onCancellable?.(controller),
     diagnose: async () => await Promise.resolve(options.checks ?? []),
     runDemo: async ({ keep }) => await Promise.resolve(keep ? 7 : 0),

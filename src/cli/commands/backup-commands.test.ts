@@ -84,7 +84,7 @@ describe("backup create", () => {
           maxShrink: 0.5,
         },
       },
-      { repository: "file:///data/repository" },
+      {},
     ]);
   });
 

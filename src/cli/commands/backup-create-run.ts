@@ -2,12 +2,11 @@ import type { BackupSpec } from "../../contract/operations.ts";
 import type { CommandContext } from "../context.ts";
 import { showBackupSummary } from "../pages/backup-page.ts";
 import { sayKeyCreated } from "../pages/key-created.ts";
-import { defaultRepository } from "./default-repository.ts";
 
 interface CreateOptions {
   readonly dryRun: boolean;
   readonly maxRate: number | undefined;
-  /** `file:///…` or `s3://…`; undefined: the one in the data directory. */
+  /** `file:///…` or `s3://…`; undefined: the installation's own. */
   readonly repository: string | undefined;
 }
 
@@ -17,9 +16,9 @@ export async function createBackup(
   options: CreateOptions,
 ): Promise<void> {
   const service = await context.service();
-  const repository = options.repository ?? defaultRepository(context.dataDirectory);
+  const place = options.repository === undefined ? {} : { repository: options.repository };
   if (options.dryRun) {
-    const steps = await service.dryRunBackup(spec, { repository }, context.waiting());
+    const steps = await service.dryRunBackup(spec, place, context.waiting());
     context.print(
       { dryRun: true, steps },
       () => ["Nothing was started. A backup would:", ...bullets(steps)].join("\n") + "\n",
@@ -33,7 +32,7 @@ export async function createBackup(
   });
   const view = await service.createBackup(
     spec,
-    { repository, ...(options.maxRate === undefined ? {} : { maxRateBytesPerSecond: options.maxRate }) },
+    { ...place, ...(options.maxRate === undefined ? {} : { maxRateBytesPerSecond: options.maxRate }) },
     waiting,
   );
   if (context.format === "name") context.out.write(`${view.backupId}\n`);

@@ -1,4 +1,5 @@
 import type { FailureRecord } from "../failure.ts";
+import type { AccessRecords } from "./access-records.ts";
 import type {
   LogLine,
   Operation,
@@ -22,7 +23,7 @@ import type {
  * Leases are measured by the catalog's own clock, which nobody sets back (SQLite: the machine's
  * monotonic clock; PostgreSQL: the server's), never by the callers' wall clocks.
  */
-export interface Catalog {
+export interface Catalog extends AccessRecords {
   /**
    * Adds an operation, claimed by `operation.leaseOwner`, and for a backup its row in the index. False
    * when there is one of this id: an id that is derived from what it acts on keeps two from doing it at once.

@@ -1,0 +1,28 @@
+import { validateProjectId, when, type Problem } from "../backup/validate-backup.ts";
+
+const roles: readonly string[] = ["viewer", "operator", "admin"];
+
+/** Everything that is wrong with an API key that is asked for, at once. */
+export function validateApiKey(wish: {
+  readonly name: string;
+  readonly role: string;
+  readonly projects?: readonly string[];
+  readonly expiresInSeconds?: number;
+}): readonly Problem[] {
+  const { name, role, projects, expiresInSeconds } = wish;
+  return [
+    ...when(
+      !/^[\p{L}\p{N}](?:[\p{L}\p{N} ._@-]{0,98}[\p{L}\p{N}])?$/u.test(name),
+      "name",
+      "A key's name is 1 to 100 letters, digits, spaces and . _ @ -, no such sign at either end.",
+    ),
+    ...when(!roles.includes(role), "role", `"${role}" is no role; use ${roles.join(", ")}.`),
+    ...when(projects?.length === 0, "projects", "A key for no project is of no use; leave it out for all."),
+    ...(projects ?? []).flatMap((projectId) => validateProjectId(projectId)),
+    ...when(
+      expiresInSeconds !== undefined && !(expiresInSeconds > 0 && expiresInSeconds <= 3_153_600_000),
+      "expiresInSeconds",
+      "A key's life is from one second to a hundred years.",
+    ),
+  ];
+}
