@@ -207,6 +207,76 @@ describe("a store", () => {
   });
 });
 
+describe("the rights that the guide asks for", () => {
+  const asGuest = async (words: readonly string[]) =>
+    await lc2.run([...words, "--project", "rights"], { ...environment, ...s3.guestEnvironment });
+
+  it("are enough for a source, a repository and a target, and the source's for nothing more", async () => {
+    const [source, place, target] = [await s3.freshBucket(), await s3.freshBucket(), await s3.freshBucket()];
+    await source.put("site/a", "a", { Tagging: "kind=letter" });
+    for (const [bucket, use] of [
+      [source, "source"],
+      [place, "repository"],
+      [target, "target"],
+    ] as const)
+      await bucket.allowGuest(await readRights(use));
+    const siteOf = (bucket: TestBucket): string => bucket.urlOf({ prefix: "site/" });
+
+    const create = ["backup", "create", "--bucket", siteOf(source), "--repository", siteOf(place)];
+    const made = await asGuest([...create, "-o", "name"]);
+    expect(made, made.stderr).toMatchObject({ code: 0 });
+    expect(made.stderr).not.toContain("may not be read");
+    const id = made.stdout.trim();
+    await target.put("site/a", "older");
+    const restored = await asGuest([
+      "restore",
+      "create",
+      "--from",
+      id,
+      "--bucket",
+      siteOf(target),
+      "-o",
+      "name",
+    ]);
+    expect(restored, restored.stderr).toMatchObject({ code: 0 });
+    expect(await target.get("site/a")).toBe("a");
+    const undo = ["restore", "undo", restored.stdout.trim(), "--yes"];
+    expect(await lc2.run(undo, { ...environment, ...s3.guestEnvironment })).toMatchObject({ code: 0 });
+    expect(await target.get("site/a")).toBe("older");
+    const deleted = await asGuest(["backup", "delete", id, "--yes"]);
+    expect(deleted, deleted.stderr).toMatchObject({ code: 0 });
+
+    const refused = await asGuest([
+      "backup",
+      "create",
+      "--bucket",
+      siteOf(source),
+      "--repository",
+      siteOf(source),
+    ]);
+    expect(refused.code).not.toBe(0);
+    const wrongTarget = await asGuest([
+      ...create.slice(0, 4),
+      "--repository",
+      source.urlOf({ prefix: "site/x/" }),
+    ]);
+    expect(wrongTarget.code, wrongTarget.stderr).toBe(3);
+    expect(wrongTarget.stderr).toContain("store-access-denied");
+    expect(wrongTarget.stderr).toMatch(/Add to the policy: \{.*s3:/);
+  });
+});
+
+/** The statements of docs/guide/buckets.md for a use, as the test's policies take them. */
+async function readRights(use: string): Promise<{ actions: string[]; resources: string[] }[]> {
+  const guide = await readFile(new URL("../../docs/guide/buckets.md", import.meta.url), "utf8");
+  const json = new RegExp(`<!-- rights: ${use} -->\\s*\`\`\`json\\n([^]*?)\`\`\``).exec(guide)?.[1] ?? "";
+  const statements = JSON.parse(json) as readonly { Action: string[]; Resource: string }[];
+  return statements.map(({ Action, Resource }) => ({
+    actions: Action,
+    resources: [Resource.replace(/^arn:aws:s3:::doclib\/?/, "")],
+  }));
+}
+
 describe("a bucket that is missing", () => {
   it("is made by a restore that said so in its plan, and by the first backup into it", async () => {
     const place = (name: string) => doclib.urlOf({ bucket: `${doclib.name}-${name}` });
