@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Progress } from "../contract/worker-task.ts";
 import { Failure } from "../core/failure.ts";
 import { advance, type Steps } from "../core/operation/advance.ts";
@@ -10,6 +11,8 @@ import { startWorker, type WorkerRun, type WorkMessage } from "./run-worker.ts";
 const cancelPollMs = 1_000;
 /** How often progress is written to the catalog, for other terminals. */
 const progressRecordMs = 1_000;
+/** How often a catalog that is away is asked again. */
+const awayPollMs = 500;
 
 /**
  * One process's hold on one operation: it renews the lease, starts and follows workers, records what they
@@ -71,12 +74,13 @@ export class OperationSession {
   async read(): Promise<{ operation: Operation; tasks: ReadonlyMap<string, OperationTask> }> {
     await this.#records;
     this.#throwIfEnded();
-    const operation = await this.#parts.catalog.getOperation(this.operationId);
+    const { catalog } = this.#parts;
+    const operation = await this.#patiently(async () => await catalog.getOperation(this.operationId));
     if (operation === undefined || operation.leaseOwner !== this.#owner || operation.end !== undefined) {
       this.#end(takenOver(this.operationId));
       this.#throwIfEnded();
     }
-    const tasks = await this.#parts.catalog.listTasks(this.operationId);
+    const tasks = await this.#patiently(async () => await catalog.listTasks(this.operationId));
     const current = tasks.filter((task) => task.attempt === operation?.attempt);
     return { operation: operation as Operation, tasks: new Map(current.map((task) => [task.name, task])) };
   }
@@ -175,7 +179,26 @@ export class OperationSession {
 
   /** A record that cannot be written ends the session: the catalog would tell another story than the world. */
   #record(write: () => Promise<void>): void {
-    this.#records = this.#records.then(write).catch((error: unknown) => this.#end(Failure.from(error)));
+    this.#records = this.#records
+      .then(async () => await this.#patiently(write))
+      .catch((error: unknown) => this.#end(Failure.from(error)));
+  }
+
+  /**
+   * While the catalog is away workers go on, records wait and looks are repeated, as long as a lease lasts: after
+   * that somebody else may have the operation. Only for what may be done twice.
+   */
+  async #patiently<T>(ask: () => Promise<T>): Promise<T> {
+    const deadlineMs = performance.now() + this.#parts.leaseSeconds * 1000;
+    for (;;) {
+      try {
+        return await ask();
+      } catch (error) {
+        const isAway = error instanceof Failure && error.code === "catalog-unreachable";
+        if (!isAway || performance.now() > deadlineMs) throw error;
+        await sleep(awayPollMs);
+      }
+    }
   }
 
   #recordIfPossible(write: () => Promise<void>): void {

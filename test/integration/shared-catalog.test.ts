@@ -1,15 +1,19 @@
 /** Two machines (two data directories) that work from one catalog on PostgreSQL, through the real command line. */
+import { randomBytes } from "node:crypto";
 import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { startPostgres } from "../../demo/postgres-servers.ts";
 import { openCommandLine, type CommandLine } from "../support/command-line.ts";
 import {
   freshDatabase,
+  installations,
   majorsAvailable,
   urlWithPassword,
   useServer,
   type TestDatabase,
 } from "../support/servers.ts";
+import { until } from "../support/until.ts";
 
 let database: TestDatabase;
 let here: CommandLine;
@@ -79,4 +83,25 @@ test("a machine whose catalog is away says so, names its server and no password,
   expect(looked.stdout).toContain("127.0.0.1:9");
   expect(looked.stdout + looked.stderr).not.toContain("hunter2");
   expect((await there.run(["doctor"], shared)).stdout).toContain("PostgreSQL, schema lc2");
+});
+
+test("a backup goes on while the catalog's server is started again", async () => {
+  const newest = (await installations()).at(-1);
+  if (newest === undefined) throw new Error("No PostgreSQL server can be had here.");
+  const directory = join(here.folder, "server");
+  const first = await startPostgres(newest, { directory });
+  const env = { DATABASE_URL: first.url.replace("@", `:${first.password}@`) };
+  await mkdir(join(here.folder, "large"));
+  await writeFile(join(here.folder, "large/file"), randomBytes(6_000_000));
+  const files = ["backup", "create", "--files", join(here.folder, "large"), "--repository", here.repository];
+  const backup = here.start([...files, "--max-rate", "1MB", "-o", "json"], env);
+  const running = "select count(*) from lc2.tasks where progress is not null and state = 'running'";
+  await until("bytes are moving", async () => (await first.psql(running).catch(() => "0")).trim() === "1");
+
+  await first.stop("immediate");
+  await using second = await startPostgres(newest, { directory, port: first.port });
+  const ended = await backup.ended();
+  expect(ended.code, ended.stderr).toBe(0);
+  expect(JSON.parse(ended.stdout)).toMatchObject({ status: "Completed" });
+  expect(await second.psql("select outcome from lc2.operations")).toContain("Completed");
 });
