@@ -75,11 +75,11 @@ export async function openFileTarget(
   return openBucketTarget(openS3(placeOf(url), run.env, s3Options(run, concurrencyOf(limits))));
 }
 
-/** The place of a bucket's URL. Throws `request-invalid` where it is none. */
+/** The place of a bucket's URL. Throws where it is none, or carries credentials. */
 export function placeOf(url: string): BucketPlace {
   const parsed = parseBucketUrl(url);
   if ("place" in parsed) return parsed.place;
-  throw new Failure("request-invalid", parsed.problem);
+  throw new Failure(parsed.code, parsed.problem);
 }
 
 /** What every connection of a task to a store has in common. */

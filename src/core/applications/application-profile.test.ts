@@ -21,6 +21,14 @@ describe("generated files", () => {
     }
   });
 
+  test("are the same in a bucket, whose URL goes on after its prefix", () => {
+    const inStore = matcher("drupal", "s3://site/sites/default/files?endpoint=http://host/a");
+    expect(inStore("css/a.css")).toBe(true);
+    const inBucket = matcher("drupal", "s3://site?endpoint=http://host");
+    expect(inBucket("css/a.css")).toBe(false);
+    expect(inBucket("sites/default/files/css/a.css")).toBe(true);
+  });
+
   test("of Drupal are tied to a site's files folder", () => {
     const fromRoot = matcher("drupal", "file:///var/www/html");
     expect(fromRoot("web/sites/default/files/css/a.css")).toBe(true);

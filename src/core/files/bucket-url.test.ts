@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { formatBucketUrl, isSameBucket, parseBucketUrl } from "./bucket-url.ts";
+import { formatBucketUrl, isSameBucket, isSamePlace, keyOfPlaceIn, parseBucketUrl } from "./bucket-url.ts";
 
 describe("a bucket's URL", () => {
   it("names bucket, prefix and how to reach them", () => {
@@ -72,5 +72,24 @@ describe("a bucket's URL", () => {
     expect(isSameBucket(place, { ...place, prefix: "b/", profile: "other" })).toBe(true);
     expect(isSameBucket(place, { bucket: "doclib", prefix: "a/" })).toBe(false);
     expect(isSameBucket(place, { ...place, bucket: "other" })).toBe(false);
+  });
+
+  it("tells whether two name the same place, however it is spelled", () => {
+    const url = "s3://doclib/site?endpoint=http://host";
+    expect(isSamePlace(url, url)).toBe(true);
+    expect(isSamePlace(url, "s3://doclib/site/?profile=other&endpoint=http://host/&min-tls=1.3")).toBe(true);
+    expect(isSamePlace(url, "s3://doclib/site")).toBe(false);
+    expect(isSamePlace(url, "s3://doclib/other?endpoint=http://host")).toBe(false);
+    expect(isSamePlace(url, "file:///site")).toBe(false);
+    expect(isSamePlace("file:///site", "file:///site")).toBe(true);
+    expect(isSamePlace("file:///site", "file:///other")).toBe(false);
+  });
+
+  it("tells where one lies in another", () => {
+    const place = { bucket: "doclib", prefix: "a/", endpoint: "http://host" };
+    expect(keyOfPlaceIn(place, { ...place, prefix: "a/b/c/" })).toBe("b/c/");
+    expect(keyOfPlaceIn(place, { ...place, profile: "other" })).toBe("");
+    expect(keyOfPlaceIn(place, { ...place, prefix: "ab/" })).toBeUndefined();
+    expect(keyOfPlaceIn(place, { ...place, bucket: "other", prefix: "a/b/" })).toBeUndefined();
   });
 });
