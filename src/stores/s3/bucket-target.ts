@@ -217,15 +217,17 @@ class BucketTarget implements FileTarget {
   async #readBack(key: FileKey, file: FileWish): Promise<void> {
     const sha256 = createHash("sha256");
     const buffer = Buffer.allocUnsafe(Math.min(256 << 10, file.sizeBytes + 1));
-    const content = await this.open(key);
     try {
-      for (let length = await content.read(buffer); length > 0; length = await content.read(buffer))
-        sha256.update(buffer.subarray(0, length));
+      const content = await this.open(key);
+      try {
+        for (let length = await content.read(buffer); length > 0; length = await content.read(buffer))
+          sha256.update(buffer.subarray(0, length));
+      } finally {
+        await content.close();
+      }
     } catch (error) {
       if (error instanceof SourceError) throw this.#notKept(key, `cannot give it back: ${error.message}`);
       throw error;
-    } finally {
-      await content.close();
     }
     if (sha256.digest("hex") !== file.sha256)
       throw this.#notKept(key, "gives other bytes back than were sent");
