@@ -3,6 +3,7 @@ import {
   ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
   PutObjectLegalHoldCommand,
+  PutObjectLockConfigurationCommand,
   PutObjectRetentionCommand,
 } from "@aws-sdk/client-s3";
 import { afterEach, describe, expect, it } from "vitest";
@@ -11,6 +12,7 @@ import { Failure } from "../../src/core/failure.ts";
 import type { ByteRange, ObjectStore, StoredObject } from "../../src/core/ports/object-store.ts";
 import { MultipartWriter } from "../../src/stores/s3/multipart-writer.ts";
 import { PartMemory } from "../../src/stores/s3/part-memory.ts";
+import { probeBucket } from "../../src/stores/s3/probe-store.ts";
 import { openS3, type S3Connection, type S3Options } from "../../src/stores/s3/s3-connection.ts";
 import { openS3Store } from "../../src/stores/s3/s3-store.ts";
 import { objectStoreContract } from "../contract/object-store.contract.ts";
@@ -230,6 +232,28 @@ for (const kind of kinds) {
       const LegalHold = { Status: "OFF" as const };
       await client.send(new PutObjectLegalHoldCommand({ Bucket, Key: `${prefix}held`, LegalHold }));
       expect(await store.delete("held")).toBe(true);
+    });
+
+    it("that locks every object says until when, and neither a probe nor a lease minds", async () => {
+      const { bucket, way, store } = await open(kind, { objectLock: true });
+      await bucket.server.client().send(
+        new PutObjectLockConfigurationCommand({
+          Bucket: bucket.name,
+          ObjectLockConfiguration: {
+            ObjectLockEnabled: "Enabled",
+            Rule: { DefaultRetention: { Mode: "GOVERNANCE", Days: 2 } },
+          },
+        }),
+      );
+      await store.replace("kept", Buffer.from("kept"));
+      const stored = await store.head("kept");
+      const day = new Date((stored?.modifiedAtMs ?? 0) + 2 * 86_400_000).toISOString().slice(0, 13);
+      await expect(store.delete("kept")).rejects.toMatchObject({
+        code: "object-locked",
+        message: expect.stringContaining(day) as unknown,
+      });
+      const found = await probeBucket(way, `${prefix}probe/x/`);
+      expect(found.find(({ name }) => name === "object-lock")?.sentence).toContain("locked for 2 days");
     });
 
     it("is made where it is missing, and missed by name until then", async () => {

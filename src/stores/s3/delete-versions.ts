@@ -2,6 +2,7 @@ import {
   DeleteObjectCommand,
   GetBucketVersioningCommand,
   GetObjectLegalHoldCommand,
+  GetObjectLockConfigurationCommand,
   GetObjectRetentionCommand,
   HeadObjectCommand,
   ListObjectVersionsCommand,
@@ -133,9 +134,13 @@ async function findLock(
     );
   }
   if (/WORM|object lock|retention/i.test(message)) {
-    return new Failure("object-locked", `${key} in ${way.url} is locked by the store: ${message}.`, {
-      cause,
-    });
+    return new Failure(
+      "object-locked",
+      `${key} in ${way.url} is locked by the store: ${message.replace(/\.+$/, "")}.`,
+      {
+        cause,
+      },
+    );
   }
   return undefined;
 }
@@ -156,5 +161,21 @@ async function readLock(way: S3Connection, object: HeadObjectCommandInput): Prom
     facts?.ObjectLockRetainUntilDate === undefined
       ? (await way.client.send(new GetObjectRetentionCommand(object)).catch(() => undefined))?.Retention
       : { RetainUntilDate: facts.ObjectLockRetainUntilDate, Mode: facts.ObjectLockMode };
-  return { isHeld: hold === "ON", until: retention?.RetainUntilDate, mode: retention?.Mode };
+  if (retention?.RetainUntilDate !== undefined || hold === "ON") {
+    return { isHeld: hold === "ON", until: retention?.RetainUntilDate, mode: retention?.Mode };
+  }
+  return { isHeld: false, ...(await readDefaultLock(way, facts?.LastModified)) };
+}
+
+/** Some stores keep the bucket's own rule out of what they say of an object (versitygw). */
+async function readDefaultLock(way: S3Connection, storedAt: Date | undefined): Promise<Partial<Lock>> {
+  const answer = await way.client
+    .send(new GetObjectLockConfigurationCommand({ Bucket: way.bucket }))
+    .catch(() => undefined);
+  const rule = answer?.ObjectLockConfiguration?.Rule?.DefaultRetention;
+  if (rule === undefined || storedAt === undefined) return {};
+  const until = new Date(storedAt);
+  until.setUTCFullYear(until.getUTCFullYear() + (rule.Years ?? 0));
+  until.setUTCDate(until.getUTCDate() + (rule.Days ?? 0));
+  return { until, mode: rule.Mode };
 }

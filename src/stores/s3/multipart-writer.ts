@@ -13,7 +13,7 @@ import { deleteForGood } from "./delete-versions.ts";
 import type { ObjectHeaders } from "./object-headers.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { s3Failure, type Deed } from "./s3-failure.ts";
-import { PartChecksums } from "./part-checksums.ts";
+import { checksum, PartChecksums } from "./part-checksums.ts";
 import type { PartMemory } from "./part-memory.ts";
 import { describeError } from "./store-error.ts";
 import { confirmStored } from "./confirm-stored.ts";
@@ -153,7 +153,7 @@ export class MultipartWriter implements ObjectWriter {
           Key: this.#key,
           Body: body,
           ContentLength: body.length,
-          ChecksumCRC32: sum,
+          ...checksum(sum),
           ...this.#headers,
         }),
       );
@@ -210,7 +210,7 @@ export class MultipartWriter implements ObjectWriter {
           PartNumber: partNumber,
           Body: body,
           ContentLength: body.length,
-          ChecksumCRC32: sum,
+          ...checksum(sum),
         }),
         { abortSignal: this.#abortSignal() },
       );

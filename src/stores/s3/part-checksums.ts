@@ -48,3 +48,6 @@ export function encodeCrc(sum: number): string {
   bytes.writeUInt32BE(sum);
   return bytes.toString("base64");
 }
+
+/** How a sum is sent: buckets that lock objects ask some clients to name the algorithm as well. */
+export const checksum = (sum: string) => ({ ChecksumAlgorithm: "CRC32" as const, ChecksumCRC32: sum });

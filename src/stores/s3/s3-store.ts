@@ -20,7 +20,7 @@ import { confirmStored } from "./confirm-stored.ts";
 import { deleteAllVersions, deleteObject, keepsVersions } from "./delete-versions.ts";
 import { explainHead } from "./explain-head.ts";
 import { MultipartWriter } from "./multipart-writer.ts";
-import { encodeCrc } from "./part-checksums.ts";
+import { checksum, encodeCrc } from "./part-checksums.ts";
 import { PartMemory } from "./part-memory.ts";
 import { openObject, readFailure } from "./read-object-bytes.ts";
 import type { S3Connection } from "./s3-connection.ts";
@@ -221,7 +221,7 @@ class S3Store implements ObjectStore {
       Key: key,
       Body: bytes,
       ContentLength: bytes.length,
-      ChecksumCRC32: encodeCrc(crc32(bytes)),
+      ...checksum(encodeCrc(crc32(bytes))),
       Metadata: metadata,
     };
     try {
@@ -259,7 +259,7 @@ class S3Store implements ObjectStore {
           Key: key,
           Body: bytes,
           ContentLength: bytes.length,
-          ChecksumCRC32: encodeCrc(crc32(bytes)),
+          ...checksum(encodeCrc(crc32(bytes))),
         }),
       );
     } catch (error) {
