@@ -126,12 +126,13 @@ describe.each([
     expect(keys.some((key) => failure.message.includes(key))).toBe(true);
   });
 
-  test.each([
+  const alone: [key: string, pattern: string][] = [
     ["double//slash", "double/**"],
-    // minio answers for this one in every way but the list of everything.
-    ...(server === minio ? [] : [["/leading", "leading"] as const]),
     ["a/../b", "a/../b"],
-  ])("with %s alone, of which a selective restore says so too", async (key, pattern) => {
+  ];
+  // minio answers for this one in every way but the list of everything.
+  if (server !== minio) alone.push(["/leading", "leading"]);
+  test.each(alone)("with %s alone, of which a selective restore says so too", async (key, pattern) => {
     const backupId = await backUp(moto, await fill(moto, [key]));
     const target = await server.freshBucket();
     const run = runOn(server);

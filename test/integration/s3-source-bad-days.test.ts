@@ -5,12 +5,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { FailureCode } from "../../src/core/failure.ts";
 import type { BackupMetadata } from "../../src/core/repository/metadata.ts";
 import { openBucketSource } from "../../src/stores/s3/bucket-source.ts";
+import type { S3Options } from "../../src/stores/s3/s3-connection.ts";
 import { failureOf } from "../support/backup-run.ts";
 import { startFaultProxy, type Fault, type FaultProxy } from "../support/fault-proxy.ts";
 import { backUpFolder, entriesOf, openFilesPlace, type FilesPlace } from "../support/files-run.ts";
 import * as faults from "../support/s3-faults.ts";
 import { useS3Server, type TestBucket } from "../support/s3-servers.ts";
-import { connectTo } from "../support/s3-store-over-proxy.ts";
+import { connectTo, patient } from "../support/s3-store-over-proxy.ts";
 
 const versitygw = await useS3Server("versitygw");
 const minio = await useS3Server("minio");
@@ -48,9 +49,9 @@ describe.each([
     await proxy.close();
   });
 
-  const backUp = async (number: number): Promise<BackupMetadata> => {
+  const backUp = async (number: number, options: S3Options = {}): Promise<BackupMetadata> => {
     const connection = connectTo(bucket.urlOf({ endpoint: proxy.endpoint }), server.environment, {
-      idleTimeoutMs: 400,
+      ...options,
       onNotice: (message) => place.logs.push(message),
     });
     const source = openBucketSource(connection, 4);
@@ -82,7 +83,7 @@ describe.each([
       await touchAll();
       const list = proxy.add({ operation: "ListObjects", times: 1, fault: fault() });
       const some = proxy.add({ operation: "GetObject", times: 3, fault: fault() });
-      expect(await summaryOf(await backUp(2))).toEqual(summaryOfContents());
+      expect(await summaryOf(await backUp(2, patient))).toEqual(summaryOfContents());
       expect([list.hits, some.hits]).toEqual([1, 3]);
     });
 

@@ -9,12 +9,19 @@ import {
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Failure, FailureCode } from "../../src/core/failure.ts";
 import type { ObjectStore } from "../../src/core/ports/object-store.ts";
+import type { S3Options } from "../../src/stores/s3/s3-connection.ts";
 import { openS3Store } from "../../src/stores/s3/s3-store.ts";
 import { failureOf } from "../support/backup-run.ts";
 import type { Fault } from "../support/fault-proxy.ts";
 import * as faults from "../support/s3-faults.ts";
 import { testAuthorityFile, useS3Server } from "../support/s3-servers.ts";
-import { connectTo, hasty, openStoreOverProxy, type StoreOverProxy } from "../support/s3-store-over-proxy.ts";
+import {
+  connectTo,
+  hasty,
+  openStoreOverProxy,
+  patient,
+  type StoreOverProxy,
+} from "../support/s3-store-over-proxy.ts";
 
 const versitygw = await useS3Server("versitygw");
 const minio = await useS3Server("minio");
@@ -31,11 +38,11 @@ describe.each([
 ])("on %s", (_, server) => {
   let day: StoreOverProxy;
   let store: ObjectStore;
-  beforeEach(async () => {
-    day = await openStoreOverProxy(server, { idleTimeoutMs: 400 });
+  const open = async (options: S3Options = {}): Promise<void> => {
+    day = await openStoreOverProxy(server, options);
     store = day.store;
     await store.createIfAbsent(earlier, Buffer.from("sealed"));
-  });
+  };
   afterEach(async () => {
     // Whatever happened, what was there before is still there.
     expect(await day.bucket.get(`lc2/${earlier}`)).toBe("sealed");
@@ -70,6 +77,8 @@ describe.each([
   };
 
   describe("passes a bad moment and loses nothing", () => {
+    beforeEach(() => open(patient));
+
     const moments: readonly [string, () => Fault][] = [
       ["is slow", () => faults.delay(100)],
       ["says 503 without Retry-After", () => faults.slowDown()],
@@ -144,6 +153,8 @@ describe.each([
   });
 
   describe("fails with a sentence", () => {
+    beforeEach(() => open());
+
     const days: readonly [string, () => Fault, FailureCode, RegExp][] = [
       [
         "says 503 all day",

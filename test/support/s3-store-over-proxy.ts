@@ -6,8 +6,14 @@ import { openS3Store } from "../../src/stores/s3/s3-store.ts";
 import { startFaultProxy, type FaultProxy } from "./fault-proxy.ts";
 import type { FreshBucketOptions, S3Server, TestBucket } from "./s3-servers.ts";
 
-/** Pauses between tries short enough for a test. */
+/** Short pauses between tries, and given up soon: for what stays bad. */
 export const hasty = { totalMs: 600, firstContactMs: 600, baseMs: 5, longestPauseMs: 20 };
+
+/** Short pauses, and never given up within a test, however slow the machine is: for what passes. */
+export const patient: S3Options = {
+  retry: { ...hasty, totalMs: 120_000, firstContactMs: 120_000 },
+  idleTimeoutMs: 1_000,
+};
 
 export function connectTo(
   url: string,
