@@ -76,14 +76,14 @@ export async function openFileTarget(
 }
 
 /** The place of a bucket's URL. Throws where it is none, or carries credentials. */
-export function placeOf(url: string): BucketPlace {
+function placeOf(url: string): BucketPlace {
   const parsed = parseBucketUrl(url);
   if ("place" in parsed) return parsed.place;
   throw new Failure(parsed.code, parsed.problem);
 }
 
 /** What every connection of a task to a store has in common. */
-export function s3Options(run: TaskRun, maxConcurrency: number) {
+function s3Options(run: TaskRun, maxConcurrency: number) {
   return {
     signal: run.signal,
     maxConcurrency,

@@ -1,7 +1,8 @@
 import { createHmac, hash } from "node:crypto";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { GetObjectCommand, type S3Client } from "@aws-sdk/client-s3";
+import { GetObjectCommand } from "@aws-sdk/client-s3";
+import type { NodeHttpHandler } from "@smithy/node-http-handler";
 import type { S3Connection } from "./s3-connection.ts";
 import { parseRetryAfter } from "./store-error.ts";
 
@@ -13,7 +14,8 @@ export interface QuickAnswer {
   readonly body: Readable;
 }
 
-type Handled = Parameters<S3Client["config"]["requestHandler"]["handle"]>[0];
+type HttpHandler = Pick<NodeHttpHandler, "handle">;
+type HttpRequest = Parameters<NodeHttpHandler["handle"]>[0];
 type Headers = Readonly<Record<string, string>>;
 
 const quickGets = new WeakMap<S3Connection, QuickGets>();
@@ -35,7 +37,7 @@ const emptyHash = hash("sha256", "");
 class QuickGets {
   readonly #connection: S3Connection;
   #storeAheadMs = 0;
-  #template: Promise<Handled> | undefined;
+  #template: Promise<HttpRequest> | undefined;
   #signingKey: { readonly scope: string; readonly secret: string; readonly key: Buffer } | undefined;
 
   constructor(connection: S3Connection) {
@@ -58,7 +60,8 @@ class QuickGets {
     let answer: QuickAnswer;
     try {
       const request = await this.#sign(key, query, headers);
-      const { response } = await client.config.requestHandler.handle(request);
+      const handler: HttpHandler = client.config.requestHandler;
+      const { response } = await handler.handle(request);
       answer = { status: response.statusCode, headers: response.headers, body: response.body as Readable };
     } catch {
       return undefined;
@@ -87,7 +90,7 @@ class QuickGets {
     key: string,
     query: readonly (readonly [string, string])[],
     headers: Headers,
-  ): Promise<Handled> {
+  ): Promise<HttpRequest> {
     const { client } = this.#connection;
     const template = await (this.#template ??= this.#learn());
     const credentials = await client.config.credentials();
@@ -112,7 +115,7 @@ class QuickGets {
       .update(`AWS4-HMAC-SHA256\n${time}\n${scope}\n${hash("sha256", canonical)}`)
       .digest("hex");
     const authorization = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(";")}, Signature=${signature}`;
-    return Object.assign(Object.create(Object.getPrototypeOf(template) as object) as Handled, template, {
+    return Object.assign(Object.create(Object.getPrototypeOf(template) as object) as HttpRequest, template, {
       path: search === "" ? path : `${path}?${search}`,
       headers: { ...signed, authorization },
     });
@@ -131,7 +134,7 @@ class QuickGets {
   }
 
   /** Where the client would send a request to, its path being that of the bucket with a slash at its end. */
-  async #learn(): Promise<Handled> {
+  async #learn(): Promise<HttpRequest> {
     const { client, bucket } = this.#connection;
     const command = new GetObjectCommand({ Bucket: bucket, Key: "k" });
     let built: unknown;
@@ -143,7 +146,7 @@ class QuickGets {
       { name: "learnAddress", step: "build", priority: "low" },
     );
     await client.send(command);
-    const request = built as Handled;
+    const request = built as HttpRequest;
     return Object.assign(request, { query: {}, path: request.path.slice(0, -1) });
   }
 }

@@ -80,15 +80,20 @@ async function* readOn(
       }
       if (done < lengthBytes) throw new CutBody(key);
     } catch (error) {
-      const cut = error instanceof CutBody || classifyError(error) !== "permanent";
-      const pauseMs =
-        cut && !way.signal?.aborted ? patience.next(describeError(error).retryAfterMs) : undefined;
-      if (pauseMs === undefined) throw error;
+      await pauseBeforeNext(way, patience, error);
       facts = undefined;
-      await delay(pauseMs, undefined, way.signal === undefined ? {} : { signal: way.signal });
     }
   }
   check?.compare();
+}
+
+/** Waits until the rest may be asked for; throws the error where that would not help. */
+async function pauseBeforeNext(way: S3Connection, patience: Patience, error: unknown): Promise<void> {
+  const isPassing = error instanceof CutBody || classifyError(error) !== "permanent";
+  const pauseMs =
+    isPassing && !way.signal?.aborted ? patience.next(describeError(error).retryAfterMs) : undefined;
+  if (pauseMs === undefined) throw error;
+  await delay(pauseMs, undefined, way.signal === undefined ? {} : { signal: way.signal });
 }
 
 /** Without versioning the store says none, or `null`, which names whatever is there. */

@@ -17,6 +17,7 @@ import { ChangingError, smallFileBytes, SourceReader, type ReadFile } from "./re
 import { ReferenceChecker } from "../repository/reference-checker.ts";
 import { ProgressReporter } from "../report-progress.ts";
 import { SkippedList } from "./skipped-list.ts";
+import { toManifestEntry } from "./to-manifest-entry.ts";
 import { StoredBytesWriter, type Placement } from "../streams/stored-bytes-writer.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -458,28 +459,3 @@ export class FilesCollector {
     this.#in.run.report({ type: "log", level: "warn", message });
   }
 }
-
-function toManifestEntry(
-  entry: SourceEntry,
-  content: { readonly sha256?: string | undefined; readonly stored?: StoredAt },
-): ManifestEntry {
-  const { key, kind, sizeBytes, mtimeNs, mode } = entry;
-  const made: Writable<ManifestEntry> = {
-    key,
-    kind: kind as ManifestEntry["kind"],
-    sizeBytes,
-    mtimeNs,
-    mode,
-  };
-  if (entry.uid !== undefined) made.uid = entry.uid;
-  if (entry.gid !== undefined) made.gid = entry.gid;
-  if (entry.version !== undefined) made.version = entry.version;
-  if (entry.object !== undefined) made.object = entry.object;
-  if (content.sha256 !== undefined) made.sha256 = content.sha256;
-  if (entry.target !== undefined) made.target = entry.target;
-  if (content.stored !== undefined) made.stored = content.stored;
-  return made;
-}
-
-/** Built member by member, which for hundreds of thousands of entries is faster than spreading. */
-type Writable<T> = { -readonly [K in keyof T]: T[K] };

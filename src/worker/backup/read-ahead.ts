@@ -92,7 +92,7 @@ export class ReadAhead {
       if (this.#fetching >= this.#limits.requests) return;
       if (next.content !== undefined) continue;
       if (this.#heldBytes > 0 && this.#heldBytes + next.sizeBytes > most) return;
-      this.#fetch(next);
+      void this.#fetch(next);
     }
   }
 
