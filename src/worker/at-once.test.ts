@@ -42,3 +42,31 @@ test("begins nothing after a failure, waits for what is under way, and throws th
   await expect(all).rejects.toThrow("broken");
   expect(begun).toEqual([1]);
 });
+
+test("takes a stream's items as they come, and ends the stream when work fails", async () => {
+  let isEnded = false;
+  async function* stream() {
+    try {
+      for (let item = 1; ; item += 1) yield item;
+    } finally {
+      isEnded = true;
+    }
+  }
+  const begun: number[] = [];
+  const work = async (item: number): Promise<void> => {
+    begun.push(item);
+    if (item === 3) throw new Error("the third");
+    await Promise.resolve();
+  };
+  await expect(forEachAtOnce(stream(), 2, work)).rejects.toThrow("the third");
+  expect(begun.slice(0, 3)).toEqual([1, 2, 3]);
+  expect(isEnded).toBe(true);
+});
+
+test("fails with what the stream fails with", async () => {
+  async function* stream() {
+    yield 1;
+    throw new Error("the stream");
+  }
+  await expect(forEachAtOnce(stream(), 2, () => Promise.resolve())).rejects.toThrow("the stream");
+});

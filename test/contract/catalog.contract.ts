@@ -76,6 +76,20 @@ export function describeCatalog(
         expect(await catalog.getOperation("backup-none")).toBeUndefined();
       });
 
+      it("counts what there is, by kind, project, application and outcome", async () => {
+        await catalog.createOperation(operation(), lease);
+        await catalog.createOperation(operation({ id: "backup-20260101-000000-000002" }), lease);
+        const { application: _, ...plain } = operation({ id: "restore-1", kind: "restore" });
+        await catalog.createOperation(plain, lease);
+        await catalog.finishOperation(id, me, { outcome: "Completed", finishedAtMs: 5_000 });
+        const counts = await catalog.countOperations();
+        expect(counts).toHaveLength(3);
+        const common = { kind: "backup", projectId: "shop", application: "liferay", count: 1 };
+        expect(counts).toContainEqual({ ...common, outcome: "Completed", durationMs: 4_000 });
+        expect(counts).toContainEqual({ ...common, durationMs: 0 });
+        expect(counts).toContainEqual({ kind: "restore", projectId: "shop", count: 1, durationMs: 0 });
+      });
+
       it("refuses a second operation of the same id and changes nothing", async () => {
         await catalog.createOperation(operation(), lease);
         expect(await catalog.createOperation(operation({ leaseOwner: other }), lease)).toBe(false);
@@ -291,6 +305,35 @@ export function describeCatalog(
         expect((await catalog.getBackup(id))?.deletedAtMs).toBe(4_000);
         await catalog.putBackup(sealed());
         expect((await catalog.listBackups({ limit: 10 })).total).toBe(1);
+      });
+
+      it("keeps further places of a backup, each once, and forgets them one by one", async () => {
+        await catalog.putBackup(sealed());
+        const copy = { backupId: id, projectId: "shop", repository: "file:///usb", copiedAtMs: 5_000 };
+        await catalog.putCopy({ ...copy, repository: "s3://elsewhere", copiedAtMs: 6_000 });
+        await catalog.putCopy(copy);
+        await catalog.putCopy({ ...copy, copiedAtMs: 7_000 });
+        await catalog.putCopy({ ...copy, projectId: "blog" });
+        expect(await catalog.listCopies(id, "shop")).toEqual([
+          copy,
+          { ...copy, repository: "s3://elsewhere", copiedAtMs: 6_000 },
+        ]);
+        await catalog.removeCopy(id, "shop", "file:///usb");
+        await catalog.removeCopy(id, "shop", "file:///usb");
+        expect(await catalog.listCopies(id, "shop")).toHaveLength(1);
+        expect(await catalog.listCopies(id, "blog")).toHaveLength(1);
+      });
+
+      it("lists a backup once in each repository that it is in", async () => {
+        await catalog.putBackup(sealed());
+        await catalog.putBackup(sealed({ backupId: "backup-other" }));
+        const copy = { backupId: id, projectId: "shop", copiedAtMs: 5_000 };
+        await catalog.putCopy({ ...copy, repository: "file:///usb" });
+        await catalog.putCopy({ ...copy, repository: "s3://elsewhere" });
+        const found = await catalog.listBackups({ repository: "file:///usb", limit: 10 });
+        expect(found).toMatchObject({ total: 1, backups: [{ backupId: id }] });
+        expect((await catalog.listBackups({ limit: 10 })).total).toBe(2);
+        expect((await catalog.listBackups({ repository: "file:///none", limit: 10 })).total).toBe(0);
       });
 
       it("tells backups of one id in two projects apart", async () => {

@@ -260,6 +260,21 @@ describe("a copy is refused", () => {
     expect(await bucket.keys()).toEqual([]);
   });
 
+  it("but not because its source is a bucket that may only be read", async () => {
+    const bucket = await server.freshBucket();
+    const from = bucket.urlOf({ prefix: "lc2" });
+    await copied(ids[0], from);
+    await bucket.allowGuest([
+      { actions: ["s3:GetObject"], resources: ["*"] },
+      { actions: ["s3:ListBucket"], resources: [""] },
+    ]);
+    const words = ["backup", "copy", ids[0], "--repository", from, "--to", place("of-a-guest")];
+    const result = await line.run(words, server.guestEnvironment);
+    expect(result.code, result.stderr).toBe(0);
+    expect(result.stderr).toContain("nothing says there that it is being read");
+    await expectWhole(ids[0], place("of-a-guest"));
+  });
+
   it("where there is no space, and goes on where there is some", async (context) => {
     const mount = place("small");
     await mkdir(mount);

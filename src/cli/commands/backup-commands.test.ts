@@ -241,6 +241,63 @@ Stored
 `);
 });
 
+describe("backup copy", () => {
+  test("asks the service for what was written, and says where the backup is now", async () => {
+    const words = [
+      "backup",
+      "copy",
+      backupId,
+      "--to",
+      "/mnt/usb",
+      "--max-rate",
+      "20MB",
+      "--repository",
+      "/srv/b",
+    ];
+    const { stdout, world } = await runInMemory(words);
+    expect(world.calls).toEqual([
+      {
+        method: "copyBackup",
+        arguments: [
+          { backupId, repository: "file:///srv/b" },
+          { to: "file:///mnt/usb", maxRateBytesPerSecond: 20_000_000 },
+        ],
+      },
+    ]);
+    expect(stdout).toBe(`backup-20261124-140000-3f9c2a is copied and verified in 12 s
+  From        file:///srv/backups
+  To          file:///mnt/usb (a new repository)
+  Copied      12 stored files, 34.0 MB
+  Was there   2 stored files, 5.00 MB
+  Came along  what it refers to of
+              backup-20261123-140000-aaaaaa
+
+Next:
+  lc2 backup verify backup-20261124-140000-3f9c2a --repository file:///mnt/usb
+`);
+  });
+
+  test("leaves the place to the repository when none is named, and says when nothing was to do", async () => {
+    const world = createMemoryWorld();
+    world.copy = { ...world.copy, wasThere: true };
+    const { stdout } = await runInMemory(["backup", "copy", backupId], { world });
+    expect(world.calls[0]?.arguments[1]).toEqual({});
+    expect(stdout).toBe(`${backupId} is in file:///mnt/usb already, whole; nothing was copied\n`);
+  });
+});
+
+test("backup list --repository asks for what is in one place", async () => {
+  const { world } = await runInMemory(["backup", "list", "--repository", "s3://elsewhere/lc2"]);
+  expect(world.calls[0]?.arguments).toEqual([{ limit: 50, repository: "s3://elsewhere/lc2" }]);
+});
+
+test("backup describe names the other places of a backup", async () => {
+  const world = createMemoryWorld();
+  world.backups.set(backupId, { ...exampleBackup(), alsoIn: ["file:///mnt/usb", "s3://elsewhere/lc2"] });
+  const { stdout } = await runInMemory(["backup", "describe", backupId], { world });
+  expect(stdout).toContain("  Also in      file:///mnt/usb\n               s3://elsewhere/lc2\n");
+});
+
 test("backup describe of one that failed names the error and its parts", async () => {
   const world = createMemoryWorld();
   const { metadata: _, ...view } = exampleBackup();

@@ -49,6 +49,25 @@ describe("repository", () => {
     expect(world.calls[0]?.arguments).toEqual(["file:///var/lib/lc2/repository", options]);
   });
 
+  test("set-copy says where backups are copied to, or that they are not", async () => {
+    const words = ["repository", "set-copy", "/srv/backups"];
+    const set = await runInMemory([...words, "--to", "s3://elsewhere/lc2"]);
+    expect(set.world.calls).toEqual([
+      { method: "setCopyTarget", arguments: ["file:///srv/backups", { to: "s3://elsewhere/lc2" }] },
+    ]);
+    expect(set.stdout).toBe(
+      "Backups of file:///srv/backups are copied to s3://elsewhere/lc2 by `lc2 backup copy`\n",
+    );
+    const none = await runInMemory([...words, "--none"]);
+    expect(none.world.calls[0]?.arguments).toEqual(["file:///srv/backups", {}]);
+    expect(none.stdout).toBe("Backups of file:///srv/backups are not copied anywhere by default\n");
+    for (const wrong of [words, [...words, "--none", "--to", "/x"]]) {
+      const { exitCode, stderr } = await runInMemory(wrong);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain("--to: or --none must be given, and not both");
+    }
+  });
+
   test("scan shows what it found and names what is missing", async () => {
     const world = createMemoryWorld();
     const { metadata } = exampleBackup();

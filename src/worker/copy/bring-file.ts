@@ -94,6 +94,7 @@ export class FileBringer {
       }
       const stored = await writer.commit();
       if (stored.sizeBytes !== sizeBytes) {
+        await this.#to.store.delete(name);
         throw this.#changed(name, `it took ${sizeBytes} bytes and has ${stored.sizeBytes}`);
       }
       this.copied = { files: this.copied.files + 1, sizeBytes: this.copied.sizeBytes + sizeBytes };

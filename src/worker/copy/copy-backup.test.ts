@@ -8,6 +8,7 @@ import {
   openFilesPlace,
   type FilesPlace,
 } from "../../../test/support/files-run.ts";
+import { Failure } from "../../core/failure.ts";
 import type { ObjectStore } from "../../core/ports/object-store.ts";
 import { KeyfileService } from "../../keys/keyfile/keyfile-service.ts";
 import { MemoryStore } from "../../stores/memory/memory-store.ts";
@@ -196,6 +197,53 @@ describe("a copy of a backup", () => {
   });
 });
 
+describe("a copy out of a source that may only be read", () => {
+  const readOnly = (code: "repository-read-only" | "store-access-denied") =>
+    changed(place.run.store as MemoryStore, {
+      replace: () => Promise.reject(new Failure(code, "You may read, and that is all.")),
+    });
+
+  it.each(["repository-read-only", "store-access-denied"] as const)(
+    "is made without a lease there, and says so (%s)",
+    async (code) => {
+      await backUpFolder(place, source, { number: 1 });
+      expect(await copy(1, there, { store: readOnly(code) })).toMatchObject({ isThere: true });
+      expect(place.logs.at(-1)).toContain("cannot be written, so nothing says there that it is being read");
+      expect(await verify(there, 1)).toMatchObject({ damages: [] });
+    },
+  );
+
+  it("fails with what it fails with later", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await flip(place.run.store, `backups/retail/${backupIdOf(1)}/a1/files/pack-000001`);
+    const failure = await failureOf(copy(1, there, { store: readOnly("repository-read-only") }));
+    expect(failure.code).toBe("data-damaged");
+  });
+});
+
+describe("a look whether a copy is there", () => {
+  const look = (store: ObjectStore) => {
+    const run: TaskRun = { ...place.run, openStore: () => Promise.resolve(store) };
+    const task = {
+      kind: "copy-backup",
+      backupId: backupIdOf(1),
+      to: "memory:there",
+      lookOnly: true,
+    } as const;
+    return copyBackup({ ...task, context: run.context, lease: { seconds: 30 } }, run);
+  };
+
+  it("says yes when the destination has the same metadata, and changes nothing", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    expect(await look(there)).toEqual({ isThere: false });
+    expect(await namesIn(there, "")).toEqual([]);
+    await copy(1);
+    expect(await look(there)).toEqual({ isThere: true });
+    await there.replace(`backups/retail/${backupIdOf(1)}/metadata.json`, Buffer.from("{}"));
+    expect(await look(there)).toEqual({ isThere: false });
+  });
+});
+
 describe("a copy is refused, and the destination stays without it,", () => {
   const isSealedThere = async (store: ObjectStore, number: number) =>
     (await store.head(`backups/retail/${backupIdOf(number)}/metadata.json`)) !== undefined;
@@ -268,6 +316,55 @@ describe("a copy is refused, and the destination stays without it,", () => {
       Buffer.from(text.replace('"formatVersion": 1', '"formatVersion": 9')),
     );
     expect(await failureOf(copy(1))).toMatchObject({ code: "format-too-new" });
+  });
+
+  it("when the destination has another mode of encryption", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await ensureRepository(at(there));
+    const text = (await readObject(there, "lc2-repository.json")).toString();
+    await there.replace("lc2-repository.json", Buffer.from(text.replace('"client"', '"server"')));
+    expect(await failureOf(copy(1))).toMatchObject({ code: "not-available", kind: "usage" });
+  });
+
+  it("when a file that it needs is no longer in the source", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const name = `backups/retail/${backupIdOf(1)}/a1/files/pack-000001`;
+    await place.run.store.delete(name);
+    const failure = await failureOf(copy(1));
+    expect(failure).toMatchObject({ code: "backup-incomplete" });
+    expect(failure.message).toContain(name);
+    expect(await isSealedThere(there, 1)).toBe(false);
+  });
+
+  it("when the destination says that it has fewer bytes than it took", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const short = changed(there, {
+      write: async (name) => {
+        const writer = await there.write(name);
+        const commit = async () => ({ ...(await writer.commit()), sizeBytes: 1 });
+        return { write: (bytes) => writer.write(bytes), commit, abort: () => writer.abort() };
+      },
+    });
+    expect(await failureOf(copy(1, short))).toMatchObject({ code: "store-failed", retry: "backoff" });
+    expect(await namesIn(there)).toEqual([]);
+  });
+
+  it("when the destination's disk is full", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const full = changed(there, { write: () => Promise.reject(new Failure("disk-full", "No space.")) });
+    expect(await failureOf(copy(1, full))).toMatchObject({ code: "disk-full" });
+    expect(await isSealedThere(there, 1)).toBe(false);
+  });
+
+  it("when somebody else puts another backup of this id there meanwhile", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const raced = changed(there, {
+      createIfAbsent: async (name, bytes) => {
+        if (name.endsWith("metadata.json")) await there.createIfAbsent(name, Buffer.from("{}"));
+        return await there.createIfAbsent(name, bytes);
+      },
+    });
+    expect(await failureOf(copy(1, raced))).toMatchObject({ code: "copy-differs" });
   });
 
   it("when the project's key is not here", async () => {

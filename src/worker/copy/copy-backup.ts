@@ -69,6 +69,9 @@ export async function copyBackup(task: TaskOf<"copy-backup">, run: TaskRun): Pro
   });
 }
 
+/** What a store says to who may only read. */
+const readOnlyCodes: ReadonlySet<string> = new Set(["repository-read-only", "store-access-denied"]);
+
 /** A source that cannot be written has nobody who deletes in it by this way: then it goes without. */
 async function withSourceLease<T>(
   run: TaskRun,
@@ -82,7 +85,7 @@ async function withSourceLease<T>(
       return work(signal, leaseName);
     });
   } catch (error) {
-    if (begun || !(error instanceof Failure) || error.code !== "repository-read-only") throw error;
+    if (begun || !(error instanceof Failure) || !readOnlyCodes.has(error.code)) throw error;
     const message = `${run.store.url} cannot be written, so nothing says there that it is being read. ${error.message}`;
     run.report({ type: "log", level: "warn", message });
     return work(run.signal, undefined);
@@ -230,7 +233,7 @@ class Copy {
    */
   async #findProven(name: string, { owner, file, entries }: StoredPiece): Promise<number | undefined> {
     if (owner === this.#metadata.backupId || !(await this.#isSealedThere(owner))) return undefined;
-    const needed = Math.max(...entries.map(({ stored }) => stored.offset + stored.length));
+    const needed = entries.reduce((end, { stored }) => Math.max(end, stored.offset + stored.length), 0);
     const sizeBytes = (await this.#to.store.head(name))?.sizeBytes ?? -1;
     return (isPackName(file) ? sizeBytes >= needed : sizeBytes === needed) ? sizeBytes : undefined;
   }
