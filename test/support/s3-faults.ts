@@ -20,7 +20,7 @@ export function neverAnswer(): Fault {
 }
 
 /** An error in S3's form instead of the server's answer; nothing is passed on. */
-export function refuse(
+function refuse(
   status: number,
   code: string,
   headers: Readonly<Record<string, string>> = {},

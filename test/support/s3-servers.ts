@@ -25,8 +25,8 @@ import {
   type S3ServerKind,
 } from "./start-s3-server.ts";
 
-export { guestCredentials, rootCredentials, testAuthorityFile } from "./start-s3-server.ts";
-export type { S3Credentials, S3ServerKind } from "./start-s3-server.ts";
+export { guestCredentials, testAuthorityFile } from "./start-s3-server.ts";
+export type { S3ServerKind } from "./start-s3-server.ts";
 
 const region = "us-east-1";
 
@@ -81,7 +81,7 @@ export async function useS3Server(kind: S3ServerKind): Promise<S3Server> {
 }
 
 /** The ways to talk to a server that runs already. */
-export function connectToS3({ kind, endpoint }: S3ServerAddress): S3Server {
+function connectToS3({ kind, endpoint }: S3ServerAddress): S3Server {
   const server: S3Server = {
     kind,
     endpoint,

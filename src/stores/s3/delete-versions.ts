@@ -7,6 +7,7 @@ import {
   HeadObjectCommand,
   ListObjectVersionsCommand,
   type HeadObjectCommandInput,
+  type HeadObjectCommandOutput,
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { S3Connection } from "./s3-connection.ts";
@@ -36,15 +37,24 @@ export async function deleteForGood(way: S3Connection, key: string): Promise<boo
 
 /** Deletes the one object of a bucket without versions. False when there was none. */
 export async function deleteObject(way: S3Connection, key: string): Promise<boolean> {
-  const deed = { verb: "delete", action: "s3:DeleteObject", key };
-  try {
-    await way.client.send(new HeadObjectCommand({ Bucket: way.bucket, Key: key }), way.cleaningUp());
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw s3Failure(error, way, deed);
-  }
+  const before = await lookAt(way, key);
+  if (before === undefined) return false;
   await deleteVersion(way, key, undefined);
-  return true;
+  const after = await lookAt(way, key);
+  // Another one may have been made in its place at once, as with leases.
+  const isSame =
+    after?.ETag === before.ETag && after?.LastModified?.getTime() === before.LastModified?.getTime();
+  if (after === undefined || !isSame) return true;
+  throw new Failure("store-failed", `${way.url} was asked to delete ${key} and still has it.`);
+}
+
+async function lookAt(way: S3Connection, key: string): Promise<HeadObjectCommandOutput | undefined> {
+  try {
+    return await way.client.send(new HeadObjectCommand({ Bucket: way.bucket, Key: key }), way.cleaningUp());
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw s3Failure(error, way, { verb: "delete", action: "s3:DeleteObject", key });
+  }
 }
 
 /**
