@@ -8,6 +8,9 @@ import type { BackupMetadata } from "../../src/core/repository/metadata.ts";
 import { openS3Store } from "../../src/stores/s3/s3-store.ts";
 import { openFileSource } from "../../src/worker/open-files.ts";
 import { failureOf } from "../support/backup-run.ts";
+import { startFaultProxy } from "../support/fault-proxy.ts";
+import * as faults from "../support/s3-faults.ts";
+import { compileFilter } from "../../src/core/files/filter.ts";
 import { dyingStore, Life } from "../support/dying.ts";
 import {
   backupIdOf,
@@ -277,6 +280,31 @@ describe.each([
     });
     expect(place.logs).toEqual([expect.stringContaining("1 objects came, 0 changed and 0 went")]);
   });
+});
+
+test.each([
+  ["versitygw", versitygw],
+  ["minio", minio],
+  ["moto", moto],
+])("a store that lists slowly is asked for several parts of its list at once (%s)", async (_, server) => {
+  const bucket = await server.freshBucket();
+  const keys = Array.from({ length: 1150 }, (_unused, i) => `site/${String(i >> 2).padStart(4, "0")}/${i}`);
+  await Promise.all(
+    Array.from({ length: 8 }, async (_unused, lane) => {
+      for (let i = lane; i < keys.length; i += 8) await bucket.put(keys[i] ?? "", "x");
+    }),
+  );
+  await using proxy = await startFaultProxy(server.endpoint);
+  proxy.add({ operation: "ListObjects", fault: faults.delay(100) });
+  const run = { ...place.run, env: server.environment };
+  const source = await openFileSource(bucket.urlOf({ endpoint: proxy.endpoint, prefix: "site/" }), run);
+  const filter = compileFilter({ excludePatterns: [], excludePaths: [], includePaths: [] });
+  const found: string[] = [];
+  for await (const batch of source.list({ filter })) found.push(...batch.map(({ key }) => `site/${key}`));
+  source.close?.();
+  expect(found).toEqual(keys.sort());
+  // Two pages are the least.
+  expect(proxy.countOf("ListObjects")).toBeGreaterThan(3);
 });
 
 test("of a bucket with versions the current ones are backed up, and an object is read in one", async () => {

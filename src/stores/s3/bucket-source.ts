@@ -20,13 +20,16 @@ import { describeError } from "./store-error.ts";
 /** Larger objects are read in ranges, several at a time. */
 const partBytes = 4 << 20;
 
+/** Parts of a list that are asked for at once; of the requests some are left for the objects. */
+const mostLists = 8;
+
 /** A bucket, or what lies below a prefix of it, as a source of files. `close` closes the connection. */
 export function openBucketSource(connection: S3Connection, opensAtOnce: number): FileSource {
   const gets = quickGetsOf(connection);
   return {
     url: connection.url,
     opensAtOnce,
-    list: (options: ListOptions) => listBucket(connection, options),
+    list: (options: ListOptions) => listBucket(connection, options, Math.min(mostLists, opensAtOnce >> 1)),
     open: async (key, sizeBytes) => {
       const content = await openBucketObject(connection, key, { sizeBytes, rangesAtOnce: opensAtOnce });
       return Object.assign(content, { openedAtMs: gets.storeTimeMs() });

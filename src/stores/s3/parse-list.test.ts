@@ -31,6 +31,9 @@ describe("a page of a list", () => {
       EncodingType: "url",
     });
     expect(parseList(page(""))).toEqual({ Contents: [], IsTruncated: false });
+    const folders =
+      "<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes><CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>";
+    expect(parseList(page(one + folders))?.CommonPrefixes).toEqual([{ Prefix: "a/" }, { Prefix: "b/" }]);
   });
 
   test("has every key that was written, whatever is in it", () => {
@@ -51,6 +54,7 @@ describe("a page of a list", () => {
     ["has an object without a key", page(one.replace(/<Key>.*<\/Key>/, ""))],
     ["has an object without a size", page(one.replace("<Size>7</Size>", "<Size/>"))],
     ["has an object without a time", page(one.replace("2026-11-24T10:00:00.500Z", "yesterday"))],
+    ["has a folder without a name", page("<CommonPrefixes></CommonPrefixes>")],
     ["has CDATA", page(one.replace("a&amp;b", "<![CDATA[a&b]]>"))],
     ["has attributes", page(one.replace("<Contents>", '<Contents x="y">'))],
   ])("is left to the full parser when it %s", (_, xml) => {

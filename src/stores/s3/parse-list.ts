@@ -2,7 +2,7 @@ import type { ListObjectsV2CommandOutput, _Object as ListedObject } from "@aws-s
 
 type ListAnswer = Pick<
   ListObjectsV2CommandOutput,
-  "Contents" | "EncodingType" | "IsTruncated" | "NextContinuationToken"
+  "CommonPrefixes" | "Contents" | "EncodingType" | "IsTruncated" | "NextContinuationToken"
 >;
 
 const rootEnd = "</ListBucketResult>";
@@ -32,14 +32,27 @@ export function parseList(xml: string): ListAnswer | undefined {
   const isTruncated = textOf(rest, "IsTruncated");
   // Some element is in another form.
   if (isTruncated !== "true" && isTruncated !== "false") return undefined;
+  const CommonPrefixes = parsePrefixes(rest);
+  if (CommonPrefixes === undefined) return undefined;
   const token = textOf(rest, "NextContinuationToken");
   const encoding = textOf(rest, "EncodingType");
   return {
     Contents,
+    ...(CommonPrefixes.length === 0 ? {} : { CommonPrefixes }),
     IsTruncated: isTruncated === "true",
     ...(token === undefined ? {} : { NextContinuationToken: token }),
     ...(encoding === "url" ? { EncodingType: encoding } : {}),
   };
+}
+
+function parsePrefixes(xml: string): { Prefix: string }[] | undefined {
+  const found: { Prefix: string }[] = [];
+  for (const part of xml.split("<CommonPrefixes>").slice(1)) {
+    const Prefix = textOf(part, "Prefix");
+    if (Prefix === undefined) return undefined;
+    found.push({ Prefix });
+  }
+  return found;
 }
 
 function parseObject(xml: string): ListedObject | undefined {
