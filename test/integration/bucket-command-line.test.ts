@@ -367,7 +367,7 @@ describe("what is wrong is said, with its exit code", () => {
       {},
       1,
       "store-tls-failed",
-      /speaks TLS at this port/,
+      /does not speak TLS/,
     ],
     [
       "a closed port",

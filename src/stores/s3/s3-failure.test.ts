@@ -18,6 +18,14 @@ function answer(status: number, name: string, message = name, more: object = {})
 const system = (code: string, message = code): Error => Object.assign(new Error(message), { code });
 
 describe("an error of a store", () => {
+  test("that hangs up on plain http names https, and no other does", () => {
+    const http = { ...way, place: { ...way.place, endpoint: "http://store.example" } };
+    const reset = Object.assign(system("ECONNRESET", "read ECONNRESET"), { name: "TimeoutError" });
+    expect(s3Failure(reset, http, list).message).toMatch(/example: read ECONNRESET\..*write https:\/\//);
+    expect(s3Failure(reset, way, list).message).not.toContain("https:// in the endpoint");
+    expect(s3Failure(system("ECONNREFUSED"), http, list).message).not.toContain("https://");
+  });
+
   const cases: readonly (readonly [code: string, error: Error, says: string])[] = [
     [
       "store-access-denied",
@@ -49,6 +57,17 @@ describe("an error of a store", () => {
     ["store-tls-failed", system("UNABLE_TO_VERIFY_LEAF_SIGNATURE"), "ca="],
     ["store-tls-failed", system("DEPTH_ZERO_SELF_SIGNED_CERT"), "ca="],
     ["store-tls-failed", system("ERR_TLS_CERT_ALTNAME_INVALID"), "host name that the certificate is for"],
+    [
+      "store-tls-failed",
+      system("EPROTO", "write EPROTO 40:error:0A00010B:SSL routines::wrong version number:x.c:78:"),
+      "does not speak TLS. Check the port",
+    ],
+    ["store-tls-failed", system("EPROTO", "write EPROTO 40:error:alert internal error"), "min-tls"],
+    [
+      "store-tls-failed",
+      system("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify; if the root CA is installed, try Node"),
+      "unable to verify. If the certificate",
+    ],
     ["store-tls-failed", system("CERT_HAS_EXPIRED"), "Renew the certificate"],
     ["store-tls-failed", system("ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION"), "min-tls"],
     [

@@ -28,6 +28,9 @@ const missingSource = new Set(["CredentialsProviderError", "CredentialsError", "
 const tlsCodes =
   /^(?:CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|HOSTNAME_MISMATCH|EPROTO$|INVALID_CA|ERR_OSSL)/;
 
+/** OpenSSL's words for an answer that is none of TLS. */
+const notTls = /wrong version number|packet length too long|unknown protocol|http request/i;
+
 /**
  * Any error of a request as a `Failure` for people. What may pass by itself has `retry: "backoff"`; an abort
  * by the connection's signal becomes the signal's own failure.
@@ -129,6 +132,13 @@ function describeSeconds(seconds: number): string {
 
 function connectionFailure(error: unknown, facts: StoreError, way: Way, deed: Deed): Failure | undefined {
   const at = way.place.endpoint ?? `S3 of ${way.place.region ?? "the default region"}`;
+  if (facts.systemCode === "EPROTO" && notTls.test(facts.message)) {
+    return new Failure(
+      "store-tls-failed",
+      `What answers at ${at} does not speak TLS. Check the port; where plain http is meant, write http:// in the endpoint.`,
+      { cause: error },
+    );
+  }
   if (tlsCodes.test(facts.systemCode ?? "")) {
     return new Failure(
       "store-tls-failed",
@@ -227,9 +237,16 @@ function passingFailure(error: unknown, facts: StoreError, way: Way, deed: Deed)
   }
   return new Failure(
     "store-unreachable",
-    `Cannot ${deed.verb} ${what(way, deed)}: ${words(facts)}.${tries} Check the endpoint, the network and the store's health.`,
+    `Cannot ${deed.verb} ${what(way, deed)}: ${words(facts)}.${tries} ${reachingAdvice(facts, way)}`,
     { cause: error, retry: "backoff" },
   );
+}
+
+function reachingAdvice({ systemCode }: StoreError, { place }: Way): string {
+  // A server that speaks TLS hangs up on who does not.
+  const isHungUp = systemCode === "ECONNRESET" && place.endpoint?.startsWith("http:") === true;
+  const usual = "Check the endpoint, the network and the store's health.";
+  return isHungUp ? `${usual} If the server speaks TLS at this port, write https:// in the endpoint.` : usual;
 }
 
 /** `prefix/name in bucket at endpoint`, or the bucket. */
@@ -240,9 +257,15 @@ function what(way: Way, deed: Deed): string {
     : `${deed.key} in the bucket ${way.bucket}${at}`;
 }
 
-function words({ code, message, status }: StoreError): string {
-  const text = (message.split("\n")[0] ?? "").trim().replace(/\.$/, "");
+function words({ code, message, status, systemCode }: StoreError): string {
+  // Node's own advice is about another program's options.
+  const text = (message.split("\n")[0] ?? "")
+    .replace(/; if the root CA.*$/, "")
+    .trim()
+    .replace(/\.$/, "");
   if (["", "UnknownError", "Unknown", "NotFound"].includes(text))
     return status === undefined ? code : `HTTP ${status}`;
-  return code === "Error" || text.includes(code) ? text : `${code}: ${text}`;
+  const saysEnough =
+    code === "Error" || text.includes(code) || (systemCode !== undefined && text.includes(systemCode));
+  return saysEnough ? text : `${code}: ${text}`;
 }
