@@ -33,6 +33,25 @@ export function toHeaders(facts: ObjectFacts = {}): ObjectHeaders {
   };
 }
 
+/** The same as the header lines that a request carries. */
+export function toHeaderLines(facts: ObjectFacts = {}): Record<string, string> {
+  const { metadata = {}, tags } = facts;
+  const lines: Record<string, string | undefined> = {
+    "content-type": facts.contentType ?? "application/octet-stream",
+    "content-encoding": facts.contentEncoding,
+    "content-disposition": facts.contentDisposition,
+    "content-language": facts.contentLanguage,
+    "cache-control": facts.cacheControl,
+    expires: facts.expires,
+    "x-amz-website-redirect-location": facts.websiteRedirectLocation,
+    "x-amz-tagging": tags === undefined ? undefined : new URLSearchParams({ ...tags }).toString(),
+  };
+  for (const [name, value] of Object.entries(metadata)) lines[`x-amz-meta-${name}`] = value;
+  return Object.fromEntries(
+    Object.entries(lines).filter((line): line is [string, string] => line[1] !== undefined),
+  );
+}
+
 const header = (name: keyof ObjectHeaders, value: string | undefined): ObjectHeaders =>
   value === undefined ? {} : { [name]: value };
 

@@ -29,8 +29,17 @@ export function quickGetsOf(connection: S3Connection): QuickGets {
 
 const emptyHash = hash("sha256", "");
 
+/** What a request says beside its address. */
+interface Message {
+  readonly method: "GET" | "PUT";
+  readonly headers: Headers;
+  readonly body?: Uint8Array;
+  /** Lower-case hex, of the body. */
+  readonly sha256: string;
+}
+
 /**
- * Sends GETs of a bucket through the connection's own handler, with its limiter, its certificates and its
+ * Sends GETs of a bucket, and PUTs of small objects, through the connection's own handler, with its limiter, its certificates and its
  * credentials, and without the client's work on each, which for a small object takes longer than all the rest. Only a
  * good answer is one: `undefined` means to ask again by the client, which says what is wrong and retries.
  */
@@ -55,11 +64,32 @@ class QuickGets {
     query: readonly (readonly [string, string])[],
     headers: Headers,
   ): Promise<QuickAnswer | undefined> {
+    return this.#send(key, query, { method: "GET", headers, sha256: emptyHash });
+  }
+
+  /** Sends an object whole. `sha256`: of its bytes, in lower-case hex; it is signed, so it is compared. */
+  async put(
+    key: string,
+    headers: Headers,
+    body: Uint8Array,
+    sha256: string,
+  ): Promise<QuickAnswer | undefined> {
+    // How such a header is signed is for the client to know.
+    if (Object.values(headers).some((value) => /[^\x20-\x7e]/.test(value))) return undefined;
+    const length = { "content-length": String(body.length) };
+    return this.#send(key, [], { method: "PUT", headers: { ...headers, ...length }, body, sha256 });
+  }
+
+  async #send(
+    key: string,
+    query: readonly (readonly [string, string])[],
+    message: Message,
+  ): Promise<QuickAnswer | undefined> {
     const { client, limiter, signal } = this.#connection;
     if (signal?.aborted) return undefined;
     let answer: QuickAnswer;
     try {
-      const request = await this.#sign(key, query, headers);
+      const request = await this.#sign(key, query, message);
       const handler: HttpHandler = client.config.requestHandler;
       const { response } = await handler.handle(request);
       answer = { status: response.statusCode, headers: response.headers, body: response.body as Readable };
@@ -89,7 +119,7 @@ class QuickGets {
   async #sign(
     key: string,
     query: readonly (readonly [string, string])[],
-    headers: Headers,
+    { method, headers, body, sha256 }: Message,
   ): Promise<HttpRequest> {
     const { client } = this.#connection;
     const template = await (this.#template ??= this.#learn());
@@ -103,13 +133,15 @@ class QuickGets {
     const signed: Record<string, string> = {
       ...headers,
       host: template.port === undefined ? template.hostname : `${template.hostname}:${template.port}`,
-      "x-amz-content-sha256": emptyHash,
+      "x-amz-content-sha256": sha256,
       "x-amz-date": time,
       ...(credentials.sessionToken === undefined ? {} : { "x-amz-security-token": credentials.sessionToken }),
     };
     const names = Object.keys(signed).sort();
-    const lines = names.map((name) => `${name}:${signed[name]}\n`).join("");
-    const canonical = `GET\n${path}\n${search}\n${lines}\n${names.join(";")}\n${emptyHash}`;
+    const lines = names
+      .map((name) => `${name}:${(signed[name] ?? "").trim().replaceAll(/\s+/g, " ")}\n`)
+      .join("");
+    const canonical = `${method}\n${path}\n${search}\n${lines}\n${names.join(";")}\n${sha256}`;
     const scope = `${time.slice(0, 8)}/${region}/s3/aws4_request`;
     const signature = createHmac("sha256", this.#keyFor(scope, credentials.secretAccessKey))
       .update(`AWS4-HMAC-SHA256\n${time}\n${scope}\n${hash("sha256", canonical)}`)
@@ -117,7 +149,9 @@ class QuickGets {
     const authorization = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(";")}, Signature=${signature}`;
     return Object.assign(Object.create(Object.getPrototypeOf(template) as object) as HttpRequest, template, {
       path: search === "" ? path : `${path}?${search}`,
+      method,
       headers: { ...signed, authorization },
+      ...(body === undefined ? {} : { body }),
     });
   }
 
