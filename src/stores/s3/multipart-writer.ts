@@ -19,6 +19,8 @@ import { describeError } from "./store-error.ts";
 import { confirmStored } from "./confirm-stored.ts";
 
 const firstBufferBytes = 64 * 1024;
+/** Above this a whole part's buffer is taken. */
+const mostGrownBytes = 1024 * 1024;
 /** Objects up to this size are written in one request. */
 const smallPartBytes = 8 * 1024 * 1024;
 const largePartBytes = 16 * 1024 * 1024;
@@ -135,10 +137,9 @@ export class MultipartWriter implements ObjectWriter {
   /** Small objects shall not pay for a whole part. */
   #growBuffer(wantedBytes: number): void {
     if (this.#filled < this.#buffer.length) return;
-    const partBytes = this.#partBytes();
-    const size =
-      this.#uploadId === undefined ? Math.max(firstBufferBytes, this.#filled * 2, wantedBytes) : partBytes;
-    const grown = Buffer.allocUnsafeSlow(Math.min(partBytes, Math.max(size, this.#filled + 1)));
+    const size = Math.max(firstBufferBytes, this.#filled * 2, this.#filled + wantedBytes);
+    const isSmall = this.#uploadId === undefined && size <= mostGrownBytes;
+    const grown = isSmall ? Buffer.allocUnsafeSlow(size) : this.#memory.borrow(this.#partBytes());
     this.#buffer.copy(grown, 0, 0, this.#filled);
     this.#buffer = grown;
   }
@@ -157,6 +158,7 @@ export class MultipartWriter implements ObjectWriter {
           ...this.#headers,
         }),
       );
+      if (this.#buffer.length > mostGrownBytes) this.#memory.giveBack(this.#buffer);
     } catch (error) {
       throw this.#fail(error);
     }
@@ -164,17 +166,19 @@ export class MultipartWriter implements ObjectWriter {
 
   /** Hands the full buffer to a request of its own and takes a new one. */
   async #sendPart(): Promise<void> {
-    const body = this.#buffer.subarray(0, this.#filled);
+    const buffer = this.#buffer;
+    const body = buffer.subarray(0, this.#filled);
     this.#uploadId ??= await this.#begin();
     if (this.#isGrowing && this.#checksums.parts === this.#mostParts)
       this.#uploadId = await this.#fold(this.#uploadId);
     this.#buffer = Buffer.alloc(0);
     this.#filled = 0;
     const { partNumber, sum } = this.#checksums.add(body);
-    await this.#memory.take(body.length, this.#flying);
+    await this.#memory.takeOff(body.length, this.#flying);
     this.#sentBytes += body.length;
-    const flight = this.#uploadPart(this.#uploadId, partNumber, body, sum).finally(() => {
-      this.#memory.giveBack(body.length);
+    const flight = this.#uploadPart(this.#uploadId, partNumber, body, sum).then((isStored) => {
+      if (isStored && buffer.length > mostGrownBytes) this.#memory.giveBack(buffer);
+      this.#memory.landed(body.length);
       this.#flying.delete(flight);
     });
     this.#flying.add(flight);
@@ -199,8 +203,8 @@ export class MultipartWriter implements ObjectWriter {
     );
   }
 
-  /** Never rejects: what went wrong is thrown at the next write or commit. */
-  async #uploadPart(uploadId: string, partNumber: number, body: Uint8Array, sum: string): Promise<void> {
+  /** Whether it is stored. Never rejects: what went wrong is thrown at the next write or commit. */
+  async #uploadPart(uploadId: string, partNumber: number, body: Uint8Array, sum: string): Promise<boolean> {
     try {
       const stored = await this.#way.client.send(
         new UploadPartCommand({
@@ -225,8 +229,10 @@ export class MultipartWriter implements ObjectWriter {
         ETag: stored.ETag,
         ...(stored.ChecksumCRC32 === undefined || !this.#sendsChecksums ? {} : { ChecksumCRC32: sum }),
       });
+      return true;
     } catch (error) {
       this.#fail(error);
+      return false;
     }
   }
 

@@ -29,7 +29,7 @@ import { describeError } from "./store-error.ts";
 import { abortUpload, listUploads } from "./unfinished-uploads.ts";
 
 /** Bytes of parts under way over all objects that are being written; a buffer that fills comes on top for each. */
-const partMemoryBytes = 48 * 1024 * 1024;
+const partMemoryBytes = 32 * 1024 * 1024;
 const writeMark = "lc2-write";
 
 /**
