@@ -55,6 +55,22 @@ describe("backup create", () => {
     ]);
   });
 
+  test("speaks of objects where a bucket was backed up, and of it as a bucket", async () => {
+    const world = createMemoryWorld();
+    const view = exampleBackup();
+    const { metadata } = view;
+    if (metadata?.components.files === undefined) throw new Error("the example has files");
+    const files = { ...metadata.components.files, source: "s3://doclib/site" };
+    world.backups.set(view.backupId, { ...view, metadata: { ...metadata, components: { files } } });
+    const { stdout } = await runInMemory(["backup", "describe", view.backupId], { world });
+    expect(stdout).toContain("s3://doclib/site");
+    expect(stdout).toContain("50,000 objects, 1.20 GB; 900 folder markers");
+    const created = await runInMemory(["backup", "create", "--bucket", "s3://doclib/site"]);
+    expect(created.stdout).toContain(
+      "restore plan --from backup-20261124-140000-3f9c2a --bucket s3://doclib/site",
+    );
+  });
+
   test("asks for a bucket as it asks for a folder", async () => {
     const { world } = await runInMemory(
       wordsOf(
@@ -224,7 +240,7 @@ Files
   Source      file:///srv/dl
   Listed      2026-11-24 14:00:01 UTC, took 0.6 s
   Holds       50,000 files, 1.20 GB; 900 folders, 2 symbolic links
-  Stored now  1,200 files as 3 objects, 24.0 MB
+  Stored now  1,200 files in 3 packs and files, 24.0 MB
   Unchanged   48,800
   Gone, kept  1
   Left out    7 by filters

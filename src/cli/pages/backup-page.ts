@@ -78,12 +78,15 @@ function filesSentence(files: FilesComponent): string {
     ...(files.skipped === undefined ? [] : [`${count(files.skipped.objects)} could not be read`]),
   ];
   return [
-    `${counted(files.objects, "file")}, ${size(files.sourceBytes)}: ` +
+    `${counted(files.objects, nounOf(files))}, ${size(files.sourceBytes)}: ` +
       `${count(files.newObjects)} new or changed, ${count(files.unchangedObjects)} unchanged`,
     `stored ${size(files.stored.sizeBytes)} in ${counted(files.stored.files, "pack or file", "packs and files")}`,
     ...(left.length > 0 ? [left.join(", ")] : []),
   ].join("\n");
 }
+
+/** What a bucket holds are objects. */
+const nounOf = ({ source }: FilesComponent): string => (isBucketUrl(source) ? "object" : "file");
 
 const skewSentence = (seconds: number): string =>
   `${duration(seconds)} from the database's instant to the end of the file listing`;
@@ -194,12 +197,14 @@ function filesFields(files: FilesComponent): Field[] {
     ],
     [
       "Holds",
-      `${counted(files.objects, "file")}, ${size(files.sourceBytes)}; ` +
-        `${counted(files.directories, "folder")}, ${counted(files.symlinks, "symbolic link")}`,
+      `${counted(files.objects, nounOf(files))}, ${size(files.sourceBytes)}; ` +
+        (isBucketUrl(files.source)
+          ? counted(files.directories, "folder marker")
+          : `${counted(files.directories, "folder")}, ${counted(files.symlinks, "symbolic link")}`),
     ],
     [
       "Stored now",
-      `${count(files.newObjects)} files as ${counted(files.stored.files, "object")}, ${size(files.stored.sizeBytes)}`,
+      `${counted(files.newObjects, nounOf(files))} in ${counted(files.stored.files, "pack or file", "packs and files")}, ${size(files.stored.sizeBytes)}`,
     ],
     ["Unchanged", count(files.unchangedObjects)],
     ["Gone, kept", files.vanishedObjects === 0 ? undefined : count(files.vanishedObjects)],
