@@ -83,7 +83,7 @@ export const layerRules: readonly IForbiddenRuleType[] = [
       "only a worker, which can be killed, limited and replaced, moves data. They start it as a program " +
       "and must not reach its code at any depth.",
     severity: "error",
-    from: { path: "^src/main/(operator|server|cli|service)\\.ts$" },
+    from: { path: "^src/main/(operator|serve|cli|service)\\.ts$" },
     to: { path: "^src/(databases|stores|worker)/", reachable: true },
   },
   {

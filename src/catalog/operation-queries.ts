@@ -7,7 +7,7 @@ import type { CatalogTables, OperationsTable } from "./schema.ts";
 
 type OperationQueries = Pick<
   Catalog,
-  "createOperation" | "getOperation" | "listOperations" | "listOpenOperations"
+  "createOperation" | "getOperation" | "listOperations" | "listOpenOperations" | "countOperations"
 >;
 
 export function createOperationQueries(
@@ -68,6 +68,29 @@ export function createOperationQueries(
         .orderBy("created_at_ms")
         .execute();
       return rows.map((row) => ({ operation: toOperation(row), leaseLeftMs: numberOf(row.lease_left_ms) }));
+    },
+
+    countOperations: async () => {
+      const rows = await database
+        .selectFrom("operations")
+        .select((eb) => [
+          "kind",
+          "project_id",
+          "application",
+          "outcome",
+          eb.fn.countAll().as("count"),
+          sql<number | string>`coalesce(sum(finished_at_ms - created_at_ms), 0)`.as("duration_ms"),
+        ])
+        .groupBy(["kind", "project_id", "application", "outcome"])
+        .execute();
+      return rows.map((row) => ({
+        kind: row.kind as OperationKind,
+        projectId: row.project_id,
+        ...present("application", row.application, same),
+        ...present("outcome", row.outcome, (outcome) => outcome as Outcome),
+        count: Number(row.count),
+        durationMs: numberOf(row.duration_ms),
+      }));
     },
   };
 }

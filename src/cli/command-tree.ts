@@ -7,9 +7,11 @@ import {
   versionCommand,
   workerCommand,
 } from "./commands/general.ts";
+import { apiKeyGroup } from "./commands/api-key.ts";
 import { keyGroup } from "./commands/key.ts";
 import { repositoryGroup } from "./commands/repository.ts";
 import { restoreGroup } from "./commands/restore.ts";
+import { serveCommand } from "./commands/serve.ts";
 
 /** Every command of `lc2`. */
 export const commandTree = defineGroup(
@@ -20,6 +22,8 @@ export const commandTree = defineGroup(
     restoreGroup,
     repositoryGroup,
     keyGroup,
+    serveCommand,
+    apiKeyGroup,
     doctorCommand,
     demoCommand,
     completionCommand,

@@ -17,8 +17,22 @@ export interface CliHost {
   diagnose(options: { dataDirectory: string }): Promise<readonly DoctorCheck[]>;
   /** Resolves with the demo's exit code. */
   runDemo(options: { keep: boolean }): Promise<number>;
+  /** Serves until a signal ends it; logs on standard output. */
+  serve(options: ServeWish): Promise<void>;
   /** Becomes a worker: serves one task on standard input. */
   runWorker(): Promise<void>;
+}
+
+export interface ServeWish {
+  readonly dataDirectory: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly tls?: { readonly cert: string; readonly key: string };
+  /** Beyond loopback without TLS, because something in front of it speaks TLS. */
+  readonly insecure: boolean;
+  /** API keys for some projects may name any place that the server can reach. */
+  readonly trustOperators: boolean;
+  /** How long running operations are given after a signal. */
+  readonly drainSeconds: number;
 }
 
 export interface DoctorCheck {

@@ -56,6 +56,10 @@ function createHost(): CliHost {
       const demo = await startProgram<DemoProgram>("../../demo/run-demo.ts");
       return (await demo.runDemo({ keep })) ?? 0;
     },
+    serve: async (wish) => {
+      const { serve } = await import("./serve.ts");
+      await serve({ ...wish, version: readVersion() }, configFor(wish.dataDirectory));
+    },
     runWorker: async () => {
       await startProgram<object>("./worker.ts");
     },

@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Gatekeeper } from "../contract/access.ts";
 import type { Lc2Service, LogLine } from "../contract/service.ts";
 import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
-import type { Catalog } from "../core/ports/catalog.ts";
+import type { Catalog, OperationCount } from "../core/ports/catalog.ts";
 import { createApiKeyService, ensureFirstApiKey } from "../engine/api-keys.ts";
 import { createBackupContents } from "../engine/backup-contents.ts";
 import { createBackupService } from "../engine/backup-service.ts";
@@ -42,6 +42,7 @@ export interface Engine {
   tend(signal: AbortSignal): Promise<void>;
   /** Rejects while the catalog cannot be read. */
   checkCatalog(): Promise<void>;
+  countOperations(): Promise<readonly OperationCount[]>;
   ensureFirstApiKey(keep: (secret: string) => Promise<void>): Promise<boolean>;
   /** How much of what was submitted is being carried out here. */
   unfinished(): number;
@@ -76,6 +77,7 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
       await tendRetiredDatabases(parts, signal);
     },
     checkCatalog: async () => void (await parts.catalog.listOpenOperations()),
+    countOperations: async () => await parts.catalog.countOperations(),
     ensureFirstApiKey: async (keep) => await ensureFirstApiKey(parts, keep),
     unfinished: () => unfinished.size,
   };

@@ -2,6 +2,7 @@
  * The whole service in memory: backups and restores are entries in maps, nothing is read or written. The
  * command line's tests run on it; it keeps what it was asked for in `calls`.
  */
+import type { ServeWish } from "../../src/cli/host.ts";
 import type { ApiKeyView } from "../../src/contract/access.ts";
 import type { BackupSpec, RestoreSpec } from "../../src/contract/operations.ts";
 import type {
@@ -49,6 +50,7 @@ export interface MemoryWorld {
   apiKeys: ApiKeyView[];
   /** That the service was opened on. */
   dataDirectory?: string;
+  served?: ServeWish;
   closed: number;
 }
 

@@ -89,6 +89,10 @@ export async function runInMemory(
     cancelOnSignal: (controller) => options.onCancellable?.(controller),
     diagnose: async () => await Promise.resolve(options.checks ?? []),
     runDemo: async ({ keep }) => await Promise.resolve(keep ? 7 : 0),
+    serve: async (wish) => {
+      world.served = wish;
+      await Promise.resolve();
+    },
     runWorker: async () => await Promise.resolve(),
   };
   const exitCode = await runCommandLine(words, commandTree, host);

@@ -6,6 +6,7 @@ import type {
   OperationEnd,
   OperationKind,
   OperationTask,
+  Outcome,
   TaskState,
 } from "../operation/operation.ts";
 
@@ -36,6 +37,9 @@ export interface Catalog extends AccessRecords {
   ): Promise<{ readonly operations: readonly Operation[]; readonly total: number }>;
   /** All that are not finished, oldest first. */
   listOpenOperations(): Promise<readonly OpenOperation[]>;
+
+  /** All there are, by what they have in common. */
+  countOperations(): Promise<readonly OperationCount[]>;
 
   /** Extends the lease. `held: false`: somebody else has taken the operation over or ended it. */
   renewLease(id: string, owner: string, seconds: number): Promise<{ readonly held: boolean }>;
@@ -110,6 +114,17 @@ export interface OperationQuery {
   readonly projectId?: string;
   readonly limit: number;
   readonly offset?: number;
+}
+
+export interface OperationCount {
+  readonly kind: OperationKind;
+  readonly projectId: string;
+  readonly application?: string;
+  /** Absent: not finished. */
+  readonly outcome?: Outcome;
+  readonly count: number;
+  /** From request to end, of all that ended. */
+  readonly durationMs: number;
 }
 
 export interface TaskKey {

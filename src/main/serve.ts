@@ -1,0 +1,152 @@
+/** `lc2 serve`: the REST interface and the engine behind it, until a signal ends it. */
+import { randomBytes } from "node:crypto";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { ServeWish } from "../cli/host.ts";
+import { Failure } from "../core/failure.ts";
+import type { LogEntry } from "../http/parts.ts";
+import { openHttpServer, type HttpServer } from "../http/open-http-server.ts";
+import { checkDependencies } from "./check-dependencies.ts";
+import type { Config } from "./config.ts";
+import { writeLog } from "./json-log.ts";
+import { loadCatalog } from "./open-catalog.ts";
+import { writeSecretFile } from "./secret-file.ts";
+import { openEngine, type Engine } from "./service.ts";
+import { readTlsFiles, watchTlsFiles } from "./tls-files.ts";
+
+/** How often what dead processes left is looked for. */
+const tendMs = 5_000;
+
+export type ServeOptions = ServeWish & { readonly version: string };
+
+const say = (level: LogEntry["level"], message: string): void =>
+  writeLog({ level, logger: "lc2.server", message });
+
+/** Resolves when the server has ended, after a signal. Rejects when it cannot begin. */
+export async function serve(options: ServeOptions, config: Config): Promise<void> {
+  refuseExposure(options);
+  const engine = openEngine(config, await loadCatalog(config.catalog), {
+    isTended: true,
+    onNotice: ({ level, message }) =>
+      writeLog({
+        level: level === "info" ? "INFO" : level === "warn" ? "WARN" : "ERROR",
+        logger: "lc2.engine",
+        message,
+      }),
+  });
+  const stopping = new AbortController();
+  const signals = onSignals(() => stopping.abort());
+  try {
+    const server = await openServer(options, config, engine, stopping.signal);
+    const { tls } = options;
+    const watch =
+      tls === undefined
+        ? undefined
+        : watchTlsFiles(tls, await readTlsFiles(tls), {
+            replace: (files) => {
+              server.replaceTls(files);
+              say("INFO", "The TLS certificate was replaced.");
+            },
+            onProblem: (message) => say("WARN", message),
+          });
+    await prepareAccess(engine, config, stopping.signal);
+    say("INFO", `Listening at ${await server.listen(options.listen)}.`);
+    await tendUntil(engine, stopping.signal);
+    watch?.stop();
+    await drain(server, engine, options.drainSeconds);
+  } finally {
+    signals.stop();
+    await engine.service.close();
+  }
+}
+
+async function openServer(
+  options: ServeOptions,
+  config: Config,
+  engine: Engine,
+  stopping: AbortSignal,
+): Promise<HttpServer> {
+  const parts = {
+    service: engine.service,
+    gatekeeper: engine.gatekeeper,
+    version: options.version,
+    nowMs: () => Date.now(),
+    newId: () => randomBytes(6).toString("hex"),
+    log: writeLog,
+    checkDependencies: async () =>
+      await checkDependencies(async () => await engine.checkCatalog(), config.defaultRepository),
+    countOperations: async () => await engine.countOperations(),
+    trustsOperators: options.trustOperators,
+    stopping,
+  };
+  return await openHttpServer(parts, options.tls === undefined ? undefined : await readTlsFiles(options.tls));
+}
+
+/** Loopback needs no TLS; further away a key sent in the open would be everybody's. */
+function refuseExposure({ listen, tls, insecure }: ServeOptions): void {
+  const isLoopback = /^(?:127(?:\.\d{1,3}){3}|::1|localhost)$/.test(listen.host);
+  if (isLoopback || tls !== undefined || insecure) return;
+  throw new Failure(
+    "listen-exposed",
+    `${listen.host}:${listen.port} can be reached from other machines, and without TLS keys would cross the ` +
+      "network in the open. Give --tls-cert and --tls-key; or --insecure where something in front of it speaks TLS.",
+  );
+}
+
+/** The first key of the installation, where there is none; waits for a catalog that is away. */
+async function prepareAccess(engine: Engine, config: Config, stopping: AbortSignal): Promise<void> {
+  const place = join(config.dataDirectory, "admin.key");
+  while (!stopping.aborted) {
+    try {
+      const isMade = await engine.ensureFirstApiKey(async (secret) => await writeSecretFile(place, secret));
+      if (isMade)
+        say(
+          "WARN",
+          `The first API key, for the admin, is in ${place}. Keep it, or make others and revoke it.`,
+        );
+      return;
+    } catch (error) {
+      const failure = Failure.from(error);
+      if (failure.code !== "catalog-unreachable") throw failure;
+      say("WARN", failure.message);
+      await sleep(tendMs, undefined, { signal: stopping }).catch(() => undefined);
+    }
+  }
+}
+
+/** Ends what dead processes left, now and from time to time, until the server is told to stop. */
+async function tendUntil(engine: Engine, stopping: AbortSignal): Promise<void> {
+  while (!stopping.aborted) {
+    await engine.tend(stopping).catch((error: unknown) => say("WARN", Failure.from(error).message));
+    await sleep(tendMs, undefined, { signal: stopping }).catch(() => undefined);
+  }
+}
+
+/**
+ * Takes nothing new and gives what runs some time. What has not ended then ends with this process, and the next
+ * one records it as interrupted; stored bytes that are whole are used again.
+ */
+async function drain(server: HttpServer, engine: Engine, seconds: number): Promise<void> {
+  say("INFO", `Stopping: nothing new is taken; ${engine.unfinished()} operations run.`);
+  const deadline = performance.now() + seconds * 1000;
+  const closed = server.close();
+  while (engine.unfinished() > 0 && performance.now() < deadline) await sleep(100);
+  await Promise.race([closed, sleep(Math.max(0, deadline - performance.now()))]);
+  say("INFO", `Stopped with ${engine.unfinished()} operations unfinished.`);
+}
+
+function onSignals(stop: () => void): { stop(): void } {
+  let count = 0;
+  const onSignal = (): void => {
+    count += 1;
+    if (count > 1) process.exit(1);
+    stop();
+  };
+  const names = ["SIGINT", "SIGTERM"] as const;
+  for (const name of names) process.on(name, onSignal);
+  return {
+    stop: () => {
+      for (const name of names) process.off(name, onSignal);
+    },
+  };
+}
