@@ -167,7 +167,8 @@ async function planStart(
           HOME: directory,
         },
         endpoint,
-        readyPath: "/minio/health/ready",
+        // `ready` says so before it takes a request.
+        readyPath: "/minio/health/cluster",
       };
     }
     case "moto":
