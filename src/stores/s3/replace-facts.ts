@@ -1,34 +1,41 @@
-import { CopyObjectCommand, HeadObjectCommand, type HeadObjectCommandOutput } from "@aws-sdk/client-s3";
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  type CompletedPart,
+  type HeadObjectCommandOutput,
+  type StorageClass,
+} from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { ObjectFacts } from "../../core/repository/manifest.ts";
-import { toHeaders } from "./object-headers.ts";
+import { copyInParts } from "./copy-in-parts.ts";
+import { toHeaders, type ObjectHeaders } from "./object-headers.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, s3Failure, type Deed } from "./s3-failure.ts";
 
+/** The most that S3 copies in one request. */
+const mostBytes = 5 * 1024 ** 3;
+
 /**
  * Gives an object other headers, metadata and tags by copying it onto itself within the store; its bytes do not
- * travel. `now` says what it is like; one that changed since is left alone (`restore-target-changed`).
+ * travel. `now` says what it is like; one that changed since is left alone (`restore-target-changed`). Larger ones
+ * than `inOneRequest` are copied in parts.
  */
 export async function replaceFacts(
   way: S3Connection,
   name: string,
   now: HeadObjectCommandOutput,
   facts: ObjectFacts | undefined,
+  inOneRequest = mostBytes,
 ): Promise<void> {
   const deed: Deed = { verb: "set the metadata of", action: "s3:PutObject", key: name };
-  const { ETag, StorageClass } = now;
-  const input = {
-    Bucket: way.bucket,
-    Key: name,
-    CopySource: `${way.bucket}/${name.split("/").map(encodeURIComponent).join("/")}`,
-    MetadataDirective: "REPLACE" as const,
-    TaggingDirective: "REPLACE" as const,
-    ...(ETag === undefined ? {} : { CopySourceIfMatch: ETag }),
-    ...(StorageClass === undefined ? {} : { StorageClass }),
-    ...toHeaders(facts),
-  };
+  const { StorageClass } = now;
+  const wanted = { ...toHeaders(facts), ...(StorageClass === undefined ? {} : { StorageClass }) };
   try {
-    await way.client.send(new CopyObjectCommand(input));
+    if ((now.ContentLength ?? 0) > inOneRequest) await copyLarge(way, name, now, wanted);
+    else await copyWhole(way, name, now, wanted);
     const after = await way.client.send(new HeadObjectCommand({ Bucket: way.bucket, Key: name }));
     if (after.ContentLength === now.ContentLength) return;
   } catch (error) {
@@ -43,4 +50,47 @@ export async function replaceFacts(
     "store-failed",
     `${name} in ${way.url} was given its metadata and has another size now. Do not rely on this store until the cause is known.`,
   );
+}
+
+type Wanted = ObjectHeaders & { readonly StorageClass?: StorageClass };
+
+async function copyWhole(
+  way: S3Connection,
+  name: string,
+  { ETag }: HeadObjectCommandOutput,
+  wanted: Wanted,
+): Promise<void> {
+  const input = {
+    Bucket: way.bucket,
+    Key: name,
+    CopySource: `${way.bucket}/${name.split("/").map(encodeURIComponent).join("/")}`,
+    MetadataDirective: "REPLACE" as const,
+    TaggingDirective: "REPLACE" as const,
+    ...(ETag === undefined ? {} : { CopySourceIfMatch: ETag }),
+    ...wanted,
+  };
+  await way.client.send(new CopyObjectCommand(input));
+}
+
+async function copyLarge(
+  way: S3Connection,
+  name: string,
+  { ETag, ContentLength = 0 }: HeadObjectCommandOutput,
+  wanted: Wanted,
+): Promise<void> {
+  const object = { Bucket: way.bucket, Key: name };
+  const { UploadId = "" } = await way.client.send(new CreateMultipartUploadCommand({ ...object, ...wanted }));
+  try {
+    const parts: CompletedPart[] = [];
+    const source = { way, key: name, sizeBytes: ContentLength, etag: ETag };
+    for await (const part of copyInParts(source, UploadId)) parts.push(part);
+    await way.client.send(
+      new CompleteMultipartUploadCommand({ ...object, UploadId, MultipartUpload: { Parts: parts } }),
+    );
+  } catch (error) {
+    await way.client
+      .send(new AbortMultipartUploadCommand({ ...object, UploadId }), way.cleaningUp())
+      .catch(() => undefined);
+    throw error;
+  }
 }

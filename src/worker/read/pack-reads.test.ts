@@ -69,6 +69,9 @@ test("members may be taken before their turn, twice, and not at all", async () =
   packs.expect(wanted);
   packs.expect(more.slice(0, 2));
   await takeAll(packs, more.slice(0, 2));
+  const before = reads.length;
+  await takeAll(packs, more.slice(0, 2));
+  expect(reads.length).toBe(before + 2);
 });
 
 test("bytes that are missing are missed by those alone who want them", async () => {
