@@ -145,7 +145,7 @@ async function* readRanges(
   }
 }
 
-const rangesAhead = 4;
+const rangesAhead = 3;
 
 async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = [];

@@ -6,6 +6,11 @@ import { listInOrder } from "./split-list.ts";
 
 const byBytes = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+interface Item {
+  readonly name: FileKey;
+  readonly isPrefix: boolean;
+}
+
 /** A bucket in memory that lists as S3 does, so many keys a page. */
 class MadeUpBucket {
   readonly requests: PageRequest[] = [];
@@ -19,6 +24,18 @@ class MadeUpBucket {
     this.#pageKeys = pageKeys;
   }
 
+  #itemsOf(prefix: FileKey, after: FileKey, delimiter: string | undefined): Item[] {
+    const items: Item[] = [];
+    for (const key of this.keys) {
+      if (!key.startsWith(prefix) || key <= after) continue;
+      const cut = delimiter === undefined ? -1 : key.indexOf(delimiter, prefix.length);
+      const name = cut < 0 ? key : key.slice(0, cut + 1);
+      const isOfAfter = cut >= 0 && name <= after && after.startsWith(name);
+      if (items.at(-1)?.name !== name && !isOfAfter) items.push({ name, isPrefix: cut >= 0 });
+    }
+    return items;
+  }
+
   readonly ask = async (request: PageRequest): Promise<ListPage> => {
     this.requests.push(request);
     this.atOnce += 1;
@@ -27,14 +44,7 @@ class MadeUpBucket {
     this.atOnce -= 1;
     const prefix = encodeKey(request.Prefix ?? "");
     const after = encodeKey(request.ContinuationToken ?? request.StartAfter ?? "");
-    const items: { readonly name: FileKey; readonly isPrefix: boolean }[] = [];
-    for (const key of this.keys) {
-      if (!key.startsWith(prefix) || key <= after) continue;
-      const cut = request.Delimiter === undefined ? -1 : key.indexOf("/", prefix.length);
-      const name = cut < 0 ? key : key.slice(0, cut + 1);
-      if (items.at(-1)?.name === name || (cut >= 0 && name <= after && after.startsWith(name))) continue;
-      items.push({ name, isPrefix: cut >= 0 });
-    }
+    const items = this.#itemsOf(prefix, after, request.Delimiter);
     const shown = items.slice(0, this.#pageKeys);
     const last = shown.at(-1);
     return {

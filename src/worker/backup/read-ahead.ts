@@ -2,7 +2,7 @@ import type { FileSource, SourceContent, SourceEntry } from "../../core/ports/fi
 import type { FileKey } from "../../core/repository/manifest.ts";
 
 /** Bytes of contents that are there, or on their way, before their turn. */
-const windowBytes = 32 << 20;
+const windowBytes = 8 << 20;
 /** Contents that wait to be asked for; more would not make it faster. */
 const waitingContents = 512;
 /** Batches that wait for their turn while nothing in them is to be read. */
