@@ -24,7 +24,7 @@ fail() {
 command -v flock >/dev/null 2>&1 || fail "flock is not on the PATH (package util-linux)."
 mkdir -p "$cache" || fail "cannot write to $cache. Set LC2_TESTBED_CACHE to a folder that can be written."
 
-# unpacked FOLDER: removes what killed builds left, then makes the scratch folder of this one.
+# start_scratch NAME: removes what a killed build left, then makes the scratch folder of this one.
 scratch=
 trap '[ -z "$scratch" ] || { chmod -R u+w "$scratch" 2>/dev/null; rm -rf "$scratch"; }' EXIT
 trap 'exit 130' INT TERM
@@ -55,17 +55,17 @@ Install Go 1.25 or later (https://go.dev/dl) and run this again."
 }
 
 install_moto() {
-  python=$(command -v python3 || command -v python) || fail "Python 3 is not on the PATH; moto, a server that
-tests need, is written in it. Install python3 with pip and run this again."
-  version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  command -v python3 >/dev/null 2>&1 || fail "python3 is not on the PATH; moto, a server that tests need, is
+written in Python. Install python3 with pip and run this again."
+  version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')
   home="$cache/moto-$moto_version-python$version-$(uname -m)"
   if [ ! -d "$home" ]; then
-    "$python" -m pip --version >/dev/null 2>&1 || fail "$python has no pip, with which moto is installed
+    python3 -m pip --version >/dev/null 2>&1 || fail "python3 has no pip, with which moto is installed
 (Debian and Ubuntu: apt-get install python3-pip)."
     echo "install-servers: installing moto $moto_version" >&2
     start_scratch moto
-    "$python" -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore \
-      --target "$scratch" "moto[s3,server]==$moto_version" >&2 || fail "pip could not install moto; the reason is above."
+    python3 -m pip install --quiet --disable-pip-version-check --no-input --root-user-action=ignore \
+      --no-warn-conflicts --target "$scratch" "moto[s3,server]==$moto_version" >&2 || fail "pip could not install moto; the reason is above."
     place_scratch "$home"
   fi
   printf 'moto\t%s\n' "$home"
@@ -77,11 +77,14 @@ install() {
     minio) install_go minio github.com/minio/minio "$minio_version" ;;
     rclone) install_go rclone github.com/rclone/rclone "$rclone_version" ;;
     moto) install_moto ;;
-    *) fail "no such server: $1 (there are versitygw, minio, moto and rclone)" ;;
   esac
 }
 
 for name in "$@"; do
+  case $name in
+    versitygw | minio | rclone | moto) ;;
+    *) fail "no such server: $name (there are versitygw, minio, moto and rclone)" ;;
+  esac
   exec 9>"$cache/.lock-$name"
   flock -n 9 || {
     echo "install-servers: another process is installing $name; waiting for it" >&2
