@@ -74,6 +74,26 @@ describe("a bucket's URL", () => {
     expect(isSameBucket(place, { ...place, bucket: "other" })).toBe(false);
   });
 
+  it.each([
+    ["http://localhost:7070", "http://127.0.0.1:7070", true],
+    ["http://localhost:7070", "http://[::1]:7070", true],
+    ["http://localhost:7070", "http://localhost:7071", false],
+    ["http://store.example", "http://store.example:80", true],
+    ["https://store.example.", "https://store.example:0443", true],
+    ["https://store.example", "http://store.example", false],
+    ["https://store.example", "https://store2.example", false],
+    ["https://s3.eu-central-1.amazonaws.com", undefined, true],
+    ["https://s3.dualstack.eu-central-1.amazonaws.com", "https://s3.amazonaws.com", true],
+    ["https://s3.amazonaws.com.evil.example", undefined, false],
+  ])("knows a store under each of its endpoints: %s and %s", (one, other, isSame) => {
+    const place = (endpoint: string | undefined) => ({
+      bucket: "doclib",
+      prefix: "",
+      ...(endpoint === undefined ? {} : { endpoint }),
+    });
+    expect(isSameBucket(place(one), place(other))).toBe(isSame);
+  });
+
   it("tells whether two name the same place, however it is spelled", () => {
     const url = "s3://doclib/site?endpoint=http://host";
     expect(isSamePlace(url, url)).toBe(true);

@@ -74,9 +74,21 @@ export function formatBucketUrl(place: BucketPlace): string {
   return `s3://${place.bucket}${path === "" ? "" : `/${path}`}${query === "" ? "" : `?${query}`}`;
 }
 
-/** Whether two places are of one bucket of one store, however they are reached. */
+/**
+ * Whether two places are of one bucket of one store, however they are reached. A repository that was taken for
+ * another one because of how its endpoint is spelled would be backed up into itself, and a mirror would remove it.
+ */
 export function isSameBucket(a: BucketPlace, b: BucketPlace): boolean {
-  return a.bucket === b.bucket && (a.endpoint ?? "") === (b.endpoint ?? "");
+  return a.bucket === b.bucket && storeOf(a) === storeOf(b);
+}
+
+/** One text for all usual spellings of an endpoint; empty: AWS, which has a bucket's name only once. */
+function storeOf({ endpoint }: BucketPlace): string {
+  const [, scheme = "", host = "", port] = /^(https?):\/\/(.*?)\.?(?::(\d+))?$/i.exec(endpoint ?? "") ?? [];
+  if (host === "" || /^s3[a-z0-9.-]*\.amazonaws\.com$/i.test(host)) return "";
+  const isThisMachine = /^(?:localhost|127\.0\.0\.1|\[::1\])$/i.test(host);
+  const usualPort = scheme === "https" ? 443 : 80;
+  return `${isThisMachine ? "localhost" : host}:${port === undefined ? usualPort : Number(port)}`;
 }
 
 /** Whether two URLs name the same folder, or the same part of the same bucket, however it is reached. */
