@@ -3,7 +3,7 @@ import { isHeld } from "./held-entries.ts";
 import { whyNotRestorable } from "./restorable-key.ts";
 
 /** S3 allows a key so many bytes of UTF-8. */
-export const longestBucketKey = 1024;
+const longestBucketKey = 1024;
 
 /** What kind of place the entries are restored to. */
 export interface TargetForm {

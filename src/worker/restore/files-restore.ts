@@ -8,7 +8,7 @@ import { ContentReader } from "../read/read-files.ts";
 import { ProgressReporter } from "../report-progress.ts";
 import type { TaskRun } from "../task.ts";
 import { OldContents, toEntry, type OldObject } from "./old-contents.ts";
-import type { FileChange } from "./target-changes.ts";
+import type { FileChange } from "./file-change.ts";
 import { writeUndoPart, type UndoPlace, type UndoRecord } from "./undo-journal.ts";
 
 /** Changes are made in batches: their journal part is written first. */

@@ -6,7 +6,7 @@ import { showKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import { haveSameObjectFacts } from "../../core/restore/compare-objects.ts";
 import { isHeld } from "../../core/restore/held-entries.ts";
 import { forEachAtOnce } from "../at-once.ts";
-import { nothing, type ChangeOptions, type FileChange } from "./target-changes.ts";
+import { nothing, type ChangeOptions, type FileChange } from "./file-change.ts";
 
 /**
  * `findChanges` for a target without folders: every key stands for itself, so many are looked at at once. Entries

@@ -11,7 +11,8 @@ import { ProgressReporter } from "../report-progress.ts";
 import { changeOptions, includedKeys, openRestoreSource, type RestoreSource } from "./restore-target.ts";
 import { openFileTarget } from "../open-files.ts";
 import { LossCounter } from "./count-losses.ts";
-import { findChanges, type FileChange } from "./target-changes.ts";
+import type { FileChange } from "./file-change.ts";
+import { findChanges } from "./target-changes.ts";
 import type { TaskRun } from "../task.ts";
 
 export interface PlannedFiles {

@@ -11,7 +11,7 @@ import type { BackupKeys } from "../keys/backup-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
 import { openBackup } from "../repository/read-metadata.ts";
 import { repositoryInside } from "../backup/repository-inside.ts";
-import type { ChangeOptions } from "./target-changes.ts";
+import type { ChangeOptions } from "./file-change.ts";
 import type { TaskRun } from "../task.ts";
 
 /** The files of a backup, opened for a restore. */

@@ -7,7 +7,7 @@ import { haveSameTime } from "../../core/restore/compare-files.ts";
 import { isHeld } from "../../core/restore/held-entries.ts";
 import { forEachAtOnce } from "../at-once.ts";
 import { Breather } from "../breather.ts";
-import { nothing, type ChangeOptions } from "./target-changes.ts";
+import { nothing, type ChangeOptions } from "./file-change.ts";
 
 const namesShown = 10;
 
