@@ -142,6 +142,13 @@ describe("a list in parts", () => {
     expect(await listAll(lying, { listsAtOnce: 4 })).toEqual(bucket.keys);
   });
 
+  test("is whole where the store does not know where to start", async () => {
+    const bucket = new MadeUpBucket(folders(100, 5), 20);
+    const simple = ({ StartAfter: _ignored, ...request }: PageRequest): Promise<ListPage> =>
+      bucket.ask(request);
+    expect(await listAll(simple, { listsAtOnce: 4 })).toEqual(bucket.keys);
+  });
+
   test("fails with the store's own error, after what came before it", async () => {
     const bucket = new MadeUpBucket(folders(100, 5), 20);
     let calls = 0;

@@ -32,12 +32,19 @@ export async function* listInOrder(
   const isSlow = performance.now() - askedAtMs > slowPageMs;
   const last = first.objects.at(-1)?.key;
   const from = last === undefined ? undefined : decodeKey(last);
-  if (first.token === undefined || !isSlow || listsAtOnce < 2 || from === undefined) {
+  const mayCut = first.token !== undefined && isSlow && listsAtOnce > 1;
+  if (from === undefined || !mayCut || !(await knowsStartAfter(ask, prefix, from))) {
     yield* inAdvance(readOn(ask, prefix, first), 1);
     return;
   }
   yield first.objects;
   yield* new Parts(ask, prefix, listsAtOnce).list(from);
+}
+
+/** Some stores list from the beginning whatever they are asked to start after; they can be listed in one way only. */
+async function knowsStartAfter(ask: Ask, prefix: string, after: string): Promise<boolean> {
+  const { objects } = await ask({ ...prefixOf(prefix), StartAfter: after, MaxKeys: 1 });
+  return objects.every(({ key }) => key > encodeKey(after));
 }
 
 /** What lies after `after`, up to and with `to` (or to the end), as texts of whole keys. */
