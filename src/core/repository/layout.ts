@@ -55,6 +55,12 @@ export function keyContext(projectId: string, backupId: string, keyName: string)
 export const projectIdPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 export const backupIdPattern = /^backup-\d{8}-\d{6}-[0-9a-f]{6}$/;
 
+const ownNames =
+  /^(?:(?:backups|undo)\/[a-z0-9-]+\/(?:backup|restore)-\d{8}-\d{6}-[0-9a-f]{6}\/|leases\/|probe\/|lc2-repository\.json)/;
+
+/** Whether a name can be of a repository: in a bucket others may write beside it, and below it. */
+export const isRepositoryName = (name: string): boolean => ownNames.test(name);
+
 /** `backup-20251110-020000-3f9c2a`: sorts by creation time (UTC). */
 export function makeOperationId(kind: "backup" | "restore" | "copy", nowMs: number, random: string): string {
   const digits = new Date(nowMs).toISOString().replaceAll(/\D/g, "");

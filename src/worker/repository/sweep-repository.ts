@@ -1,4 +1,4 @@
-import { backupPrefix } from "../../core/repository/layout.ts";
+import { backupPrefix, isRepositoryName } from "../../core/repository/layout.ts";
 import type { SweepRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
 import { collectReferencedFiles, deleteForCertain, namedFiles, readSealedBackups } from "./live-files.ts";
 import { withExclusiveLease } from "./repository-lease.ts";
@@ -37,7 +37,8 @@ export async function sweepRepository(
 }
 
 async function* listAll(run: TaskRun): AsyncIterable<StoredObject> {
-  yield* run.store.listUnfinished();
+  // Whoever shares the bucket has uploads under way, too: they are no business of ours.
+  for await (const write of run.store.listUnfinished()) if (isRepositoryName(write.name)) yield write;
   yield* listLeftovers(run);
 }
 

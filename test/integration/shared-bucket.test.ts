@@ -1,0 +1,45 @@
+/** A repository in a bucket that others use, too. */
+import {
+  AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  ListMultipartUploadsCommand,
+} from "@aws-sdk/client-s3";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { openS3Store } from "../../src/stores/s3/s3-store.ts";
+import { ensureRepository } from "../../src/worker/repository/repository.ts";
+import { sweepRepository } from "../../src/worker/repository/sweep-repository.ts";
+import { backupIdOf, openFilesPlace, type FilesPlace } from "../support/files-run.ts";
+import { useS3Server } from "../support/s3-servers.ts";
+import { connectTo } from "../support/s3-store-over-proxy.ts";
+
+const server = await useS3Server("versitygw");
+
+describe("a sweep of a repository that is a whole bucket", () => {
+  let place: FilesPlace;
+  beforeEach(() => {
+    place = openFilesPlace();
+  });
+  afterEach(() => place.close());
+
+  it("ends its own unfinished uploads, and none of anybody else's", async () => {
+    const bucket = await server.freshBucket();
+    const way = connectTo(bucket.url, server.environment);
+    const store = openS3Store(way);
+    const run = { ...place.run, store, context: { ...place.run.context, repository: store.url } };
+    await ensureRepository(run);
+    const client = server.client();
+    const own = `backups/retail/${backupIdOf(1)}/a1/files/pack-000001`;
+    const foreign = ["backups/phone/video of today.mov", "videos/holiday & more.mp4"];
+    for (const Key of [own, ...foreign])
+      await client.send(new CreateMultipartUploadCommand({ Bucket: bucket.name, Key }));
+    const { context } = run;
+    const task = { kind: "sweep-repository", context, lease: { seconds: 30 }, dryRun: false } as const;
+    const swept = await sweepRepository({ ...task, minimumAgeSeconds: 0 }, run);
+    expect(swept.removed).toEqual([expect.stringContaining(own)]);
+    const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }));
+    expect(Uploads.map(({ Key }) => Key)).toEqual(foreign);
+    for (const { Key, UploadId } of Uploads)
+      await client.send(new AbortMultipartUploadCommand({ Bucket: bucket.name, Key, UploadId }));
+    way.close();
+  });
+});
