@@ -8,7 +8,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openS3Store } from "../../src/stores/s3/s3-store.ts";
 import { ensureRepository } from "../../src/worker/repository/repository.ts";
 import { sweepRepository } from "../../src/worker/repository/sweep-repository.ts";
-import { backupIdOf, openFilesPlace, type FilesPlace } from "../support/files-run.ts";
+import { openBucketSource } from "../../src/stores/s3/bucket-source.ts";
+import { backUpFolder, backupIdOf, openFilesPlace, planTo, type FilesPlace } from "../support/files-run.ts";
 import { useS3Server } from "../support/s3-servers.ts";
 import { connectTo } from "../support/s3-store-over-proxy.ts";
 
@@ -41,5 +42,31 @@ describe("a sweep of a repository that is a whole bucket", () => {
     for (const { Key, UploadId } of Uploads)
       await client.send(new AbortMultipartUploadCommand({ Bucket: bucket.name, Key, UploadId }));
     way.close();
+  });
+});
+
+describe("a mirroring restore into a bucket", () => {
+  let place: FilesPlace;
+  beforeEach(() => {
+    place = openFilesPlace();
+  });
+  afterEach(() => place.close());
+
+  it("is refused where it would remove a repository that nobody told it of", async () => {
+    const source = await server.freshBucket();
+    await source.put("a.txt", "a");
+    const files = openBucketSource(connectTo(source.url, server.environment), 4);
+    const { backupId } = await backUpFolder(place, "/unused", { number: 1, source: files });
+    const target = await server.freshBucket();
+    await target.put("old.txt", "old");
+    const way = connectTo(target.urlOf({ prefix: "backups of others/" }), server.environment);
+    await ensureRepository({ ...place.run, store: openS3Store(way) });
+    way.close();
+    const run = { ...place.run, env: server.environment };
+    await expect(planTo(place, target.url, backupId, { run, mode: "mirror" })).rejects.toMatchObject({
+      code: "request-invalid",
+      message: expect.stringContaining("backups of others/lc2-repository.json") as string,
+    });
+    expect((await planTo(place, target.url, backupId, { run })).plan.remove).toBe(0);
   });
 });

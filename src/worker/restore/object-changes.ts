@@ -7,6 +7,7 @@ import { haveSameObjectFacts } from "../../core/restore/compare-objects.ts";
 import { isHeld } from "../../core/restore/held-entries.ts";
 import { forEachAtOnce } from "../at-once.ts";
 import { nothing, type ChangeOptions, type FileChange } from "./file-change.ts";
+import { refuseRepository } from "./refuse-repository.ts";
 
 /**
  * `findChanges` for a target without folders: every key stands for itself, so many are looked at at once. Entries
@@ -88,6 +89,7 @@ class ObjectChangeFinder {
   takeOther(listed: SourceEntry): FileChange | undefined {
     const { mode, isIncluded, isCovered, onNote } = this.#options;
     if (mode === "merge" || !isIncluded(listed.key) || !isCovered(listed.key)) return undefined;
+    refuseRepository(this.#target, listed.key);
     if (listed.problem === undefined) return { do: "remove", key: listed.key, found: listed };
     onNote?.(`${showKey(listed.key)} could not be put back (${listed.problem.message}): it stays.`);
     return undefined;

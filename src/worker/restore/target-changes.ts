@@ -8,6 +8,7 @@ import { compareFacts, compareWithTarget } from "../../core/restore/compare-file
 import { Breather } from "../breather.ts";
 import { nothing, type ChangeOptions, type FileChange } from "./file-change.ts";
 import { findObjectChanges } from "./object-changes.ts";
+import { refuseRepository } from "./refuse-repository.ts";
 
 /**
  * Compares a target with what is wanted there and says, in an order in which it can be done, what has to change.
@@ -239,7 +240,10 @@ class ChangeFinder {
         `${showKey(listed.key)} is a ${listed.problem.message}, which could not be put back: it stays.`,
       );
     } else if (listed.kind === "directory") this.#doomed.push(listed);
-    else changes.push({ do: "remove", key: listed.key, found: listed });
+    else {
+      refuseRepository(this.#target, listed.key);
+      changes.push({ do: "remove", key: listed.key, found: listed });
+    }
   }
 }
 
