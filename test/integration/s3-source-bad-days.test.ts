@@ -114,6 +114,29 @@ describe.each([
       expect(await summaryOf(backup)).toEqual(summaryOfContents());
     });
 
+    test("with one version of an object, though the store gives a range of another one, whatever the condition", async () => {
+      await touchAll();
+      const other = randomBytes(largeBytes.length);
+      const rule = proxy.add({
+        operation: "GetObject",
+        key: "large.bin",
+        after: 1,
+        times: 1,
+        fault: ({ incoming, response }) => {
+          const [, from = "", to = ""] = /^bytes=(\d+)-(\d+)$/.exec(incoming.headers.range ?? "") ?? [];
+          response.writeHead(206, {
+            etag: '"another"',
+            "content-range": `bytes ${from}-${to}/${other.length}`,
+            "content-length": Number(to) - Number(from) + 1,
+          });
+          response.end(other.subarray(Number(from), Number(to) + 1));
+          return Promise.resolve();
+        },
+      });
+      expect(await summaryOf(await backUp(2, patient))).toEqual(summaryOfContents());
+      expect(rule.hits).toBe(1);
+    });
+
     test("with one version of an object that is replaced while it is read", async () => {
       await touchAll();
       const other = randomBytes(largeBytes.length);

@@ -50,9 +50,29 @@ async function request(
     ...(etag === undefined ? {} : { IfMatch: etag }),
     ...(range.versionId === undefined ? {} : { VersionId: range.versionId }),
   };
-  return (
+  const answer =
     (await quickGetObject(way, key, conditions)) ??
-    (await way.client.send(new GetObjectCommand({ Bucket: way.bucket, Key: key, ...conditions })))
+    (await way.client.send(new GetObjectCommand({ Bucket: way.bucket, Key: key, ...conditions })));
+  assertAsAsked(key, answer, from, etag);
+  return answer;
+}
+
+/** Not every store knows ranges and conditions, and a proxy may drop them: pieces of two versions must not be one. */
+function assertAsAsked(
+  key: string,
+  { ContentRange, ETag, Body }: GetObjectCommandOutput,
+  from: number,
+  etag: string | undefined,
+): void {
+  const begins = Number(/^bytes (\d+)-/.exec(ContentRange ?? "bytes 0-")?.[1]);
+  const isAnother = etag !== undefined && ETag !== undefined && ETag !== etag;
+  if (begins === from && !isAnother) return;
+  if (Body !== undefined && "destroy" in Body) (Body.destroy as () => void)();
+  if (isAnother) throw new OtherVersion(key);
+  throw new Failure(
+    "store-failed",
+    `The store was asked for ${key} from byte ${from} on and answers from byte ${begins} on. Check the store's version, ` +
+      "and any proxy before it.",
   );
 }
 
@@ -130,6 +150,14 @@ class CutBody extends Error {
   constructor(key: string) {
     super(`the connection ended in the middle of ${key}`);
     this.name = "IncompleteBody";
+  }
+}
+
+/** Read as the answer that the store should have given. */
+class OtherVersion extends Error {
+  constructor(key: string) {
+    super(`${key} was replaced while it was read`);
+    this.name = "PreconditionFailed";
   }
 }
 
