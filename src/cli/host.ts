@@ -6,10 +6,12 @@ export interface CliHost {
   /** Of this software, e.g. "0.1.0". */
   readonly version: string;
   readonly terminal: Terminal;
+  /** LC2_SERVER names a server that does the work. */
+  readonly usesServer: boolean;
   readonly nowMs: () => number;
   /** Absolute path of the data directory; `wish` is what `--data-dir` says. */
   dataDirectory(wish: string | undefined): string;
-  /** The in-process service; `onNotice` is told what it found and did that nobody asked for. */
+  /** The service, in this process or of a server; `onNotice` is told what it found and did that nobody asked for. */
   openService(options: { dataDirectory: string; onNotice: (line: LogLine) => void }): Promise<Lc2Service>;
   /** From now on the first Ctrl-C (SIGTERM, SIGHUP) aborts `controller`, the second ends the process at once. */
   cancelOnSignal(controller: AbortController): void;

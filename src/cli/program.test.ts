@@ -45,6 +45,10 @@ const rightWords: Record<string, readonly string[]> = {
   "repository sweep": [],
   "repository probe": [],
   "repository set-copy": ["--none"],
+  "api-key create": ["--name", "nightly"],
+  "api-key list": [],
+  "api-key rotate": ["key-0123456789ab"],
+  "api-key revoke": ["key-0123456789ab"],
   "key rotate": [],
   "key import": ["-"],
   doctor: [],
@@ -181,7 +185,7 @@ describe("a command line that cannot be understood", () => {
     const { exitCode, stdout, stderr, world } = await runInMemory(
       wordsOf(`
     backup create --max-rate fast --projct x --project UP --database postgres://app:secret@db/x
-    --max-shrink 200% --application joomla --max-concurrency 0 --no-wait --bucket s3://x -o xml
+    --max-shrink 200% --application joomla --max-concurrency 0 --bucket s3://x -o xml
   `),
     );
     expect(exitCode).toBe(2);
@@ -190,7 +194,7 @@ describe("a command line that cannot be understood", () => {
     const subjects = stderr.split("\n").flatMap((line) => /^ {2}(--[a-z-]+):/.exec(line)?.[1] ?? []);
     expect(subjects.sort()).toEqual(
       wordsOf(`
-    --application --bucket --database --max-concurrency --max-rate --max-shrink --no-wait --output --project
+    --application --bucket --database --max-concurrency --max-rate --max-shrink --output --project
     --projct
   `).sort(),
     );
@@ -220,7 +224,6 @@ describe("a command line that cannot be understood", () => {
       ["backup", "create", "--files", "/x", "--exclude-generated"],
       "--exclude-generated: only makes sense with --application",
     ],
-    [["backup", "create", "--files", "/x", "--no-wait"], "there is no server"],
     [["backup", "create", "--bucket", "s3://_"], "no name of a bucket"],
     [["backup", "create", "--files", "/x", "--bucket", "s3://doclib"], "does not go with --files"],
     [
@@ -261,13 +264,17 @@ describe("a command line that cannot be understood", () => {
       "does not go with --type full",
     ],
     [["restore", "create", "--from", "x", "--files", "/x", "--approve", "zz"], "is not a plan's hash"],
-    [["restore", "create", "--from", "x", "--files", "/x", "--no-wait"], "there is no server"],
     [["repository", "check", "/a", "--repository", "/b"], "names a second repository"],
     [["repository", "check", "s3://_"], "no name of a bucket"],
     [["repository", "check", "gs://a"], "no gs: store"],
     [["repository", "check", "--read-data-subset", "5/4"], "is not a part"],
     [["repository", "sweep", "--min-age", "1"], "is not a duration"],
     [["key", "rotate", "--project", "A"], "is not a project id"],
+    [["serve", "--listen", "8080"], "--listen: must be an address and a port"],
+    [["serve", "--listen", "a:99999"], "--listen: must be an address and a port"],
+    [["serve", "--tls-cert", "a"], "--tls-cert and --tls-key go together"],
+    [["api-key", "create", "--role", "root", "--name", "x"], "is not one of viewer, operator, admin"],
+    [["api-key", "create"], "--name: must be given"],
     [["completion"], "must be given: bash, zsh, fish"],
     [["completion", "tcsh"], "is not one of bash, zsh, fish"],
     [["worker", "x"], "nothing is expected"],
@@ -328,7 +335,7 @@ test("Ctrl-C cancels what is running, says so, and ends with code cancelled and 
 
 test("every command is tried in this file", () => {
   const tried = new Set([...Object.keys(rightWords), "backup download", "key export", "key recovery create"]);
-  const others = ["demo", "completion", "worker"];
+  const others = ["demo", "completion", "worker", "serve"];
   const names = everyCommand.map(({ words }) => words.join(" ")).filter((name) => !others.includes(name));
   expect([...tried].sort()).toEqual(names.sort());
 });

@@ -45,13 +45,26 @@ export function makeAuthentication(parts: HttpParts): Hook {
   };
 }
 
+/** In a path in place of a project: whichever the thing belongs to. For keys of all projects, or of one. */
+const anyProject = "-";
+
+/** What the service is asked with; nothing where the path names no project. */
+export const ofProject = ({ projectId }: { readonly projectId: string }) =>
+  projectId === anyProject ? {} : { projectId };
+
 /** A hook for routes of one project: whoever may not see it hears that there is no such project. */
 export function permit(permission: Permission): Hook {
   return async (request) => {
     const { projectId = "" } = request.params as { projectId?: string };
     const { caller } = request;
     if (caller === undefined) throw new Failure("unauthenticated", "The call carries no API key.");
-    const answer = projectIdPattern.test(projectId) ? mayCall(caller, permission, projectId) : "hidden";
+    const only = caller.projects?.length === 1 ? caller.projects[0] : undefined;
+    if (projectId === anyProject && only !== undefined)
+      Object.assign(request.params as object, { projectId: only });
+    const answer =
+      projectIdPattern.test(projectId) || projectId === anyProject
+        ? mayCall(caller, permission, projectId === anyProject ? only : projectId)
+        : "hidden";
     if (answer === "yes") return;
     if (answer === "hidden") throw projectNotFound(projectId);
     throw new Failure(
@@ -83,7 +96,7 @@ export function refusePlaces(parts: HttpParts, { caller }: FastifyRequest, named
   );
 }
 
-const projectNotFound = (projectId: string): Failure =>
+export const projectNotFound = (projectId: string): Failure =>
   new Failure(
     "project-not-found",
     `There is no project "${projectId.slice(0, 80)}" for this API key. Check the id, and \`lc2 api-key list\`.`,

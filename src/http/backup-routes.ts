@@ -13,11 +13,11 @@ import {
   verification,
   verifyRequest,
 } from "../contract/rest.ts";
-import type { BackupQuery } from "../contract/service.ts";
+import type { BackupQuery, BackupReference } from "../contract/service.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
 import type { App } from "./app.ts";
-import { permit, refusePlaces } from "./authenticate.ts";
+import { ofProject, permit, projectNotFound, refusePlaces } from "./authenticate.ts";
 import { answer, noContent, problems, waitingAnswer } from "./describe-routes.ts";
 import { answerWaiting, openEventStream } from "./event-stream.ts";
 import { followOperation } from "./follow-operation.ts";
@@ -25,11 +25,16 @@ import { defaultLimit, nextCursor, readCursor, readMoment } from "./paging.ts";
 import type { HttpParts } from "./parts.ts";
 import { InvalidRequest } from "./problems.ts";
 
-const ofProject = Type.Object({ projectId: Type.String() });
-const ofBackup = Type.Object({ projectId: Type.String(), backupId: Type.String() });
+const projectPath = Type.Object({ projectId: Type.String() });
+const backupPath = Type.Object({ projectId: Type.String(), backupId: Type.String() });
 const tags = ["backups"];
 const base = "/api/v1/projects/:projectId/backups";
 const one = `${base}/:backupId`;
+
+const referenceOf = (params: { readonly projectId: string; readonly backupId: string }): BackupReference => ({
+  backupId: params.backupId,
+  ...ofProject(params),
+});
 
 /** Makes, shows, checks and deletes backups. */
 export function addBackupRoutes(app: App, parts: HttpParts): void {
@@ -47,7 +52,7 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
         description:
           "Answers when the request is recorded; the backup is made meanwhile. `Idempotency-Key`: the same request " +
           "sent again within a day makes nothing new.",
-        params: ofProject,
+        params: projectPath,
         headers: idempotencyHeader,
         body: backupRequest,
         response: {
@@ -58,6 +63,7 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
     },
     async (request, reply) => {
       const { projectId } = request.params;
+      if (ofProject(request.params).projectId === undefined) throw projectNotFound(projectId);
       const { provider = "local", repository, maxRateBytesPerSecond, ...wish } = request.body;
       if (provider !== "local") {
         throw new Failure(
@@ -91,7 +97,7 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
         operationId: "deleteBackup",
         summary: "Delete a backup for good, its keys first",
         description: "`Prefer: return=representation` asks for what was deleted; `dryRun` only says it.",
-        params: ofBackup,
+        params: backupPath,
         querystring: deleteQuery,
         response: {
           200: waitingAnswer("What was, or would be, deleted.", deletion),
@@ -103,7 +109,7 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
     async (request, reply) => {
       const { dryRun = false } = request.query;
       const work = async (waiting: Parameters<typeof service.deleteBackup>[2]) =>
-        await service.deleteBackup(request.params, { dryRun }, waiting);
+        await service.deleteBackup(referenceOf(request.params), { dryRun }, waiting);
       const deleted = await answerWaiting(request, reply, work, { outlivesClient: !dryRun });
       if (reply.sent) return reply;
       const wantsBody = dryRun || String(request.headers["prefer"]).includes("return=representation");
@@ -119,11 +125,11 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
         tags,
         operationId: "cancelBackup",
         summary: "Cancel a backup that is being made",
-        params: ofBackup,
+        params: backupPath,
         response: { 200: answer("As it is now.", backup), ...problems(400, 403, 404, 409, 415) },
       },
     },
-    async ({ params }) => await service.cancelBackup(params),
+    async ({ params }) => await service.cancelBackup(referenceOf(params)),
   );
 
   app.post(
@@ -135,7 +141,7 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
         operationId: "verifyBackup",
         summary: "Read back and check every stored byte",
         description: "Ends when all is read. Damage is an answer, not an error: see `damages`.",
-        params: ofBackup,
+        params: backupPath,
         body: Type.Optional(verifyRequest),
         response: {
           200: waitingAnswer("What was found.", verification),
@@ -149,7 +155,7 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
       const found = await answerWaiting(
         request,
         reply,
-        async (waiting) => await service.verifyBackup(request.params, wish, waiting),
+        async (waiting) => await service.verifyBackup(referenceOf(request.params), wish, waiting),
         { outlivesClient: false },
       );
       return reply.sent ? reply : await reply.send(found);
@@ -167,7 +173,7 @@ function addBackupReads(app: App, parts: HttpParts): void {
         tags,
         operationId: "listBackups",
         summary: "List backups, newest first",
-        params: ofProject,
+        params: projectPath,
         querystring: backupListQuery,
         response: { 200: answer("A page of them.", backupPage), ...problems(400, 404) },
       },
@@ -179,7 +185,7 @@ function addBackupReads(app: App, parts: HttpParts): void {
       const untilMs = readMoment("endDate", endDate, "end");
       const query: BackupQuery = {
         ...filters,
-        projectId: request.params.projectId,
+        ...ofProject(request.params),
         limit,
         offset: position.offset,
         untilMs: Math.min(position.untilMs, untilMs ?? position.untilMs),
@@ -198,11 +204,11 @@ function addBackupReads(app: App, parts: HttpParts): void {
         tags,
         operationId: "getBackup",
         summary: "Show a backup",
-        params: ofBackup,
+        params: backupPath,
         response: { 200: answer("It.", backup), ...problems(404) },
       },
     },
-    async ({ params }) => await service.getBackup(params),
+    async ({ params }) => await service.getBackup(referenceOf(params)),
   );
 
   app.get(
@@ -213,11 +219,11 @@ function addBackupReads(app: App, parts: HttpParts): void {
         tags,
         operationId: "getBackupLogs",
         summary: "What was said while it was made",
-        params: ofBackup,
+        params: backupPath,
         response: { 200: answer("Oldest first.", log), ...problems(404) },
       },
     },
-    async ({ params }) => ({ lines: await service.backupLogs(params) }),
+    async ({ params }) => ({ lines: await service.backupLogs(referenceOf(params)) }),
   );
 
   app.get(
@@ -229,7 +235,7 @@ function addBackupReads(app: App, parts: HttpParts): void {
         operationId: "followBackup",
         summary: "Follow a backup",
         description: "Events `state` (the backup), `log` (a line) and, last, `end` (the backup).",
-        params: ofBackup,
+        params: backupPath,
         response: {
           200: {
             description: "Until it ended.",
@@ -241,10 +247,10 @@ function addBackupReads(app: App, parts: HttpParts): void {
     },
     async (request, reply) => {
       const { params } = request;
-      const first = await service.getBackup(params);
+      const first = await service.getBackup(referenceOf(params));
       await followOperation(openEventStream(request, reply), first, {
-        read: async () => await service.getBackup(params),
-        readLog: async () => await service.backupLogs(params),
+        read: async () => await service.getBackup(referenceOf(params)),
+        readLog: async () => await service.backupLogs(referenceOf(params)),
       });
       return reply;
     },

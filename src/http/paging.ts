@@ -40,11 +40,13 @@ export function readMoment(
 ): number | undefined {
   if (text === undefined) return undefined;
   const isDay = !text.includes("T");
-  const instant = Date.parse(
-    isDay ? `${text}T00:00:00Z` : /[Z+]|-\d{2}:\d{2}$/.test(text) ? text : `${text}Z`,
-  );
-  if (Number.isNaN(instant)) {
-    const message = `"${text}" is no day of the calendar.`;
+  const day = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  // The 30th of February is read as a day of March.
+  const isReal = !Number.isNaN(day.getTime()) && text.startsWith(day.toISOString().slice(0, 10));
+  const zone = isDay || /(?:Z|[+-]\d{2}:\d{2})$/.test(text) ? "" : "Z";
+  const instant = isDay ? day.getTime() : Date.parse(`${text}${zone}`);
+  if (!isReal || Number.isNaN(instant)) {
+    const message = `"${text}" is no time of the calendar.`;
     throw new InvalidRequest([{ code: "request-invalid", field, message }]);
   }
   return isDay && edge === "end" ? instant + 86_399_999 : instant;

@@ -13,7 +13,7 @@ import type { RestoreView } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
 import { validateRestore } from "../core/restore/validate-restore.ts";
 import type { App } from "./app.ts";
-import { permit, refusePlaces } from "./authenticate.ts";
+import { ofProject, permit, refusePlaces } from "./authenticate.ts";
 import { claim, idempotencyHeader, refuse } from "./backup-routes.ts";
 import { answer, problems, waitingAnswer } from "./describe-routes.ts";
 import { answerWaiting, openEventStream } from "./event-stream.ts";
@@ -21,8 +21,8 @@ import { followOperation } from "./follow-operation.ts";
 import { defaultLimit, nextCursor, readCursor } from "./paging.ts";
 import type { HttpParts } from "./parts.ts";
 
-const ofProject = Type.Object({ projectId: Type.String() });
-const ofRestore = Type.Object({ projectId: Type.String(), restoreId: Type.String() });
+const projectPath = Type.Object({ projectId: Type.String() });
+const restorePath = Type.Object({ projectId: Type.String(), restoreId: Type.String() });
 const tags = ["restores"];
 const base = "/api/v1/projects/:projectId/restores";
 const one = `${base}/:restoreId`;
@@ -43,7 +43,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
         description:
           "Answers when the request is recorded; it is planned and carried out meanwhile, and refused on obstacles. " +
           "`Idempotency-Key`: the same request sent again within a day makes nothing new.",
-        params: ofProject,
+        params: projectPath,
         headers: idempotencyHeader,
         body: restoreRequest,
         response: {
@@ -53,10 +53,9 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
       },
     },
     async (request, reply) => {
-      const { projectId } = request.params;
       const { repository, approvedPlan, ...wish } = request.body;
-      const spec = toRestoreSpec(projectId, wish);
-      refuse(validateRestore(spec));
+      const spec = toRestoreSpec(ofProject(request.params).projectId ?? "", wish);
+      refuse(validateRestore(spec.projectId === "" ? { ...spec, projectId: "unknown" } : spec));
       refusePlaces(parts, request, [spec.database, spec.storage, repository]);
       const operationId = await claim(parts, request, "restore");
       const view = await service.submitRestore(spec, {
@@ -67,7 +66,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
       });
       return await reply
         .code(201)
-        .header("location", `/api/v1/projects/${projectId}/restores/${view.restoreId}`)
+        .header("location", `/api/v1/projects/${view.projectId}/restores/${view.restoreId}`)
         .send(view);
     },
   );
@@ -80,7 +79,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
         tags,
         operationId: "planRestore",
         summary: "Say everything a restore would do, and do nothing",
-        params: ofProject,
+        params: projectPath,
         body: planRequest,
         response: {
           200: waitingAnswer("The plan.", plan),
@@ -90,8 +89,8 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
     },
     async (request, reply) => {
       const { repository, ...wish } = request.body;
-      const spec = toRestoreSpec(request.params.projectId, wish);
-      refuse(validateRestore(spec));
+      const spec = toRestoreSpec(ofProject(request.params).projectId ?? "", wish);
+      refuse(validateRestore(spec.projectId === "" ? { ...spec, projectId: "unknown" } : spec));
       refusePlaces(parts, request, [spec.database, spec.storage, repository]);
       const place = repository === undefined ? {} : { repository };
       const planned = await answerWaiting(
@@ -112,7 +111,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
         tags,
         operationId: "cancelRestore",
         summary: "Cancel a restore that is running",
-        params: ofRestore,
+        params: restorePath,
         response: { 200: answer("As it is now.", restore), ...problems(400, 403, 404, 409, 415) },
       },
     },
@@ -131,7 +130,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
         operationId: "undoRestore",
         summary: "Put back what a restore replaced",
         description: "Ends when it is put back; goes on when the client goes away.",
-        params: ofRestore,
+        params: restorePath,
         response: {
           200: waitingAnswer("The restore, undone.", restore),
           ...problems(400, 403, 404, 409, 415, 422, 502),
@@ -161,7 +160,7 @@ function addRestoreReads(app: App, parts: HttpParts): void {
         tags,
         operationId: "listRestores",
         summary: "List restores, newest first",
-        params: ofProject,
+        params: projectPath,
         querystring: restoreListQuery,
         response: { 200: answer("A page of them.", restorePage), ...problems(400, 404) },
       },
@@ -169,8 +168,11 @@ function addRestoreReads(app: App, parts: HttpParts): void {
     async (request) => {
       const { limit = defaultLimit, cursor } = request.query;
       const position = readCursor(cursor, parts.nowMs());
-      const { projectId } = request.params;
-      const { restores, total } = await service.listRestores({ projectId, limit, offset: position.offset });
+      const { restores, total } = await service.listRestores({
+        ...ofProject(request.params),
+        limit,
+        offset: position.offset,
+      });
       return { restores, total, ...nextCursor(position, restores.length, total) };
     },
   );
@@ -183,7 +185,7 @@ function addRestoreReads(app: App, parts: HttpParts): void {
         tags,
         operationId: "getRestore",
         summary: "Show a restore",
-        params: ofRestore,
+        params: restorePath,
         response: { 200: answer("It.", restore), ...problems(404) },
       },
     },
@@ -198,7 +200,7 @@ function addRestoreReads(app: App, parts: HttpParts): void {
         tags,
         operationId: "getRestoreLogs",
         summary: "What was said while it ran",
-        params: ofRestore,
+        params: restorePath,
         response: { 200: answer("Oldest first.", log), ...problems(404) },
       },
     },
@@ -217,7 +219,7 @@ function addRestoreReads(app: App, parts: HttpParts): void {
         operationId: "followRestore",
         summary: "Follow a restore",
         description: "Events `state` (the restore), `log` (a line) and, last, `end` (the restore).",
-        params: ofRestore,
+        params: restorePath,
         response: {
           200: {
             description: "Until it ended.",
@@ -242,10 +244,12 @@ function addRestoreReads(app: App, parts: HttpParts): void {
 /** The restore, if it is this project's. */
 async function readRestore(
   { service }: HttpParts,
-  { projectId, restoreId }: { readonly projectId: string; readonly restoreId: string },
+  params: { readonly projectId: string; readonly restoreId: string },
 ): Promise<RestoreView> {
+  const { restoreId } = params;
+  const { projectId } = ofProject(params);
   const view = await service.getRestore(restoreId);
-  if (view.projectId === projectId) return view;
+  if (projectId === undefined || view.projectId === projectId) return view;
   throw new Failure(
     "restore-not-found",
     `No restore "${restoreId}" is known. \`lc2 restore list\` shows what there is.`,

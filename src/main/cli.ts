@@ -35,15 +35,14 @@ function createHost(): CliHost {
     version: readVersion(),
     terminal: openProcessTerminal(env),
     nowMs: () => Date.now(),
+    usesServer: configFor(undefined).server !== undefined,
     dataDirectory: (wish) => configFor(wish).dataDirectory,
     openService: async ({ dataDirectory, onNotice }) => {
-      if ((env["LC2_SERVER"] ?? "") !== "") {
-        throw new Failure(
-          "not-available",
-          "LC2_SERVER is set, but this version speaks to no server and would work on this machine instead. Unset LC2_SERVER.",
-        );
-      }
       const config = readConfig({ dataDirectory }, env);
+      if (config.server !== undefined) {
+        const { openServerService } = await import("./open-server-service.ts");
+        return await openServerService(config.server);
+      }
       const [{ openService }, openCatalog] = await Promise.all([
         import("./service.ts"),
         loadCatalog(config.catalog),

@@ -65,3 +65,35 @@ describe("the lease", () => {
     expect(readConfig({}, env).leaseSeconds).toBe(seconds);
   });
 });
+
+describe("the server", () => {
+  const serverOf = (env: Record<string, string>) => readConfig({ dataDirectory: "/d" }, env).server;
+
+  it("is none unless LC2_SERVER names one", () => {
+    expect(serverOf({})).toBeUndefined();
+    expect(serverOf({ LC2_SERVER: "", LC2_API_KEY: "lc2_x" })).toBeUndefined();
+  });
+
+  it("is called with the key that is given, or that a file holds", () => {
+    const url = "https://backup.example.com";
+    expect(serverOf({ LC2_SERVER: url, LC2_API_KEY: "lc2_x" })).toEqual({ url, apiKey: "lc2_x" });
+    expect(serverOf({ LC2_SERVER: url, LC2_API_KEY_FILE: "/run/key" })).toEqual({ url, keyFile: "/run/key" });
+  });
+
+  it("gets this machine's admin key by itself only where it is on this machine", () => {
+    for (const url of ["http://127.0.0.1:8080", "https://localhost", "http://[::1]:8080/"]) {
+      expect(serverOf({ LC2_SERVER: url })).toEqual({ url, keyFile: "/d/admin.key" });
+    }
+    for (const url of [
+      "https://backup.example.com",
+      "http://127.0.0.1.example.com",
+      "http://localhost@evil",
+    ]) {
+      expect(serverOf({ LC2_SERVER: url })).toEqual({ url });
+    }
+  });
+
+  it("has a key that workers never see", () => {
+    expect(readConfig({}, { LC2_API_KEY: "lc2_x", PATH: "/bin" }).env).toEqual({ PATH: "/bin" });
+  });
+});

@@ -13,8 +13,18 @@ export interface Config {
   readonly defaultRepository: string;
   /** How long an owner is believed alive without a word. */
   readonly leaseSeconds: number;
+  /** The server that the command line speaks to, instead of working itself. */
+  readonly server?: ServerPlace;
   /** The workers' environment: libpq's variables and PATH. Without the catalog's password: they never use it. */
   readonly env: Environment;
+}
+
+export interface ServerPlace {
+  readonly url: string;
+  /** A secret: never for a message. */
+  readonly apiKey?: string;
+  /** Where it is otherwise: LC2_API_KEY_FILE or, for a server of this machine, admin.key in the data directory. */
+  readonly keyFile?: string;
 }
 
 /** One file for the programs of one machine, or a PostgreSQL database for any number of machines. */
@@ -51,8 +61,28 @@ export function readConfig(
     catalog: readCatalogPlace(dataDirectory, env),
     keysDirectory: join(dataDirectory, "keys"),
     defaultRepository: join(dataDirectory, "repository"),
+    ...readServerPlace(dataDirectory, env),
     leaseSeconds: leaseSeconds >= 1 && leaseSeconds <= 3_600 ? leaseSeconds : 30,
-    env: Object.fromEntries(Object.entries(env).filter(([name]) => name !== "DATABASE_URL")),
+    env: Object.fromEntries(Object.entries(env).filter(([name]) => !ownSecrets.has(name))),
+  };
+}
+
+/** What workers never use. */
+const ownSecrets: ReadonlySet<string> = new Set(["DATABASE_URL", "LC2_API_KEY"]);
+
+function readServerPlace(dataDirectory: string, env: Environment): { readonly server?: ServerPlace } {
+  const url = env["LC2_SERVER"] || "";
+  if (url === "") return {};
+  const apiKey = env["LC2_API_KEY"] || undefined;
+  // The admin's key of this machine goes to a server of this machine, and to no other by itself.
+  const isHere = /^https?:\/\/(?:127(?:\.\d+){3}|localhost|\[::1\])(?::\d+)?\/?$/.test(url);
+  const keyFile = env["LC2_API_KEY_FILE"] || (isHere ? join(dataDirectory, "admin.key") : undefined);
+  return {
+    server: {
+      url,
+      ...(apiKey === undefined ? {} : { apiKey }),
+      ...(keyFile === undefined ? {} : { keyFile }),
+    },
   };
 }
 

@@ -120,7 +120,16 @@ export function createMemoryWorld(): MemoryWorld {
       found: { files: 2, sizeBytes: 5_000_000 },
       earlierBackups: ["backup-20261123-140000-aaaaaa"],
     },
-    apiKeys: [],
+    apiKeys: [
+      {
+        keyId: "key-0123456789ab",
+        name: "nightly",
+        role: "operator",
+        projects: ["retail"],
+        status: "active",
+        createdAt: "2026-11-24T14:00:00.000Z",
+      },
+    ],
     closed: 0,
   };
 }

@@ -39,6 +39,7 @@ export interface CommandLineRun {
 export interface RunOptions {
   readonly world?: MemoryWorld;
   readonly terminal?: boolean;
+  readonly usesServer?: boolean;
   readonly columns?: number;
   /** The reader of standard output went away. */
   readonly stdoutClosed?: boolean;
@@ -80,6 +81,7 @@ export async function runInMemory(
   const host: CliHost = {
     version: "0.1.0",
     terminal,
+    usesServer: options.usesServer ?? false,
     nowMs: () => Date.parse("2026-11-24T15:00:00.000Z"),
     dataDirectory: (wish) => wish ?? "/var/lib/lc2",
     openService: async ({ dataDirectory }) => {

@@ -1,6 +1,8 @@
 import type { BackupSpec } from "../../contract/operations.ts";
 import type { CommandContext } from "../context.ts";
+import { refuseNoWait } from "./shared-options.ts";
 import { showBackupSummary } from "../pages/backup-page.ts";
+import { showBackups } from "../pages/backup-list.ts";
 import { sayKeyCreated } from "../pages/key-created.ts";
 
 interface CreateOptions {
@@ -8,6 +10,7 @@ interface CreateOptions {
   readonly maxRate: number | undefined;
   /** `file:///…` or `s3://…`; undefined: the installation's own. */
   readonly repository: string | undefined;
+  readonly noWait: boolean;
 }
 
 export async function createBackup(
@@ -30,11 +33,17 @@ export async function createBackup(
       if (event.type === "key-created") sayKeyCreated(context, event.projectId, event.place);
     },
   });
-  const view = await service.createBackup(
-    spec,
-    { ...place, ...(options.maxRate === undefined ? {} : { maxRateBytesPerSecond: options.maxRate }) },
-    waiting,
-  );
+  const wish = {
+    ...place,
+    ...(options.maxRate === undefined ? {} : { maxRateBytesPerSecond: options.maxRate }),
+  };
+  if (options.noWait) {
+    refuseNoWait(context);
+    const begun = await service.submitBackup(spec, wish);
+    context.print(begun, () => showBackups([begun], context));
+    return;
+  }
+  const view = await service.createBackup(spec, wish, waiting);
   if (context.format === "name") context.out.write(`${view.backupId}\n`);
   else context.print(view, () => showBackupSummary(view, spec, context));
 }

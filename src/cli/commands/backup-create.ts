@@ -19,7 +19,7 @@ import {
   filesPlaceProblems,
   needs,
   newRepositoryOption,
-  noWaitProblems,
+  noWaitOption,
   projectOption,
   toolsOption,
   transferOptions,
@@ -80,7 +80,7 @@ const options = {
   rehash: flag("--rehash", "read and store every file again, whatever the earlier backup says"),
   allowUnreadable: flag("--allow-unreadable", "leave out files that cannot be read, and name them"),
   dryRun: flag("--dry-run", "look at sources and repository, say what would be done, start nothing"),
-  noWait: flag("--no-wait", "only with a server, which this version does not have"),
+  noWait: noWaitOption,
 };
 
 type CreateInput = Input<typeof options, Record<never, never>>;
@@ -111,8 +111,8 @@ export const createCommand = defineCommand({
   check: (input) => problemsBetween(input),
   run: async (context, input) => {
     const { createBackup } = await import("./backup-create-run.ts");
-    const { dryRun, maxRate, repository } = input.options;
-    await createBackup(context, toSpec(input), { dryRun, maxRate, repository });
+    const { dryRun, maxRate, repository, noWait } = input.options;
+    await createBackup(context, toSpec(input), { dryRun, maxRate, repository, noWait });
   },
 });
 
@@ -149,7 +149,6 @@ function problemsBetween({ options: given }: CreateInput): Problem[] {
       given.application !== undefined,
     ),
     ...filesPlaceProblems(given),
-    ...noWaitProblems(given.noWait),
   ];
 }
 

@@ -3,7 +3,9 @@ import { Failure } from "../../core/failure.ts";
 import type { RestorePlan } from "../../core/restore/restore.ts";
 import type { CommandContext } from "../context.ts";
 import { counted } from "../humanise.ts";
+import { refuseNoWait } from "./shared-options.ts";
 import { showRestoreResult, showUndo, undoSentences } from "../pages/restore-page.ts";
+import { showRestores } from "../pages/restore-list.ts";
 import { showPlan } from "../pages/plan-page.ts";
 
 /** Prints the plan; a plan that cannot be run, or is not the approved one, ends as a refusal. */
@@ -40,6 +42,7 @@ interface CreateOptions {
   readonly repository: string | undefined;
   readonly approve: string | undefined;
   readonly yes: boolean;
+  readonly noWait: boolean;
 }
 
 export async function createRestore(
@@ -48,6 +51,16 @@ export async function createRestore(
   options: CreateOptions,
 ): Promise<void> {
   const service = await context.service();
+  if (options.noWait) {
+    refuseNoWait(context);
+    const { repository, approve } = options;
+    const begun = await service.submitRestore(spec, {
+      ...(repository === undefined ? {} : { repository }),
+      ...(approve === undefined ? {} : { approve }),
+    });
+    context.print(begun, () => showRestores([begun], context));
+    return;
+  }
   const asks = !options.yes && options.approve === undefined && context.host.terminal.stdinIsTerminal;
   const onPlan = async (plan: RestorePlan): Promise<void> => {
     // Who approves a plan by its hash has read it.

@@ -1,7 +1,7 @@
 import { defineCommand, defineGroup, flag, value } from "../command.ts";
 import { planHash } from "../option-values.ts";
 import { restoreOptions, restoreProblems, toRestoreSpec } from "./restore-options.ts";
-import { noWaitProblems, pagingOptions, projectFilter, restoreIdOperand } from "./shared-options.ts";
+import { noWaitOption, pagingOptions, projectFilter, restoreIdOperand } from "./shared-options.ts";
 
 const planCommand = defineCommand({
   name: "plan",
@@ -47,15 +47,15 @@ const createCommand = defineCommand({
     approve: value("--approve <hash>", "run only if the plan still has this hash; does not ask", planHash),
     dryRun: flag("--dry-run", "stop after the plan, as `lc2 restore plan`"),
     yes: flag("-y, --yes", "do not ask"),
-    noWait: flag("--no-wait", "only with a server, which this version does not have"),
+    noWait: noWaitOption,
   },
-  check: (input) => [...restoreProblems(input), ...noWaitProblems(input.options.noWait)],
+  check: restoreProblems,
   run: async (context, input) => {
     const { createRestore, planRestore } = await import("./restore-run.ts");
     const spec = await toRestoreSpec(await context.service(), input);
-    const { repository, approve, yes, dryRun } = input.options;
+    const { repository, approve, yes, dryRun, noWait } = input.options;
     if (dryRun) await planRestore(context, spec, repository, approve);
-    else await createRestore(context, spec, { repository, approve, yes });
+    else await createRestore(context, spec, { repository, approve, yes, noWait });
   },
 });
 

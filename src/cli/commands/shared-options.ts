@@ -1,4 +1,6 @@
 import type { BackupReference } from "../../contract/service.ts";
+import { Failure } from "../../core/failure.ts";
+import type { CommandContext } from "../context.ts";
 import { flag, operand, required, value, valueOr } from "../command.ts";
 import type { Problem } from "../command.ts";
 import {
@@ -119,16 +121,19 @@ export const transferWishes = ({
   ...(noParallelTransfer ? { parallelTransfer: false } : {}),
 });
 
-export function noWaitProblems(noWait: boolean): Problem[] {
-  if (!noWait) return [];
-  return [
-    {
-      subject: "--no-wait",
-      code: "usage",
-      message:
-        "there is no server, so nothing would be left to do the work once this command ends; leave it out",
-    },
-  ];
+export const noWaitOption = flag(
+  "--no-wait",
+  "return when it is recorded; only with a server (LC2_SERVER), which goes on with the work",
+);
+
+/** Without a server nothing would be left to do the work once the command ends. */
+export function refuseNoWait({ host }: CommandContext): void {
+  if (host.usesServer) return;
+  throw new Failure(
+    "usage",
+    "--no-wait: there is no server (LC2_SERVER), so nothing would be left to do the work once this command ends. " +
+      "Leave it out.",
+  );
 }
 
 /** An option that only makes sense together with another. */

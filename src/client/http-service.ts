@@ -1,0 +1,286 @@
+/** The service of a server far away: what it does not offer over HTTP rejects with `not-available`. */
+import { randomUUID } from "node:crypto";
+import type {
+  BackupReference,
+  BackupSummary,
+  BackupView,
+  Lc2Service,
+  LogLine,
+  RestoreView,
+  Submission,
+  Waiting,
+} from "../contract/service.ts";
+import type { BackupSpec, RestoreSpec } from "../contract/operations.ts";
+import { Failure } from "../core/failure.ts";
+import type { RestorePlan } from "../core/restore/restore.ts";
+import { HttpConnection, type ServerAddress } from "./http-connection.ts";
+
+/** In place of a project: whichever the thing belongs to. */
+const anyProject = "-";
+const mostOfAPage = 1000;
+
+export function createHttpService(address: ServerAddress): Lc2Service {
+  const http = new HttpConnection(address);
+  return {
+    ...createBackupCalls(http),
+    ...createRestoreCalls(http),
+    ...notOffered,
+    close: async () => await Promise.resolve(),
+  };
+}
+
+type BackupCalls = Pick<
+  Lc2Service,
+  | "createBackup"
+  | "submitBackup"
+  | "listBackups"
+  | "getBackup"
+  | "backupLogs"
+  | "verifyBackup"
+  | "cancelBackup"
+  | "deleteBackup"
+>;
+
+function createBackupCalls(http: HttpConnection): BackupCalls {
+  const submitBackup: BackupCalls["submitBackup"] = async (spec, options) =>
+    await http.call<BackupView>({
+      method: "POST",
+      path: `projects/${spec.projectId}/backups`,
+      body: toBackupBody(spec, options),
+      ...submissionOf(options),
+    });
+  return {
+    submitBackup,
+    createBackup: async (spec, options, waiting) => {
+      const begun = await submitBackup(spec, options);
+      waiting.onEvent({ type: "accepted", id: begun.backupId });
+      return await follow<BackupView>(http, `projects/${spec.projectId}/backups/${begun.backupId}`, waiting);
+    },
+    listBackups: async ({ projectId, sinceMs, untilMs, limit, offset = 0, ...filters }) => {
+      const query = {
+        ...filters,
+        startDate: sinceMs === undefined ? undefined : new Date(sinceMs).toISOString(),
+        endDate: untilMs === undefined ? undefined : new Date(untilMs).toISOString(),
+      };
+      const path = `projects/${projectId ?? anyProject}/backups`;
+      const { items, total } = await readPages<BackupSummary>(http, path, query, "backups", offset + limit);
+      return { backups: items.slice(offset), total };
+    },
+    getBackup: async (reference) => await http.call({ ...read, path: pathOf(reference) }),
+    backupLogs: async (reference) => {
+      const { lines } = await http.call<{ lines: readonly LogLine[] }>({
+        ...read,
+        path: `${pathOf(reference)}/logs`,
+      });
+      return lines;
+    },
+    verifyBackup: async (reference, options, waiting) =>
+      await http.callWaiting(
+        { method: "POST", path: `${pathOf(reference)}/verify`, body: options, repeatable: true },
+        waiting,
+      ),
+    cancelBackup: async (reference) =>
+      await http.call({ method: "POST", path: `${pathOf(reference)}/cancel` }),
+    deleteBackup: async (reference, { dryRun }, waiting) =>
+      await http.callWaiting(
+        { method: "DELETE", path: pathOf(reference), query: dryRun ? { dryRun } : {} },
+        waiting,
+      ),
+  };
+}
+
+type RestoreCalls = Pick<
+  Lc2Service,
+  | "planRestore"
+  | "createRestore"
+  | "submitRestore"
+  | "listRestores"
+  | "getRestore"
+  | "restoreLogs"
+  | "cancelRestore"
+  | "undoRestore"
+>;
+
+function createRestoreCalls(http: HttpConnection): RestoreCalls {
+  const planRestore: RestoreCalls["planRestore"] = async (spec, options, waiting) =>
+    await http.callWaiting<RestorePlan>(
+      {
+        method: "POST",
+        path: `projects/${spec.projectId || anyProject}/restores/plan`,
+        body: toRestoreBody(spec, options),
+        repeatable: true,
+      },
+      waiting,
+    );
+  const submitRestore: RestoreCalls["submitRestore"] = async (spec, { approve, ...options }) =>
+    await http.call<RestoreView>({
+      method: "POST",
+      path: `projects/${spec.projectId || anyProject}/restores`,
+      body: {
+        ...toRestoreBody(spec, options),
+        ...(approve === undefined ? {} : { approvedPlan: approve }),
+      },
+      ...submissionOf(options),
+    });
+  const pathOfRestore = (restoreId: string): string =>
+    `projects/${anyProject}/restores/${encodeURIComponent(restoreId)}`;
+  return {
+    planRestore,
+    submitRestore,
+    createRestore: async (spec, { onPlan, approve, ...options }, waiting) => {
+      let approved = approve;
+      if (onPlan !== undefined) {
+        const plan = await planRestore(spec, options, waiting);
+        // On obstacles the server refuses; nobody is asked about a plan that cannot be run.
+        if (plan.blockers.length === 0 && (approve === undefined || approve === plan.hash))
+          await onPlan(plan);
+        approved ??= plan.hash;
+      }
+      const wish = approved === undefined ? options : { ...options, approve: approved };
+      const begun = await submitRestore(spec, wish);
+      waiting.onEvent({ type: "accepted", id: begun.restoreId });
+      return await follow<RestoreView>(http, pathOfRestore(begun.restoreId), waiting);
+    },
+    listRestores: async ({ projectId, limit, offset = 0 }) => {
+      const path = `projects/${projectId ?? anyProject}/restores`;
+      const { items, total } = await readPages<RestoreView>(http, path, {}, "restores", offset + limit);
+      return { restores: items.slice(offset), total };
+    },
+    getRestore: async (restoreId) => await http.call({ ...read, path: pathOfRestore(restoreId) }),
+    restoreLogs: async (restoreId) => {
+      const path = `${pathOfRestore(restoreId)}/logs`;
+      return (await http.call<{ lines: readonly LogLine[] }>({ ...read, path })).lines;
+    },
+    cancelRestore: async (restoreId) =>
+      await http.call({ method: "POST", path: `${pathOfRestore(restoreId)}/cancel` }),
+    undoRestore: async (restoreId, waiting) =>
+      await http.callWaiting({ method: "POST", path: `${pathOfRestore(restoreId)}/undo` }, waiting),
+  };
+}
+
+const read = { method: "GET", repeatable: true } as const;
+
+function pathOf({ backupId, projectId, repository }: BackupReference): string {
+  if (repository !== undefined) throw notAvailable("Looking into a repository that --repository names");
+  return `projects/${projectId || anyProject}/backups/${encodeURIComponent(backupId)}`;
+}
+
+/** Sent again under the same words when no answer came, so that the work is begun once. */
+const submissionOf = ({ requestId, operationId }: Submission) => ({
+  repeatable: true,
+  headers: {
+    "idempotency-key": operationId ?? randomUUID(),
+    ...(requestId === undefined ? {} : { "x-correlation-id": requestId }),
+  },
+});
+
+function toBackupBody(
+  spec: BackupSpec,
+  { repository, maxRateBytesPerSecond }: { repository?: string; maxRateBytesPerSecond?: number },
+): object {
+  return {
+    ...withoutProject(spec),
+    ...(repository === undefined ? {} : { repository }),
+    ...(maxRateBytesPerSecond === undefined ? {} : { maxRateBytesPerSecond }),
+  };
+}
+
+const toRestoreBody = (spec: RestoreSpec, { repository }: { repository?: string }): object => ({
+  ...withoutProject(spec),
+  ...(repository === undefined ? {} : { repository }),
+});
+
+/** The path has it. */
+function withoutProject<T extends { readonly projectId: string }>(spec: T): Omit<T, "projectId"> {
+  const { projectId, ...rest } = spec;
+  void projectId;
+  return rest;
+}
+
+async function readPages<Item>(
+  http: HttpConnection,
+  path: string,
+  filters: Readonly<Record<string, string | number | undefined>>,
+  member: "backups" | "restores",
+  wanted: number,
+): Promise<{ readonly items: readonly Item[]; readonly total: number }> {
+  type Page = { readonly total: number; readonly nextCursor?: string } & Readonly<
+    Record<typeof member, Item[]>
+  >;
+  const items: Item[] = [];
+  let cursor: string | undefined;
+  for (;;) {
+    const limit = Math.min(mostOfAPage, wanted - items.length);
+    const page: Page = await http.call({ ...read, path, query: { ...filters, limit, cursor } });
+    items.push(...page[member]);
+    cursor = page.nextCursor;
+    if (cursor === undefined || items.length >= wanted) return { items, total: page.total };
+  }
+}
+
+interface Followed {
+  readonly status: string;
+  readonly error?: Parameters<typeof Failure.fromRecord>[0];
+}
+
+/** Follows an operation to its end; cancels it when nobody waits any more. Its failure, when it did not complete. */
+async function follow<T extends Followed>(http: HttpConnection, path: string, waiting: Waiting): Promise<T> {
+  const cancel = (): void =>
+    // That it ended meanwhile is seen below.
+    void http.call({ method: "POST", path: `${path}/cancel` }).catch(() => undefined);
+  if (waiting.signal.aborted) cancel();
+  waiting.signal.addEventListener("abort", cancel, { once: true });
+  try {
+    const view = await readEnd<T>(http, path, waiting);
+    if (view.error !== undefined) throw Failure.fromRecord(view.error);
+    return view;
+  } finally {
+    waiting.signal.removeEventListener("abort", cancel);
+  }
+}
+
+/** A connection that breaks is opened again: the operation goes on without it. */
+async function readEnd<T extends Followed>(http: HttpConnection, path: string, waiting: Waiting): Promise<T> {
+  for (;;) {
+    try {
+      for await (const { event, data } of http.follow(`${path}/events`)) {
+        if (event === "end") return data as T;
+        if (event === "log") waiting.onEvent({ type: "log", line: data as LogLine });
+        if (event === "state") waiting.onEvent({ type: "state", status: (data as T).status });
+      }
+    } catch (error) {
+      if (Failure.from(error).code !== "server-unreachable") throw error;
+    }
+    // Rejects when the server is really gone.
+    const view = await http.call<T>({ ...read, path });
+    if (["Completed", "Failed", "Cancelled"].includes(view.status)) return view;
+  }
+}
+
+const notAvailable = (what: string): Failure =>
+  new Failure(
+    "not-available",
+    `${what} is not offered by a server yet. Run it on the server's machine, with LC2_SERVER unset.`,
+  );
+
+const refuse = (what: string) => async (): Promise<never> => await Promise.reject(notAvailable(what));
+
+const notOffered = {
+  dryRunBackup: refuse("A dry run of a backup"),
+  browseBackup: refuse("Browsing a backup"),
+  downloadBackup: refuse("Downloading from a backup"),
+  copyBackup: refuse("Copying a backup"),
+  checkRepository: refuse("Checking a repository"),
+  scanRepository: refuse("Scanning a repository"),
+  sweepRepository: refuse("Sweeping a repository"),
+  setCopyTarget: refuse("Setting where a repository is copied to"),
+  probeRepository: refuse("Probing a repository"),
+  rotateKey: refuse("Rotating a project's key"),
+  exportKey: refuse("Exporting a project's key"),
+  importKey: refuse("Importing a project's key"),
+  createRecoveryKey: refuse("Making a recovery key"),
+  createApiKey: refuse("Making an API key"),
+  listApiKeys: refuse("Listing API keys"),
+  rotateApiKey: refuse("Rotating an API key"),
+  revokeApiKey: refuse("Revoking an API key"),
+};
