@@ -1,15 +1,17 @@
 /** A bucket that is restored into on its bad days. */
 import { randomBytes } from "node:crypto";
-import { DeleteBucketCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
+import { DeleteBucketCommand, HeadObjectCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { FailureCode } from "../../src/core/failure.ts";
 import { openBucketSource } from "../../src/stores/s3/bucket-source.ts";
 import { openBucketTarget } from "../../src/stores/s3/bucket-target.ts";
 import type { S3Options } from "../../src/stores/s3/s3-connection.ts";
+import { readMetadata } from "../../src/worker/repository/read-metadata.ts";
 import { failureOf } from "../support/backup-run.ts";
 import { startFaultProxy, type Fault, type FaultProxy } from "../support/fault-proxy.ts";
 import {
   backUpFolder,
+  entriesOf,
   openFilesPlace,
   planTo,
   restoreTo,
@@ -19,6 +21,7 @@ import {
 import * as faults from "../support/s3-faults.ts";
 import { useS3Server, type TestBucket } from "../support/s3-servers.ts";
 import { connectTo, patient } from "../support/s3-store-over-proxy.ts";
+import { until } from "../support/until.ts";
 
 const versitygw = await useS3Server("versitygw");
 const minio = await useS3Server("minio");
@@ -166,6 +169,18 @@ describe.each([
       expect(failure.message).toContain("large.bin");
     });
 
+    test("when the store says of an undo that it deleted, and deletes nothing", async () => {
+      await restore();
+      const rule = proxy.add({ operation: "DeleteObject", key: "docs/a.txt", fault: faults.deleteNothing() });
+      const failure = await failureOf(undo());
+      expect(rule.hits).toBe(1);
+      expect(failure.code).toBe("store-failed");
+      expect(failure.message).toContain("docs/a.txt");
+      rule.remove();
+      await undo();
+      expect(await contents()).toEqual(Object.fromEntries(before));
+    });
+
     test("when the store lists out of order", async () => {
       proxy.add({ operation: "ListObjects", fault: faults.listBackwards() });
       const failure = await failureOf(restore());
@@ -184,6 +199,32 @@ describe.each([
       expect(await target.keys()).toEqual([...wanted.keys()]);
     });
   });
+});
+
+test("an object with other bytes and the same ETag is put right in the bucket that it was backed up from", async () => {
+  const place = openFilesPlace();
+  const source = await versitygw.freshBucket();
+  await source.put("a.txt", "right");
+  const proxy = await startFaultProxy(versitygw.endpoint);
+  proxy.add({ operation: ["ListObjects", "HeadObject", "GetObject"], fault: faults.wrongETag() });
+  const url = source.urlOf({ endpoint: proxy.endpoint });
+  const files = openBucketSource(connectTo(url, versitygw.environment), 4);
+  const { backupId } = await backUpFolder(place, "/unused", { number: 1, source: files });
+  const [entry] = await entriesOf(place, await readMetadata(place.run, backupId));
+  const modified = entry?.mtimeNs;
+  const run = { ...place.run, env: versitygw.environment };
+  await until("the object has another time", async () => {
+    await source.put("a.txt", "wrong");
+    const head = new HeadObjectCommand({ Bucket: source.name, Key: "a.txt" });
+    const seconds = Math.floor(((await versitygw.client().send(head)).LastModified?.getTime() ?? 0) / 1000);
+    return `${seconds}000000000` !== modified;
+  });
+  for (const include of [[], ["a.txt"]]) {
+    const { plan } = await planTo(place, url, backupId, { run, include });
+    expect(plan).toMatchObject({ change: 1, unchanged: 0 });
+  }
+  place.close();
+  await proxy.close();
 });
 
 test("a plan into a bucket that may not be written names the statement that the policy lacks", async () => {

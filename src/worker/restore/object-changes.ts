@@ -65,9 +65,7 @@ class ObjectChangeFinder {
     if (listed === undefined) return this.#options.listsTarget ? { do: "place", key, wanted } : undefined;
     if (isOther(wanted, listed)) return { do: "place", key, wanted, found: listed };
     // Its headers cannot be changed without its time, so they are as they were. Tags can: that is not noticed.
-    return this.#isSameVersion(wanted, listed) && wanted.mtimeNs === listed.mtimeNs
-      ? { do: "keep", key, wanted }
-      : undefined;
+    return this.#isUntouched(wanted, listed) ? { do: "keep", key, wanted } : undefined;
   }
 
   async compare(wanted: ManifestEntry, listed: SourceEntry | undefined): Promise<FileChange> {
@@ -75,8 +73,8 @@ class ObjectChangeFinder {
     const found = listed ?? (await this.#target.look(key));
     if (found === undefined) return { do: "place", key, wanted };
     if (isOther(wanted, found)) return { do: "place", key, wanted, found };
-    if (listed === undefined && this.#isSameVersion(wanted, found)) return this.#compareFacts(wanted, found);
-    if (this.#isSameVersion(wanted, found) || wanted.sizeBytes === 0) {
+    if (listed === undefined && this.#isUntouched(wanted, found)) return this.#compareFacts(wanted, found);
+    if (wanted.sizeBytes === 0) {
       const facts = await this.#target.look(key);
       if (facts === undefined) return { do: "place", key, wanted };
       return isOther(wanted, facts) ? { do: "place", key, wanted, found } : this.#compareFacts(wanted, facts);
@@ -96,11 +94,16 @@ class ObjectChangeFinder {
   }
 
   /**
-   * An ETag is no checksum of ours. But the bucket that was backed up gave it to exactly this content, and gives
-   * another one to what is written there later with other bytes.
+   * An ETag is no checksum. But the bucket that was backed up gave it, and this time, to exactly this content; what
+   * was written there later has another time.
    */
-  #isSameVersion(wanted: ManifestEntry, found: SourceEntry): boolean {
-    return this.#options.isSource && wanted.version !== undefined && wanted.version === found.version;
+  #isUntouched(wanted: ManifestEntry, found: SourceEntry): boolean {
+    return (
+      this.#options.isSource &&
+      wanted.version !== undefined &&
+      wanted.version === found.version &&
+      wanted.mtimeNs === found.mtimeNs
+    );
   }
 
   #compareFacts(wanted: ManifestEntry, found: SourceEntry): FileChange {

@@ -111,8 +111,10 @@ class FilesUndo {
     // Its content was not changed, so it was not kept: one that somebody removed since cannot come back.
     if (state === "other" || (record.factsOnly && found === undefined)) return this.#leave(key);
     if (before === undefined) {
-      if (await this.#target.remove(key)) this.#removed += 1;
-      else this.#leave(key);
+      if (!(await this.#target.remove(key))) return this.#leave(key);
+      // Nobody lists the target after an undo, and stores have been seen that say so and do nothing.
+      if ((await this.#target.look(key)) !== undefined) throw this.#notDone(key, "is still there");
+      this.#removed += 1;
       return;
     }
     if (record.factsOnly) await this.#target.setFacts(key, before);
@@ -138,7 +140,8 @@ class FilesUndo {
   async #stateByContent(record: UndoRecord, found: SourceEntry): Promise<"before" | "after" | "other"> {
     const { before, after, factsOnly } = record;
     const hasFacts = haveSameObjectFacts(before?.object, found.object);
-    if (before?.version !== undefined && before.version === found.version && hasFacts) return "before";
+    const isUntouched = before?.version === found.version && before?.mtimeNs === found.mtimeNs;
+    if (before?.version !== undefined && isUntouched && hasFacts) return "before";
     const looksAs = (entry: ManifestEntry | undefined): entry is ManifestEntry =>
       entry?.kind === found.kind &&
       entry.sizeBytes === found.sizeBytes &&
@@ -192,9 +195,18 @@ class FilesUndo {
         ...before,
         sha256: before.sizeBytes === 0 ? emptySha256 : (before.sha256 ?? ""),
         durable: found !== undefined,
-        replaces: found !== undefined,
+        // Even where there was nothing: what was not kept is missed by nobody else.
+        replaces: true,
       });
     }
+  }
+
+  #notDone(key: FileKey, problem: string): Failure {
+    return new Failure(
+      "store-failed",
+      `${showKey(key)} was removed from ${this.#target.url} and ${problem}. Run the undo again; ` +
+        "`lc2 repository probe` shows whether this store can be relied on.",
+    );
   }
 
   #leave(key: FileKey): void {
