@@ -26,7 +26,7 @@ export interface RestoreFilesEvidence {
   readonly removed: number;
   readonly unchanged: number;
   readonly bytesWritten: number;
-  /** Files read back and hashed after writing. */
+  /** Files read back and hashed after writing; of a bucket, objects that were sent with a checksum. */
   readonly verified: number;
 }
 

@@ -292,7 +292,12 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
     },
     createRestore: async (spec, options, waiting) => {
       called("createRestore", spec, options);
-      const view = { ...exampleRestore(), backupId: spec.backupId, projectId: spec.projectId };
+      const view = {
+        ...exampleRestore(),
+        plan: world.plan,
+        backupId: spec.backupId,
+        projectId: spec.projectId,
+      };
       waiting.onEvent({ type: "accepted", id: view.restoreId });
       await options.onPlan?.(world.plan);
       const [blocker] = world.plan.blockers;

@@ -180,6 +180,17 @@ To take it back:
     expect(stderr).not.toContain("[y/N]");
   });
 
+  test("says of a bucket how its objects were proved, which were not read again", async () => {
+    const world = createMemoryWorld();
+    const { files } = world.plan;
+    if (files === undefined) throw new Error("the example has files");
+    world.plan = { ...world.plan, files: { ...files, url: "s3://other/site" } };
+    const { stdout } = await runInMemory(["restore", "create", ...both], { world });
+    expect(stdout).toContain(
+      "12.0 MB written, 42 objects sent with a checksum, and found in the bucket again\n",
+    );
+  });
+
   test("asks on a terminal, and restores nothing unless the answer is yes", async () => {
     const refused = await runInMemory(["restore", "create", ...both], { answers: [""] });
     expect(refused.exitCode).toBe(1);

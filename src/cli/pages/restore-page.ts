@@ -1,4 +1,5 @@
 import type { RestoreView } from "../../contract/service.ts";
+import { isBucketUrl } from "../../core/files/bucket-url.ts";
 import type { CommandContext } from "../context.ts";
 import { count, counted, duration, instant, size } from "../humanise.ts";
 import { renderFields } from "../table.ts";
@@ -72,12 +73,18 @@ function resultFields(view: RestoreView): Field[] {
       "Files",
       `${count(files.added)} added, ${count(files.replaced)} replaced, ${count(files.removed)} removed, ` +
         `${count(files.unchanged)} unchanged\n${size(files.bytesWritten)} written, ` +
-        `${counted(files.verified, "file")} read back and compared`,
+        proofOf(view.plan?.files?.url, files.verified),
     ]);
   }
   if (undone !== undefined) fields.push(["Undone", undoneLines(undone).join("\n")]);
   return fields;
 }
+
+/** What was done to know that what was written is right: a bucket's objects are not read again. */
+const proofOf = (url: string | undefined, written: number): string =>
+  isBucketUrl(url ?? "")
+    ? `${counted(written, "object")} sent with a checksum, and found in the bucket again`
+    : `${counted(written, "file")} read back and compared`;
 
 const linesOrNothing = (lines: readonly string[]): string | undefined =>
   lines.length === 0 ? undefined : lines.map((line) => printable(line)).join("\n");
