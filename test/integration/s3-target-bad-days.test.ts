@@ -190,6 +190,27 @@ describe.each([
   });
 
   describe("is whole", () => {
+    test("and a large object is read again where the store states no checksum of it", async () => {
+      const rule = proxy.add({
+        operation: "HeadObject",
+        key: "large.bin",
+        fault: async ({ forward, response }) => {
+          const answer = await forward();
+          answer.resume();
+          const { headers, statusCode = 502 } = answer;
+          const kept = Object.entries(headers).filter(([name]) => !name.startsWith("x-amz-checksum"));
+          response.writeHead(statusCode, Object.fromEntries(kept));
+          response.end();
+        },
+      });
+      await restore();
+      expect(rule.hits).toBeGreaterThan(0);
+      expect(proxy.countOf("GetObject", "large.bin")).toBeGreaterThan(0);
+      proxy.add({ operation: "GetObject", key: "large.bin", fault: faults.flipByte(1) });
+      await target.delete("large.bin");
+      expect(await failureOf(restore(2))).toMatchObject({ code: "store-failed" });
+    });
+
     test("though the bucket was deleted after it was planned: it is made again", async () => {
       for (const key of before.keys()) await target.delete(key);
       const run = { ...place.run, env: server.environment };

@@ -216,6 +216,8 @@ class BucketTarget implements FileTarget {
       await writer.abort();
       throw error;
     }
+    // `commit` has compared what the store states, where it states something.
+    if ((await this.#head(key))?.ChecksumCRC32 === undefined) await this.#readBack(key, file);
   }
 
   async #confirm(key: FileKey, sizeBytes: number, etag: string | undefined): Promise<void> {
@@ -250,7 +252,9 @@ class BucketTarget implements FileTarget {
   async #head(key: FileKey): Promise<HeadObjectCommandOutput | undefined> {
     const name = this.#nameOf(key);
     try {
-      return await this.#way.client.send(new HeadObjectCommand({ Bucket: this.#way.bucket, Key: name }));
+      return await this.#way.client.send(
+        new HeadObjectCommand({ Bucket: this.#way.bucket, Key: name, ChecksumMode: "ENABLED" }),
+      );
     } catch (error) {
       if (isMissing(error) || isNoBucket(error)) return undefined;
       throw this.#failure(await explainHead(this.#way, error), "look at", "s3:GetObject", name);
