@@ -59,22 +59,23 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
   };
 }
 
-const allMethods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
-
+/** 405 for every method that HTTP knows and this address does not; said before anything of a body is read. */
 function refuseOtherMethods(app: App, url: string, methods: readonly string[]): void {
   const allow = methods.join(", ");
+  const refuse = async (request: FastifyRequest, reply: FastifyReply): Promise<never> => {
+    reply.header("allow", allow);
+    throw new ProtocolRefusal(
+      405,
+      "route-not-found",
+      `${request.method} is not for this address; there is ${allow}.`,
+    );
+  };
   app.route({
     url,
-    method: allMethods.filter((method) => !methods.includes(method)),
+    method: app.supportedMethods.filter((method) => !methods.includes(method)),
     schema: { hide: true },
-    handler: (request, reply) => {
-      reply.header("allow", allow);
-      throw new ProtocolRefusal(
-        405,
-        "route-not-found",
-        `${request.method} is not for this address; there is ${allow}.`,
-      );
-    },
+    onRequest: refuse,
+    handler: refuse,
   });
 }
 

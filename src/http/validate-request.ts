@@ -12,9 +12,8 @@ const mostProblems = 50;
  */
 export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpPart }) => {
   const validator = Compile(schema);
-  const isText = httpPart === "querystring" || httpPart === "params";
   return (given: unknown) => {
-    const value = isText ? validator.Convert(given) : given;
+    const value = httpPart === "querystring" ? readWords(schema, given) : given;
     if (validator.Check(value)) return { value };
     // What a field that must not be there "is" was said by the object it is in.
     const errors = validator
@@ -24,6 +23,19 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
     return { error: new InvalidRequest(errors.map((error) => toProblem(error, httpPart))) };
   };
 };
+
+/** Only what is a number or a truth value beyond doubt: a wrong word is to be refused, not understood somehow. */
+function readWords(schema: TSchema, given: unknown): unknown {
+  const { properties } = schema as { properties?: Readonly<Record<string, { readonly type?: string }>> };
+  const read = ([name, word]: readonly [string, unknown]): [string, unknown] => {
+    const type = properties?.[name]?.type;
+    if (type === "integer" && typeof word === "string" && /^-?\d{1,15}$/.test(word))
+      return [name, Number(word)];
+    if (type === "boolean" && (word === "true" || word === "false")) return [name, word === "true"];
+    return [name, word];
+  };
+  return Object.fromEntries(Object.entries(given as object).map(read));
+}
 
 interface SchemaError {
   readonly instancePath: string;

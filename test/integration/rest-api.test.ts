@@ -2,9 +2,16 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startPostgres } from "../../demo/postgres-servers.ts";
 import { openCommandLine, type CommandLine } from "../support/command-line.ts";
 import { startLc2Server, type Lc2Server } from "../support/lc2-server.ts";
-import { freshDatabase, majorsAvailable, useServer, type TestDatabase } from "../support/servers.ts";
+import {
+  freshDatabase,
+  installations,
+  majorsAvailable,
+  useServer,
+  type TestDatabase,
+} from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
 let database: TestDatabase;
@@ -301,6 +308,8 @@ describe("a request that is wrong", () => {
     ["GET", "/api/v1/projects/NO/backups", 404, "project-not-found"],
     ["GET", "/api/v1/projects/retail/restores/x", 404, "restore-not-found"],
     ["GET", "/api/v1/projects/retail/backups?limit=0", 400, "request-invalid"],
+    ["GET", "/api/v1/projects/retail/backups?limit=true", 400, "request-invalid"],
+    ["DELETE", "/api/v1/projects/retail/backups/x?dryRun=yes", 400, "request-invalid"],
     ["GET", "/api/v1/projects/retail/backups?limit=0&colour=red&cursor=!!", 400, "request-invalid"],
     ["GET", "/api/v1/projects/retail/backups?startDate=2026-02-30", 400, "request-invalid"],
     ["GET", "/api/v1/elsewhere", 404, "route-not-found"],
@@ -332,6 +341,34 @@ test("metrics count what the catalog knows", async () => {
   const { text } = await server.call("GET", "/metrics");
   expect(text).toMatch(/lc2_backup_requests_total\{project="retail",application="",status="success"\} \d+/);
   expect(text).toContain("lc2_operator_memory_usage_bytes");
+});
+
+test("while the catalog is away nothing is taken, and the server says so", async () => {
+  const [installation] = await installations();
+  if (installation === undefined) throw new Error("No PostgreSQL can be had here.");
+  const first = await startPostgres(installation);
+  const own = await openCommandLine();
+  try {
+    const url = new URL(first.url);
+    url.password = first.password;
+    const away = await startLc2Server(own, { env: { DATABASE_URL: url.href } });
+    expect((await away.call("GET", "/health/ready", { key: null })).status).toBe(200);
+    await first.stop("immediate");
+    const ready = await away.call("GET", "/health/ready", { key: null });
+    expect([ready.status, ready.json["status"]]).toEqual([503, "unready"]);
+    expect(ready.json["dependencies"]).toContainEqual({ name: "catalog", status: "down" });
+    expect((await away.call("GET", "/health/live", { key: null })).status).toBe(200);
+    const refused = await away.call("POST", `${base}/backups`, {
+      body: { storage: { url: `file://${source}` } },
+    });
+    expect(refused.json).toMatchObject({ status: 503, code: "catalog-unreachable" });
+    expect(refused.headers.get("retry-after")).toBe("5");
+    expect(refused.text).not.toContain(first.password);
+    await away.stop();
+  } finally {
+    await own[Symbol.asyncDispose]();
+    await first[Symbol.asyncDispose]();
+  }
 });
 
 describe("a server that is killed", () => {

@@ -1,6 +1,6 @@
 /**
- * A Python with Tink and `cryptography`, to ask other people's implementations about our format. Its
- * packages are installed once, into the cache folder of the tests.
+ * A Python with other people's packages: Tink and `cryptography`, to ask them about our format, and
+ * Schemathesis, which tries our REST interface. They are installed once, into the cache folder of the tests.
  */
 import { execFile } from "node:child_process";
 import { access, mkdtemp, rename, rm } from "node:fs/promises";
@@ -12,7 +12,7 @@ import { cacheDirectory } from "../../demo/postgres-packages.ts";
 const run = promisify(execFile);
 
 /** Wheels for Python 3.10 to 3.14, on x86-64 and ARM. */
-const packages = ["tink==1.16.1", "cryptography==50.0.2", "zstandard==0.25.0"];
+const formatPackages = ["tink==1.16.1", "cryptography==50.0.2", "zstandard==0.25.0"];
 
 export interface PythonAnswer {
   readonly stdout: string;
@@ -20,15 +20,32 @@ export interface PythonAnswer {
 
 /** Runs a script with these packages; rejects with what it wrote to standard error when it fails. */
 export async function runPython(script: string, args: readonly string[] = []): Promise<PythonAnswer> {
-  const { program, folder } = await (prepared ??= prepare());
-  const env = { ...process.env, PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: "1" };
+  const { program, env } = await preparePython(formatPackages);
   const { stdout } = await run(program, ["-c", script, ...args], { env, maxBuffer: 64 << 20 });
   return { stdout };
 }
 
-let prepared: Promise<{ program: string; folder: string }> | undefined;
+export interface PreparedPython {
+  readonly program: string;
+  readonly env: NodeJS.ProcessEnv;
+}
 
-async function prepare(): Promise<{ program: string; folder: string }> {
+const prepared = new Map<string, Promise<PreparedPython>>();
+
+/** A Python that finds these packages (`name==version`). */
+export async function preparePython(packages: readonly string[]): Promise<PreparedPython> {
+  const key = packages.join(" ");
+  const found = prepared.get(key) ?? prepare(packages);
+  prepared.set(key, found);
+  return await found;
+}
+
+async function prepare(packages: readonly string[]): Promise<PreparedPython> {
+  const { program, folder } = await install(packages);
+  return { program, env: { ...process.env, PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: "1" } };
+}
+
+async function install(packages: readonly string[]): Promise<{ program: string; folder: string }> {
   const program = await findPython();
   const { stdout } = await run(program, ["-c", "import sys; print('%d.%d' % sys.version_info[:2])"]);
   const cache = await cacheDirectory();
