@@ -181,8 +181,9 @@ export const deleteQuery = Type.Object(
 
 // --- answers ----------------------------------------------------------------------------------------
 
+const failureCode = choice(Object.keys(failures) as (keyof typeof failures)[]);
 const failureRecord = Type.Object({
-  code: choice(Object.keys(failures) as (keyof typeof failures)[]),
+  code: failureCode,
   message: Type.String(),
   retry: choice(["never", "backoff"]),
 });
@@ -294,7 +295,7 @@ export type ProblemDocument = Static<typeof problem>;
 
 const damages = Type.Array(
   Type.Object({
-    code: Type.String(),
+    code: failureCode,
     backupId: Type.Optional(Type.String()),
     name: Type.String(),
     message: Type.String(),

@@ -1,0 +1,78 @@
+import type { Static } from "typebox";
+import { describe, expect, expectTypeOf, it } from "vitest";
+import {
+  backup,
+  backupRequest,
+  deletion,
+  planRequest,
+  restore,
+  toBackupSpec,
+  toRestoreSpec,
+  verification,
+} from "./rest.ts";
+import type { BackupView, RestoreView } from "./service.ts";
+import type { DeleteBackupResult, VerifyBackupResult } from "./worker-task.ts";
+
+/** What JSON knows: it has no members that may only be read. */
+type Wire<T> = T extends (infer Item)[] | readonly (infer Item)[]
+  ? Wire<Item>[]
+  : T extends object
+    ? { -readonly [Key in keyof T]: Wire<T[Key]> }
+    : T;
+
+describe("the shapes of answers", () => {
+  it("are those of the service, to the last member", () => {
+    expectTypeOf<Wire<Static<typeof backup>>>().toEqualTypeOf<Wire<BackupView>>();
+    expectTypeOf<Wire<Static<typeof restore>>>().toEqualTypeOf<Wire<RestoreView>>();
+    expectTypeOf<Wire<Static<typeof deletion>>>().toEqualTypeOf<Wire<DeleteBackupResult>>();
+    expectTypeOf<Wire<Static<typeof verification>>>().toEqualTypeOf<Wire<VerifyBackupResult>>();
+    expect(Object.keys(backup.properties)).toContain("components");
+  });
+});
+
+describe("a request", () => {
+  it("for a backup has the defaults of the command line where nothing is said", () => {
+    const wish: Static<typeof backupRequest> = {
+      database: { url: "postgres://a@b/c" },
+      storage: { url: "file:///x" },
+    };
+    expect(toBackupSpec("retail", wish)).toEqual({
+      projectId: "retail",
+      provider: "local",
+      database: { url: "postgres://a@b/c", excludeTables: [] },
+      storage: {
+        url: "file:///x",
+        excludeGeneratedFiles: false,
+        excludePatterns: [],
+        excludePaths: [],
+        includePaths: [],
+        maxShrink: 0.5,
+      },
+    });
+    expect(toBackupSpec("retail", { application: "drupal" })).toEqual({
+      projectId: "retail",
+      provider: "local",
+      application: "drupal",
+    });
+  });
+
+  it("for a restore is for all, merged, where nothing is said", () => {
+    const wish: Static<typeof planRequest> = { backupId: "b", storage: { url: "file:///x" } };
+    expect(toRestoreSpec("retail", wish)).toEqual({
+      projectId: "retail",
+      backupId: "b",
+      restoreType: "full",
+      storage: { url: "file:///x", mode: "merge" },
+      include: [],
+      tables: [],
+    });
+    const selective = toRestoreSpec("retail", {
+      backupId: "b",
+      restoreType: "selective",
+      database: { url: "postgres://a@b/c" },
+      tables: ["public.page"],
+      dropAfterSeconds: 60,
+    });
+    expect(selective).toMatchObject({ tables: ["public.page"], dropAfterSeconds: 60 });
+  });
+});

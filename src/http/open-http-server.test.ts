@@ -1,0 +1,193 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import {
+  createMemoryService,
+  createMemoryWorld,
+  type MemoryWorld,
+} from "../../test/support/memory-service.ts";
+import { exampleBackup } from "../../test/support/service-examples.ts";
+import { createHttpService } from "../client/http-service.ts";
+import type { Lc2Service, ServiceEvent } from "../contract/service.ts";
+import { Failure } from "../core/failure.ts";
+import { openHttpServer, type HttpServer } from "./open-http-server.ts";
+import type { LogEntry } from "./parts.ts";
+
+let world: MemoryWorld;
+let server: HttpServer;
+let url: string;
+let client: Lc2Service;
+let log: LogEntry[];
+let stopping: AbortController;
+
+beforeEach(async () => {
+  world = createMemoryWorld();
+  log = [];
+  stopping = new AbortController();
+  server = await openHttpServer({
+    service: createMemoryService(world),
+    gatekeeper: {
+      authenticate: async (secret) =>
+        await Promise.resolve(
+          secret === "right" ? { keyId: "key-1", name: "test", role: "admin" as const } : undefined,
+        ),
+      claimRequest: async () => await Promise.resolve("backup-20261124-150000-aaaaaa"),
+    },
+    version: "0.1.0",
+    nowMs: () => Date.parse("2026-11-24T15:00:00.000Z"),
+    newId: () => "0123456789ab",
+    log: (entry) => log.push(entry),
+    checkDependencies: async () =>
+      await Promise.resolve([
+        { name: "catalog", status: "ok" },
+        { name: "repository", status: "degraded" },
+      ]),
+    trustsOperators: false,
+    countOperations: async () =>
+      await Promise.resolve([
+        { kind: "backup", projectId: "retail", outcome: "Completed", count: 3, durationMs: 6_000 },
+        { kind: "backup", projectId: "retail", count: 1, durationMs: 0 },
+      ]),
+    stopping: stopping.signal,
+  });
+  url = await server.listen({ host: "127.0.0.1", port: 0 });
+  client = createHttpService({ url, apiKey: "right" });
+});
+afterEach(async () => {
+  await server.close();
+});
+
+const get = async (path: string, headers: Record<string, string> = {}) =>
+  await fetch(new URL(path, url), { headers: { authorization: "Bearer right", ...headers } });
+const { backupId } = exampleBackup();
+const never = { signal: new AbortController().signal, onEvent: () => undefined };
+
+describe("the client of a server", () => {
+  test("gets what the service gives", async () => {
+    const service = createMemoryService(world);
+    expect(await client.getBackup({ backupId, projectId: "retail" })).toEqual(
+      await service.getBackup({ backupId }),
+    );
+    expect(await client.getBackup({ backupId })).toEqual(await service.getBackup({ backupId }));
+    expect(await client.listBackups({ limit: 10 })).toEqual(await service.listBackups({ limit: 10 }));
+    expect(await client.listRestores({ limit: 10 })).toEqual(await service.listRestores({ limit: 10 }));
+    expect(await client.backupLogs({ backupId })).toEqual(world.logs);
+    expect(await client.verifyBackup({ backupId }, {}, never)).toEqual(world.verification);
+    expect(await client.cancelBackup({ backupId })).toMatchObject({ status: "Cancelled" });
+    expect(await client.deleteBackup({ backupId }, { dryRun: true }, never)).toEqual(world.deletion);
+  });
+
+  test("pages through a list until it has what was asked for", async () => {
+    for (let index = 0; index < 2_500; index += 1) {
+      const id = `backup-20261124-140000-${index.toString(16).padStart(6, "0")}`;
+      world.backups.set(id, { ...exampleBackup(), backupId: id });
+    }
+    const { backups, total } = await client.listBackups({ limit: 1_500, offset: 900 });
+    expect(backups).toHaveLength(1_500);
+    expect(total).toBe(2_501);
+    expect(backups[0]).toEqual([...world.backups.values()][900]);
+  });
+
+  test("plans, asks, restores and undoes", async () => {
+    const spec = {
+      projectId: "",
+      backupId,
+      restoreType: "full" as const,
+      storage: { url: "file:///x", mode: "merge" as const },
+      include: [],
+      tables: [],
+    };
+    expect(await client.planRestore(spec, {}, never)).toEqual(world.plan);
+    const begun = await client.submitRestore({ ...spec, projectId: "retail" }, { approve: world.plan.hash });
+    expect(begun.status).toBe("Pending");
+    const [restoreId = ""] = world.restores.keys();
+    expect(await client.getRestore(restoreId)).toEqual(world.restores.get(restoreId));
+    expect(await client.restoreLogs(restoreId)).toEqual(world.logs);
+    expect(await client.undoRestore(restoreId, never)).toMatchObject({ undone: { files: { restored: 40 } } });
+    expect(await client.cancelRestore(restoreId)).toMatchObject({ status: "Cancelled" });
+  });
+
+  test("hears what happens meanwhile, and the failure that the server had", async () => {
+    world.events = [{ type: "progress", progress: { component: "verify", phase: "reading", bytes: 5 } }];
+    const events: ServiceEvent[] = [];
+    const waiting = { ...never, onEvent: (event: ServiceEvent) => events.push(event) };
+    await client.verifyBackup({ backupId }, {}, waiting);
+    expect(events).toEqual(world.events);
+    world.failNext = new Failure("data-damaged", "It is damaged.");
+    await expect(client.verifyBackup({ backupId }, {}, waiting)).rejects.toMatchObject({
+      code: "data-damaged",
+      message: "It is damaged.",
+    });
+    await expect(client.getBackup({ backupId: "no such" })).rejects.toMatchObject({
+      code: "backup-not-found",
+    });
+  });
+
+  test("that waits no more ends the work", async () => {
+    world.hang = true;
+    const gone = new AbortController();
+    const verifying = client.verifyBackup({ backupId }, {}, { ...never, signal: gone.signal });
+    setImmediate(() => gone.abort());
+    await expect(verifying).rejects.toMatchObject({ code: "cancelled" });
+  });
+
+  test("says which server it is that does not answer, or has no such key, or not this offer", async () => {
+    await expect(client.exportKey("retail")).rejects.toMatchObject({ code: "not-available" });
+    const stranger = createHttpService({ url, apiKey: "wrong" });
+    await expect(stranger.listRestores({ limit: 1 })).rejects.toMatchObject({ code: "unauthenticated" });
+    await server.close();
+    await expect(client.cancelBackup({ backupId })).rejects.toMatchObject({
+      code: "server-unreachable",
+      message: expect.stringContaining(url) as string,
+    });
+  });
+});
+
+describe("the server", () => {
+  test("is ready while some of what it needs is degraded, and names it", async () => {
+    const answer = await fetch(new URL("/health/ready", url));
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ status: "degraded" });
+  });
+
+  test("that stops is not ready, takes nothing new and still answers what is asked", async () => {
+    stopping.abort();
+    expect((await fetch(new URL("/health/ready", url))).status).toBe(503);
+    const refused = await fetch(new URL(`/api/v1/projects/retail/backups/${backupId}/cancel`, url), {
+      method: "POST",
+      headers: { authorization: "Bearer right" },
+    });
+    expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "5"]);
+    expect((await get("/api/v1/projects/retail/backups")).status).toBe(200);
+  });
+
+  test("answers a defect with its correlation id alone, and logs the rest without the key", async () => {
+    world.backups.get = () => {
+      throw new TypeError("secret place");
+    };
+    const answer = await get(`/api/v1/projects/retail/backups/${backupId}`, { "x-correlation-id": "abc" });
+    const text = await answer.text();
+    expect(answer.status).toBe(500);
+    expect(text).not.toContain("secret place");
+    expect(JSON.parse(text)).toMatchObject({ code: "internal", correlationId: "abc" });
+    expect(log.find(({ level }) => level === "ERROR")?.message).toContain("secret place");
+    expect(JSON.stringify(log)).not.toContain("right");
+  });
+
+  test("makes a correlation id where the caller's could not be written", async () => {
+    const answer = await get("/health/live", { "x-correlation-id": "a b" });
+    expect(answer.headers.get("x-correlation-id")).toBe("req-0123456789ab");
+  });
+
+  test("shows its interface as a page that needs nothing else, and its numbers", async () => {
+    const page = await get("/docs");
+    expect(page.headers.get("content-security-policy")).toContain("default-src 'none'");
+    const text = await page.text();
+    expect(text).toContain("POST /api/v1/projects/{projectId}/backups");
+    expect(text).not.toMatch(/(?:src|href)="?https?:/);
+    const metrics = await (await get("/metrics")).text();
+    expect(metrics).toContain(
+      'lc2_backup_requests_total{project="retail",application="",status="success"} 3',
+    );
+    expect(metrics).toContain('lc2_backup_active_operations{project="retail",application=""} 1');
+    expect(metrics).toContain('lc2_backup_seconds_total{project="retail",application="",status="success"} 6');
+  });
+});
