@@ -63,7 +63,7 @@ async function backUp(
   const { backupId, attempt } = task;
   const keys = await openBackupKeys(run, backupId);
   const known = await findPreviousFiles(run, source.url, { backupId, attempt, keys });
-  const filter = compileFilter(filterSpec(source, spec, task, run));
+  const filter = compileFilter(await filterSpec(source, spec, task, run));
   const ahead = readAheadOf(source);
   const collector = await FilesCollector.create({
     source,
@@ -127,12 +127,12 @@ function readAheadOf(source: FileSource): ReadAhead | undefined {
 }
 
 /** The request's filters, with the profile's generated files where asked for, and never the repository itself. */
-function filterSpec(
+async function filterSpec(
   source: FileSource,
   spec: FilesSourceSpec,
   task: TaskOf<"backup-files">,
   run: TaskRun,
-): FileFilterSpec {
+): Promise<FileFilterSpec> {
   const { application } = task.spec;
   if (spec.excludeGeneratedFiles && application === undefined) {
     throw new Failure(
@@ -145,7 +145,7 @@ function filterSpec(
     spec.excludeGeneratedFiles && application !== undefined
       ? generatedFilePatterns(applicationProfiles[application], source.url)
       : [];
-  const repository = repositoryInside(source.url, run);
+  const repository = await repositoryInside(source, run);
   if (repository !== undefined) {
     const message = `The repository itself lies in the source, in ${repository}; it is left out.`;
     run.report({ type: "log", level: "warn", message });

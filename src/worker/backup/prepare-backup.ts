@@ -2,7 +2,7 @@ import type { PrepareBackupResult, TaskOf } from "../../contract/worker-task.ts"
 import { Failure, type FailureCode } from "../../core/failure.ts";
 import { metadataName, projectPrefix } from "../../core/repository/layout.ts";
 import { createBackupKeys, openBackupKeys } from "../keys/backup-keys.ts";
-import { checkFileSource } from "../open-files.ts";
+import { checkFileSource, openFileSource } from "../open-files.ts";
 import { probeDatabase } from "./probe-database.ts";
 import { repositoryInside } from "./repository-inside.ts";
 import { ensureRepository, openRepository } from "../repository/repository.ts";
@@ -19,7 +19,7 @@ export async function prepareBackup(
   const { spec } = task;
   if (spec.storage !== undefined) {
     await checkFileSource(spec.storage.url, run);
-    repositoryInside(spec.storage.url, run);
+    await refuseRepositoryAmongFiles(spec.storage.url, run);
   }
   const database = spec.database === undefined ? undefined : await probeDatabase(spec.database, run);
   if (task.dryRun === true) {
@@ -33,6 +33,15 @@ export async function prepareBackup(
     keyCreated: projectKeyCreated,
     ...(database === undefined ? {} : { database }),
   };
+}
+
+async function refuseRepositoryAmongFiles(url: string, run: TaskRun): Promise<void> {
+  const source = await openFileSource(url, run);
+  try {
+    await repositoryInside(source, run);
+  } finally {
+    source.close?.();
+  }
 }
 
 /**

@@ -93,7 +93,7 @@ async function countChanges(
     objects: 0,
   });
   const options = {
-    ...changeOptions(run, restoreId, source.metadata, wishes),
+    ...(await changeOptions(target, run, restoreId, source.metadata, wishes)),
     onNote: (message: string) => notes.push(message),
     onBytesCompared: (bytes: number) => progress.add(bytes),
   };

@@ -71,7 +71,7 @@ async function restore(
     undoRun: await nextUndoRun(undo),
     run,
   });
-  const options = changeOptions(run, task.restoreId, source.metadata, plan);
+  const options = await changeOptions(target, run, task.restoreId, source.metadata, plan);
   let evidence: RestoreFilesEvidence;
   try {
     for await (const changes of findChanges(target, source.entries(), options)) {

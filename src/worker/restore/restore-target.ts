@@ -3,9 +3,11 @@ import { applicationProfiles } from "../../core/applications/application-profile
 import { compileFilter, compilePatterns, type FileFilter } from "../../core/files/filter.ts";
 import { isBucketUrl, isSameBucket, parseBucketUrl } from "../../core/files/bucket-url.ts";
 import { Failure } from "../../core/failure.ts";
+import type { FileTarget } from "../../core/ports/file-target.ts";
 import type { ManifestLine } from "../../core/repository/manifest-line.ts";
 import type { FileKey, ManifestEntry } from "../../core/repository/manifest.ts";
 import type { BackupMetadata } from "../../core/repository/metadata.ts";
+import type { FilesPlan } from "../../core/restore/restore.ts";
 import { temporaryFileName } from "../../core/restore/restore-names.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
@@ -100,21 +102,22 @@ export function includedKeys(include: readonly string[]): (key: FileKey) => bool
 }
 
 /** What of a target a restore looks at: all but itself and a repository that lies in it. */
-function targetFilter(targetUrl: string, restoreId: string, run: TaskRun): FileFilter {
-  const repository = repositoryInside(targetUrl, run);
+async function targetFilter(target: FileTarget, restoreId: string, run: TaskRun): Promise<FileFilter> {
+  const repository = await repositoryInside(target, run);
   return compileFilter({
-    excludePatterns: isBucketUrl(targetUrl) ? [] : [temporaryFileName(restoreId)],
+    excludePatterns: isBucketUrl(target.url) ? [] : [temporaryFileName(restoreId)],
     excludePaths: repository === undefined ? [] : [repository],
     includePaths: [],
   });
 }
 
-export function changeOptions(
+export async function changeOptions(
+  target: FileTarget,
   run: TaskRun,
   restoreId: string,
   metadata: BackupMetadata,
-  plan: { readonly url: string; readonly mode: "merge" | "mirror"; readonly include: readonly string[] },
-): ChangeOptions {
+  plan: Pick<FilesPlan, "url" | "mode" | "include">,
+): Promise<ChangeOptions> {
   return {
     isCovered: coverageOf(metadata),
     isSource: isSamePlace(plan.url, metadata.components.files?.source),
@@ -123,7 +126,7 @@ export function changeOptions(
     listsTarget: plan.mode === "mirror" || plan.include.length === 0,
     isIncluded: includedKeys(plan.include),
     signal: run.signal,
-    filter: targetFilter(plan.url, restoreId, run),
+    filter: await targetFilter(target, restoreId, run),
     onNote: (message) => run.report({ type: "log", level: "info", message }),
   };
 }
