@@ -2,13 +2,13 @@ import type { Static } from "typebox";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import {
   backup,
-  backupRequest,
-  deletion,
-  planRequest,
-  restore,
+  type backupRequest,
+  type deletion,
+  type planRequest,
+  type restore,
   toBackupSpec,
   toRestoreSpec,
-  verification,
+  type verification,
 } from "./rest.ts";
 import type { BackupView, RestoreView } from "./service.ts";
 import type { DeleteBackupResult, VerifyBackupResult } from "./worker-task.ts";

@@ -1,5 +1,6 @@
 import type { LogLine, ServiceEvent } from "../contract/service.ts";
 import type { TaskBody, WorkerContext, WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
+import type { Operation } from "../core/operation/operation.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
 import type { Clock, Ids } from "../core/ports/clock.ts";
 import type { Processes } from "../core/ports/processes.ts";
@@ -20,12 +21,18 @@ export interface EngineParts {
   /** Where a person finds a project's key. */
   readonly keyPlace: (projectId: string) => string;
   /** Told what was found and done that nobody asked for: dead operations, reminders. */
-  readonly notice: (line: LogLine) => void;
+  readonly notice: (line: LogLine, about?: NoticeSubject) => void;
   /** Somebody else ends what dead processes left, in the background: calls need not look for it. */
   readonly isTended: boolean;
   /** Follows work that nobody waits for; it must not reject. */
   readonly background: (work: Promise<void>) => void;
 }
+
+/** The operation that a notice is about. */
+export type NoticeSubject = Pick<
+  Operation,
+  "id" | "kind" | "projectId" | "application" | "requestId" | "createdAtMs" | "end"
+>;
 
 /** Everything of a worker task but the lease, which is the engine's. */
 export type TaskRequest = { readonly context: WorkerContext } & TaskBody;

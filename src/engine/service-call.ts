@@ -33,13 +33,19 @@ export function unattended(parts: EngineParts): Waiting {
   };
 }
 
-/** Carries an operation out without anybody waiting; a failure to is a notice, for its end is in the catalog. */
+/** Carries an operation out without anybody waiting: how it ended, or that it could not be told, is a notice. */
 export function carryOutInBackground(parts: EngineParts, id: string, work: () => Promise<unknown>): void {
+  const run = async (): Promise<void> => {
+    await work();
+    const operation = await parts.catalog.getOperation(id);
+    const { outcome = "open", failure } = operation?.end ?? {};
+    const why = failure === undefined ? "" : ` (${failure.code}): ${failure.message}`;
+    const level = outcome === "Completed" ? "info" : "error";
+    parts.notice(makeLogLine(parts, level, `${id} ended: ${outcome}${why}`), operation);
+  };
   parts.background(
-    work().then(
-      () => undefined,
-      (error: unknown) =>
-        parts.notice(makeLogLine(parts, "error", `${id} was given up here: ${Failure.from(error).message}`)),
+    run().catch((error: unknown) =>
+      parts.notice(makeLogLine(parts, "error", `${id} was given up here: ${Failure.from(error).message}`)),
     ),
   );
 }

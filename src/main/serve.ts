@@ -3,7 +3,9 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ServeWish } from "../cli/host.ts";
+import type { LogLine } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
+import type { NoticeSubject } from "../engine/parts.ts";
 import type { LogEntry } from "../http/parts.ts";
 import { openHttpServer, type HttpServer } from "../http/open-http-server.ts";
 import { checkDependencies } from "./check-dependencies.ts";
@@ -27,12 +29,7 @@ export async function serve(options: ServeOptions, config: Config): Promise<void
   refuseExposure(options);
   const engine = openEngine(config, await loadCatalog(config.catalog), {
     isTended: true,
-    onNotice: ({ level, message }) =>
-      writeLog({
-        level: level === "info" ? "INFO" : level === "warn" ? "WARN" : "ERROR",
-        logger: "lc2.engine",
-        message,
-      }),
+    onNotice: logNotice,
   });
   const stopping = new AbortController();
   const signals = onSignals(() => stopping.abort());
@@ -58,6 +55,24 @@ export async function serve(options: ServeOptions, config: Config): Promise<void
     signals.stop();
     await engine.service.close();
   }
+}
+
+const levels = { info: "INFO", warn: "WARN", error: "ERROR" } as const;
+
+function logNotice({ level, message }: LogLine, about?: NoticeSubject): void {
+  const durationMs = about?.end === undefined ? undefined : about.end.finishedAtMs - about.createdAtMs;
+  writeLog({
+    level: levels[level],
+    logger: `lc2.${about?.kind ?? "engine"}`,
+    message,
+    fields: {
+      correlation_id: about?.requestId,
+      project_id: about?.projectId,
+      ...(about === undefined ? {} : { [`${about.kind}_id`]: about.id }),
+      application: about?.application,
+      duration_ms: durationMs,
+    },
+  });
 }
 
 async function openServer(

@@ -10,7 +10,7 @@ import { createBackupContents } from "../engine/backup-contents.ts";
 import { createBackupService } from "../engine/backup-service.ts";
 import { createCopyService } from "../engine/copy-service.ts";
 import { createGatekeeper } from "../engine/gatekeeper.ts";
-import type { EngineParts } from "../engine/parts.ts";
+import type { EngineParts, NoticeSubject } from "../engine/parts.ts";
 import { createBackupReader } from "../engine/read-backups.ts";
 import { recoverDeadOperations } from "../engine/recover-operations.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
@@ -27,7 +27,7 @@ export interface ServiceOptions {
    * Told what was found and done that nobody asked for (a dead operation, a reminder) during calls that
    * have no listener of their own. Default: standard error.
    */
-  readonly onNotice?: (line: LogLine) => void;
+  readonly onNotice?: (line: LogLine, about?: NoticeSubject) => void;
   /** Program and first arguments of a worker. Default: this installation's own. For tests. */
   readonly workerCommand?: readonly [string, ...string[]];
   /** `tend` is called from time to time, so that calls need not look for what dead processes left. Default: false. */

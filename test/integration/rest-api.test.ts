@@ -169,6 +169,15 @@ describe("a backup over HTTP", () => {
     const last = events.text.trim().split("\n\n").at(-1) ?? "";
     expect(last).toMatch(/^event: end\ndata: /);
     expect(JSON.parse(last.split("data: ")[1] ?? "")).toMatchObject({ status: "Completed" });
+    const said = server.command.text().split("\n");
+    const line = said.find((each) => each.includes("ended: Completed") && each.includes("the-nightly-run"));
+    expect(JSON.parse(line ?? "{}")).toMatchObject({
+      level: "INFO",
+      logger: "lc2.backup",
+      project_id: "retail",
+      backup_id: made.json["backupId"],
+      duration_ms: expect.any(Number) as number,
+    });
   });
 
   test("is deleted by an admin, and then is not there", async () => {
