@@ -14,6 +14,13 @@ export interface WantedFile {
   readonly stated?: StoredFile;
   /** Reads it back from the destination; rejects with an integrity failure where it is not what it must be. */
   readonly verify: () => Promise<void>;
+  /** The backup that it belongs to is sealed in the destination: what lies there is not given up for the unproved. */
+  readonly isSealed: boolean;
+  /**
+   * Reads it in the source; rejects with an integrity failure where any of it is not what it must be. Not needed
+   * where it is `stated`; without both nothing tells whether it is good.
+   */
+  readonly prove?: () => Promise<void>;
 }
 
 /**
@@ -38,7 +45,10 @@ export class FileBringer {
     this.#limiter = new RateLimiter(from.context.maxRateBytesPerSecond, from.signal);
   }
 
-  /** Resolves when the destination has the file whole. Rejects naming the file; then the destination is without it. */
+  /**
+   * Resolves when the destination has the file whole. Rejects naming the file; then the destination is without it, or,
+   * where it is of a sealed backup, has it as it was, or as the store kept the good bytes that it was sent.
+   */
   async bring(file: WantedFile): Promise<void> {
     const before = this.#busy.get(file.name);
     const bringing = (before ?? Promise.resolve()).then(() => this.#bring(file));
@@ -59,19 +69,38 @@ export class FileBringer {
   async #bring(file: WantedFile): Promise<void> {
     const there = await this.#to.store.head(file.name);
     if (there !== undefined && (await isWhole(file))) return this.noteFound(there.sizeBytes);
-    const sent = await this.#send(file);
+    const proved = there !== undefined && file.isSealed ? await this.#prove(file) : file.stated?.sha256;
+    const sent = await this.#send(file, proved);
     try {
       await file.verify();
     } catch (error) {
       if (!(error instanceof Failure) || error.kind !== "integrity") throw error;
       const arrived = await hashObject(this.#to, file.name).catch(() => undefined);
-      await this.#to.store.delete(file.name);
-      throw arrived === sent ? this.#damagedInSource(file.name, error) : this.#changed(file.name, error);
+      if (!file.isSealed) await this.#to.store.delete(file.name);
+      throw arrived === sent ? this.#damagedInSource(file.name, error) : this.#changed(file, error);
     }
   }
 
-  /** Copies the bytes and makes them visible; gives the SHA-256 of what was sent. */
-  async #send({ name, stated }: WantedFile): Promise<string> {
+  /** SHA-256 of the source's good bytes, which may take the place of what is damaged in the destination. */
+  async #prove({ name, stated, prove }: WantedFile): Promise<string> {
+    if (stated !== undefined) return stated.sha256;
+    if (prove === undefined) {
+      const unknown = "Nothing tells which of the two is good.";
+      throw this.#unproved(name, new Failure("data-damaged", unknown));
+    }
+    try {
+      const sha256 = await hashObject(this.#from, name);
+      await prove();
+      return sha256;
+    } catch (error) {
+      if (!(error instanceof Failure) || error.kind !== "integrity") throw error;
+      throw this.#unproved(name, error);
+    }
+  }
+
+  /** Copies the bytes and makes them visible, if they are the proved ones; gives the SHA-256 of what was sent. */
+  async #send(file: WantedFile, proved: string | undefined): Promise<string> {
+    const { name, stated } = file;
     const writer = await this.#to.store.write(name);
     try {
       const sha256 = createHash("sha256");
@@ -85,17 +114,19 @@ export class FileBringer {
         this.#progress.add(chunk.length);
       }
       const sent = sha256.digest("hex");
-      if (stated !== undefined && (stated.sizeBytes !== sizeBytes || stated.sha256 !== sent)) {
+      if ((stated !== undefined && stated.sizeBytes !== sizeBytes) || sent !== (proved ?? sent)) {
         const other = new Failure(
           "data-damaged",
-          "It has another size or SHA-256 than metadata.json states.",
+          stated === undefined
+            ? "It was read twice, and is not the same."
+            : "It has another size or SHA-256 than metadata.json states.",
         );
-        throw this.#damagedInSource(name, other);
+        throw file.isSealed ? this.#unproved(name, other) : this.#damagedInSource(name, other);
       }
       const stored = await writer.commit();
       if (stored.sizeBytes !== sizeBytes) {
-        await this.#to.store.delete(name);
-        throw this.#changed(name, `it took ${sizeBytes} bytes and has ${stored.sizeBytes}`);
+        if (!file.isSealed) await this.#to.store.delete(name);
+        throw this.#changed(file, `it took ${sizeBytes} bytes and has ${stored.sizeBytes}`);
       }
       this.copied = { files: this.copied.files + 1, sizeBytes: this.copied.sizeBytes + sizeBytes };
       this.#progress.add(0, 1);
@@ -116,12 +147,23 @@ export class FileBringer {
     );
   }
 
-  #changed(name: string, problem: unknown): Failure {
+  #unproved(name: string, cause: Failure): Failure {
+    return new Failure(
+      cause.code,
+      `${name} belongs to a backup that is sealed in ${this.#to.store.url}; it is missing or damaged there, and what ` +
+        `${this.#from.store.url} has cannot take its place: ${cause.message} Nothing was changed there. ` +
+        "`lc2 backup verify` lists all damage in each repository; put the file back from another copy and run again.",
+      { cause },
+    );
+  }
+
+  #changed({ name, isSealed }: WantedFile, problem: unknown): Failure {
+    const outcome = isSealed ? "It is damaged there now." : "It was removed there, and nothing was sealed.";
     const said = problem instanceof Error ? problem.message : String(problem);
     return new Failure(
       "store-failed",
-      `${this.#to.store.url} did not keep ${name} as it was written: ${said} It was removed there, and nothing was ` +
-        "sealed. Check the store, its disks and what is between it and this machine.",
+      `${this.#to.store.url} did not keep ${name} as it was written: ${said} ${outcome} ` +
+        "Check the store, its disks and what is between it and this machine.",
       { cause: problem, retry: "backoff" },
     );
   }

@@ -5,6 +5,7 @@ import { failureOf } from "../../../test/support/backup-run.ts";
 import {
   backUpFolder,
   backupIdOf,
+  entriesOf,
   openFilesPlace,
   type FilesPlace,
 } from "../../../test/support/files-run.ts";
@@ -194,6 +195,70 @@ describe("a copy of a backup", () => {
     const { done } = await copy(1);
     expect(done).toMatchObject({ copied: { files: 1 } });
     expect(await verify(there, 1)).toMatchObject({ damages: [] });
+  });
+});
+
+describe("a sealed backup in the destination", () => {
+  const pack = (number: number) => `backups/retail/${backupIdOf(number)}/a1/files/pack-000001`;
+  const lose = (number: number) => there.delete(`backups/retail/${backupIdOf(number)}/a1/files/file-000001`);
+
+  it.each(["pack-000001", "manifest", "files.evidence.json"])(
+    "keeps its damaged %s where the source's is no better",
+    async (file) => {
+      await backUpFolder(place, source, { number: 1 });
+      await copy(1);
+      await lose(1);
+      const name = (await namesIn(there)).find((each) => each.endsWith(file)) ?? "";
+      await flip(there, name, 60);
+      const damaged = await readObject(there, name);
+      await flip(place.run.store, name, 50);
+      const failure = await failureOf(copy(1));
+      expect(failure.kind).toBe("integrity");
+      expect(failure.message).toContain(name);
+      expect(await readObject(there, name)).toEqual(damaged);
+    },
+  );
+
+  it("is mended where the source's bytes are good", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await copy(1);
+    await lose(1);
+    await flip(there, pack(1));
+    expect(await copy(1)).toMatchObject({ done: { copied: { files: 2 } } });
+    expect(await verify(there, 1)).toMatchObject({ damages: [] });
+  });
+
+  it("does not lose what it alone needs of a file that a later one lacks a part of", async () => {
+    await backUpThree();
+    await copy(1);
+    const first = await entriesOf(place, await readMetadata(place.run, backupIdOf(1)));
+    const whole = await readObject(there, pack(1));
+    await there.replace(pack(1), whole.subarray(0, whole.length - 1));
+    const kept = await readObject(there, pack(1));
+    // A member that the third backup has of the second.
+    const { stored } = first.find(({ key }) => key === "f1") ?? {};
+    await flip(place.run.store, pack(1), (stored?.offset ?? 0) + 5);
+    const damages = (await verify(place.run.store, 3)).damages.length;
+    const failure = await failureOf(copy(3));
+    expect({ damages, kind: failure.kind }).toEqual({ damages: 0, kind: "integrity" });
+    expect(failure.message).toContain(pack(1));
+    expect(await readObject(there, pack(1))).toEqual(kept);
+  });
+
+  it("is not deleted from when its store spoils what it is sent", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await copy(1);
+    await lose(1);
+    await flip(there, pack(1));
+    const spoiling = changed(there, {
+      write: async (name) => {
+        const writer = await there.write(name);
+        const write = (bytes: Uint8Array) => writer.write(Uint8Array.from(bytes, (byte) => byte ^ 1));
+        return { write, commit: () => writer.commit(), abort: () => writer.abort() };
+      },
+    });
+    expect(await failureOf(copy(1, spoiling))).toMatchObject({ code: "store-failed" });
+    expect(await there.head(pack(1))).toBeDefined();
   });
 });
 

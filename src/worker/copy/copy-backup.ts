@@ -189,19 +189,20 @@ class Copy {
   async #bringNamedFiles(): Promise<void> {
     const { projectId, backupId } = this.#metadata;
     const prefix = backupPrefix(projectId, backupId);
+    const isSealed = await this.#isSealedThere(backupId);
     const place = { store: this.#to.store, projectId, backupId, key: this.#keys.data };
     for (const file of namedStoredFiles(this.#metadata)) {
       const verify = async (): Promise<void> => {
         const pieces = readStoredFile(place, file, { verifyChecksum: true, releasePieces: true });
         for await (const piece of pieces) void piece;
       };
-      await this.#bringer.bring({ name: prefix + file.name, stated: file, verify });
+      await this.#bringer.bring({ name: prefix + file.name, stated: file, verify, isSealed });
     }
     const commits = new Set(["metadata.json", "keyring.json"]);
     for (const relative of accompanyingNames(this.#metadata).filter((name) => !commits.has(name))) {
       const name = prefix + relative;
       if ((await this.#from.store.head(name)) === undefined) continue;
-      await this.#bringer.bring({ name, verify: () => this.#compareBytes(name) });
+      await this.#bringer.bring({ name, verify: () => this.#compareBytes(name), isSealed });
     }
   }
 
@@ -224,7 +225,26 @@ class Copy {
     const name = backupPrefix(projectId, piece.owner) + piece.file;
     const found = await this.#findProven(name, piece);
     if (found !== undefined) return this.#bringer.noteFound(found);
-    await this.#bringer.bring({ name, verify: () => verifyPiece(this.#to, backupId, this.#keys, piece) });
+    await this.#bringer.bring({
+      name,
+      verify: () => verifyPiece(this.#to, backupId, this.#keys, piece),
+      isSealed: await this.#isSealedThere(piece.owner),
+      prove: () => this.#provePiece(piece),
+    });
+  }
+
+  /** All of it, also what only the backup that it is of needs: the destination may have just that whole. */
+  async #provePiece(piece: StoredPiece): Promise<void> {
+    await verifyPiece(this.#from, this.#metadata.backupId, this.#keys, piece);
+    const { owner, file } = piece;
+    if (owner === this.#metadata.backupId) return;
+    const { metadata, keys } = await openBackup(this.#to, owner);
+    const { files } = metadata.components;
+    if (files === undefined) return;
+    const lines = manifestLines(this.#to, owner, files.manifest, keys);
+    for await (const own of storedPieces(lines, owner)) {
+      if (own.owner === owner && own.file === file) await verifyPiece(this.#from, owner, keys, own);
+    }
   }
 
   /**
