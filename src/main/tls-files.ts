@@ -1,3 +1,4 @@
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { Failure } from "../core/failure.ts";
 import type { TlsFiles } from "../http/app.ts";
@@ -10,9 +11,23 @@ export interface TlsPaths {
   readonly key: string;
 }
 
+/** Rejects with `listen-failed` when they cannot be read, or do not belong together. */
 export async function readTlsFiles(paths: TlsPaths): Promise<TlsFiles> {
   const [cert, key] = await Promise.all([readOne(paths.cert), readOne(paths.key)]);
-  return { cert, key };
+  if (isPair(cert, key)) return { cert, key };
+  throw new Failure(
+    "listen-failed",
+    `${paths.key} is not the private key of the certificate in ${paths.cert}.`,
+  );
+}
+
+/** OpenSSL takes a certificate and a key of two kinds together, and then has no certificate to show. */
+function isPair(cert: Buffer, key: Buffer): boolean {
+  try {
+    return new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  } catch {
+    return false;
+  }
 }
 
 async function readOne(path: string): Promise<Buffer> {
