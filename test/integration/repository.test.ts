@@ -1,5 +1,13 @@
-import { appendFileSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Failure } from "../../src/core/failure.ts";
 import type { RepositoryLease } from "../../src/core/repository/lease.ts";
@@ -246,6 +254,20 @@ describe("sweeping", () => {
     expect(await sweep(24 * 3600)).toMatchObject({ deletedFiles: 0 });
     expect((await sweep(0)).deletedFiles).toBeGreaterThan(2);
     expect(await names("backups/")).toEqual([]);
+  });
+
+  it("leaves alone, and names, what another program keeps below backups/", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const others = ["phone/2026-11-24/photo.jpg", "My Phone/a/b.jpg", "retail/manual copy/c.jpg"];
+    for (const name of others) {
+      mkdirSync(dirname(join(root, "backups", name)), { recursive: true });
+      writeFileSync(join(root, "backups", name), "not ours");
+    }
+    expect(await sweep(0)).toMatchObject({ deletedFiles: 0, removed: [] });
+    for (const name of others) expect(existsSync(join(root, "backups", name))).toBe(true);
+    for (const name of ["2026-11-24", "My Phone", "manual copy"])
+      expect(place.logs.join("\n")).toContain(JSON.stringify(name));
+    expect((await check()).damages).toEqual([]);
   });
 
   it("never touches a sealed backup or what it needs of an unsealed one", async () => {

@@ -1,5 +1,6 @@
 import { Failure } from "../../core/failure.ts";
 import {
+  backupIdPattern,
   formatVersion,
   metadataName,
   probePrefix,
@@ -85,12 +86,13 @@ function parseDescription(text: string, url: string): RepositoryDescription {
   return description;
 }
 
-/** Ids of all backup folders of a project, sealed or not, in order of creation. */
+/** Ids of all backup folders of a project, sealed or not, in order of creation. Folders of others are none. */
 export async function* listBackupFolders(
   run: TaskRun,
   projectId: string,
 ): AsyncIterable<{ backupId: string; sealed: boolean }> {
   for await (const backupId of run.store.listFolders(projectPrefix(projectId))) {
+    if (!backupIdPattern.test(backupId)) continue;
     yield { backupId, sealed: (await run.store.head(metadataName(projectId, backupId))) !== undefined };
   }
 }

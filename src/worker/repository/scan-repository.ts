@@ -1,5 +1,5 @@
 import { Failure } from "../../core/failure.ts";
-import { backupPrefix } from "../../core/repository/layout.ts";
+import { backupPrefix, projectIdPattern } from "../../core/repository/layout.ts";
 import type { BackupMetadata } from "../../core/repository/metadata.ts";
 import { namedStoredFiles, referencedBackups } from "../../core/repository/stored-files.ts";
 import type { ScanRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
@@ -72,7 +72,8 @@ const longestMissing = 1_000;
 export async function listProjects(run: TaskRun, onlyProject: boolean): Promise<string[]> {
   if (onlyProject) return [run.context.projectId];
   const projects: string[] = [];
-  for await (const projectId of run.store.listFolders("backups/")) projects.push(projectId);
+  for await (const projectId of run.store.listFolders("backups/"))
+    if (projectIdPattern.test(projectId)) projects.push(projectId);
   return projects;
 }
 

@@ -1,7 +1,14 @@
-import { backupPrefix, isRepositoryName } from "../../core/repository/layout.ts";
+import {
+  backupIdPattern,
+  backupPrefix,
+  isRepositoryName,
+  projectIdPattern,
+  projectPrefix,
+} from "../../core/repository/layout.ts";
 import type { SweepRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
 import { collectReferencedFiles, deleteForCertain, namedFiles, readSealedBackups } from "./live-files.ts";
 import { withExclusiveLease } from "./repository-lease.ts";
+import { listProjects } from "./scan-repository.ts";
 import { forProject, openRepository } from "./repository.ts";
 import type { TaskRun } from "../task.ts";
 import type { StoredObject } from "../../core/ports/object-store.ts";
@@ -42,12 +49,33 @@ async function* listAll(run: TaskRun): AsyncIterable<StoredObject> {
   yield* listLeftovers(run);
 }
 
-/** Every object below `backups/` that no sealed backup names or refers to, whatever its age. */
+/**
+ * Every object of a backup's folder that no sealed backup names or refers to, whatever its age. Folders below
+ * `backups/` that cannot be of a repository are another program's: they are named in the log.
+ */
 export async function* listLeftovers(run: TaskRun): AsyncIterable<StoredObject> {
-  const projects: string[] = [];
-  for await (const projectId of run.store.listFolders("backups/")) projects.push(projectId);
-  for (const projectId of projects) yield* listProjectLeftovers(forProject(run, projectId));
+  await nameOthers(run, "backups/", projectIdPattern);
+  for (const projectId of await listProjects(run, false)) {
+    yield* listProjectLeftovers(forProject(run, projectId));
+    await nameOthers(run, projectPrefix(projectId), backupIdPattern);
+  }
 }
+
+async function nameOthers(run: TaskRun, prefix: string, own: RegExp): Promise<void> {
+  const first: string[] = [];
+  let count = 0;
+  for await (const folder of run.store.listFolders(prefix)) {
+    if (own.test(folder)) continue;
+    count += 1;
+    if (first.length < othersNamed) first.push(JSON.stringify(folder));
+  }
+  if (count === 0) return;
+  const names = `${first.join(", ")}${count > first.length ? ", …" : ""}`;
+  const message = `${count} folders in ${prefix} of ${run.store.url} are no backups and were left alone: ${names}.`;
+  run.report({ type: "log", level: "warn", message });
+}
+
+const othersNamed = 10;
 
 async function* listProjectLeftovers(run: TaskRun): AsyncIterable<StoredObject> {
   const { projectId } = run.context;
