@@ -21,7 +21,8 @@ export function createApp(parts: HttpParts, tls?: TlsFiles) {
     bodyLimit: 1 << 20,
     // Of a whole request with its body: a slow sender must not hold a connection for ever.
     requestTimeout: 30_000,
-    forceCloseConnections: true,
+    // What is under way is answered; streams end by themselves when the server stops.
+    forceCloseConnections: "idle",
     // An id may be as long as it likes, and is then unknown.
     routerOptions: { maxParamLength: 5_000 },
     genReqId: ({ headers }) => {

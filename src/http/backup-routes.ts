@@ -110,7 +110,7 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
       const { dryRun = false } = request.query;
       const work = async (waiting: Parameters<typeof service.deleteBackup>[2]) =>
         await service.deleteBackup(referenceOf(request.params), { dryRun }, waiting);
-      const deleted = await answerWaiting(request, reply, work, { outlivesClient: !dryRun });
+      const deleted = await answerWaiting(parts, request, reply, work, { outlivesClient: !dryRun });
       if (reply.sent) return reply;
       const wantsBody = dryRun || String(request.headers["prefer"]).includes("return=representation");
       return wantsBody ? await reply.send(deleted) : await reply.code(204).send();
@@ -153,6 +153,7 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
       const wish = request.body ?? {};
       refusePlaces(parts, request, [wish.restoreInto]);
       const found = await answerWaiting(
+        parts,
         request,
         reply,
         async (waiting) => await service.verifyBackup(referenceOf(request.params), wish, waiting),
@@ -248,7 +249,7 @@ function addBackupReads(app: App, parts: HttpParts): void {
     async (request, reply) => {
       const { params } = request;
       const first = await service.getBackup(referenceOf(params));
-      await followOperation(openEventStream(request, reply), first, {
+      await followOperation(openEventStream(parts, request, reply), first, {
         read: async () => await service.getBackup(referenceOf(params)),
         readLog: async () => await service.backupLogs(referenceOf(params)),
       });

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Waiting } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
+import type { HttpParts } from "./parts.ts";
 import { describeProblem } from "./problems.ts";
 
 /** Proxies and clients give a silent connection up; most wait for at least half a minute. */
@@ -14,7 +15,11 @@ export interface EventStream {
 }
 
 /** Server-sent events as the answer. From here on nothing else may answer. */
-export function openEventStream(request: FastifyRequest, reply: FastifyReply): EventStream {
+export function openEventStream(
+  { stopping }: HttpParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): EventStream {
   reply.hijack();
   const { raw } = reply;
   const gone = new AbortController();
@@ -35,7 +40,7 @@ export function openEventStream(request: FastifyRequest, reply: FastifyReply): E
       if (!raw.destroyed) raw.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     },
     end: () => void raw.end(),
-    signal: gone.signal,
+    signal: AbortSignal.any([gone.signal, stopping]),
   };
 }
 
@@ -45,6 +50,7 @@ export function openEventStream(request: FastifyRequest, reply: FastifyReply): E
  * client goes away (`outlivesClient`).
  */
 export async function answerWaiting<T>(
+  parts: HttpParts,
   request: FastifyRequest,
   reply: FastifyReply,
   run: (waiting: Waiting) => Promise<T>,
@@ -55,10 +61,12 @@ export async function answerWaiting<T>(
     reply.raw.once("close", () => {
       if (!reply.raw.writableFinished) gone.abort(new Failure("cancelled", "The client went away."));
     });
-    const signal = options.outlivesClient ? new AbortController().signal : gone.signal;
+    const signal = options.outlivesClient
+      ? new AbortController().signal
+      : AbortSignal.any([gone.signal, parts.stopping]);
     return await run({ signal, onEvent: () => undefined });
   }
-  const stream = openEventStream(request, reply);
+  const stream = openEventStream(parts, request, reply);
   const signal = options.outlivesClient ? new AbortController().signal : stream.signal;
   try {
     const result = await run({ signal, onEvent: (event) => stream.send(event.type, event) });

@@ -4,6 +4,7 @@ import {
   createMemoryWorld,
   type MemoryWorld,
 } from "../../test/support/memory-service.ts";
+import { until } from "../../test/support/until.ts";
 import { exampleBackup } from "../../test/support/service-examples.ts";
 import { createHttpService } from "../client/http-service.ts";
 import type { Lc2Service, ServiceEvent } from "../contract/service.ts";
@@ -157,6 +158,29 @@ describe("the server", () => {
     });
     expect([refused.status, refused.headers.get("retry-after")]).toEqual([503, "5"]);
     expect((await get("/api/v1/projects/retail/backups")).status).toBe(200);
+  });
+
+  test("that stops ends what only looks, and lets what changes something end by itself", async () => {
+    const [restoreId = ""] = world.restores.keys();
+    const [following = ""] = world.backups.keys();
+    const view = world.backups.get(following);
+    if (view === undefined) throw new Error("no backup");
+    world.backups.set(following, { ...view, status: "TransferInProgress" });
+    const events = await get(`/api/v1/projects/retail/backups/${following}/events`);
+    world.hang = true;
+    const verifying = client.verifyBackup({ backupId }, {}, never);
+    const isAsked = (method: string) => world.calls.some((call) => call.method === method);
+    await until("it is verifying", () => isAsked("verifyBackup"));
+    const undoing = client.undoRestore(restoreId, never);
+    await until("it is undoing", () => isAsked("undoRestore"));
+    stopping.abort();
+    await expect(verifying).rejects.toMatchObject({ code: "cancelled" });
+    expect(await events.text()).toContain("event: state");
+    const closed = server.close();
+    await expect(Promise.race([undoing, Promise.resolve("still undoing")])).resolves.toBe("still undoing");
+    world.release?.();
+    await expect(undoing).resolves.toMatchObject({ restoreId });
+    await closed;
   });
 
   test("answers a defect with its correlation id alone, and logs the rest without the key", async () => {

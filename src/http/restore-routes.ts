@@ -94,6 +94,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
       refusePlaces(parts, request, [spec.database, spec.storage, repository]);
       const place = repository === undefined ? {} : { repository };
       const planned = await answerWaiting(
+        parts,
         request,
         reply,
         async (waiting) => await service.planRestore(spec, place, waiting),
@@ -140,6 +141,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
     async (request, reply) => {
       await readRestore(parts, request.params);
       const undone = await answerWaiting(
+        parts,
         request,
         reply,
         async (waiting) => await service.undoRestore(request.params.restoreId, waiting),
@@ -232,7 +234,7 @@ function addRestoreReads(app: App, parts: HttpParts): void {
     async (request, reply) => {
       const { params } = request;
       const first = await readRestore(parts, params);
-      await followOperation(openEventStream(request, reply), first, {
+      await followOperation(openEventStream(parts, request, reply), first, {
         read: async () => await readRestore(parts, params),
         readLog: async () => await service.restoreLogs(params.restoreId),
       });

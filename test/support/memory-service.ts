@@ -37,6 +37,8 @@ export interface MemoryWorld {
   failNext?: Failure;
   /** Methods that wait never end until their signal is aborted. */
   hang: boolean;
+  /** Lets the call that hangs go on. */
+  release?: () => void;
   plan: RestorePlan;
   items: readonly BrowseItem[];
   content: Buffer;
@@ -174,6 +176,7 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
       await new Promise<void>((resolve) => {
         if (waiting.signal.aborted) resolve();
         waiting.signal.addEventListener("abort", () => resolve());
+        world.release = resolve;
       });
     }
     if (waiting.signal.aborted) throw new Failure("cancelled", "The operation was cancelled.");
