@@ -77,6 +77,20 @@ describe.each([
     return (await server.client().send(command)).Uploads?.length ?? 0;
   };
 
+  test("names another program's key that is no text instead of failing on it", async () => {
+    await open();
+    day.proxy.add({ operation: "ListObjects", fault: faults.listAlso("lc2/videos/%FF%FE.mp4") });
+    expect(await failureOf(list(""))).toMatchObject({
+      code: "data-damaged",
+      message: expect.stringContaining("videos/") as string,
+    });
+    day.proxy.add({ operation: "ListObjects", fault: faults.listFolderAlso("lc2/videos%FF/") });
+    const folders: string[] = [];
+    for await (const folder of store.listFolders("")) folders.push(folder);
+    // versitygw does not say that it encodes.
+    expect(folders).toEqual(["backups", expect.stringMatching(/^videos(?:\u00ff|%FF)$/) as string]);
+  });
+
   describe("passes a bad moment and loses nothing", () => {
     beforeEach(() => open(patient));
 

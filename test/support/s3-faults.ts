@@ -159,6 +159,14 @@ export function listAlso(key: string, sizeBytes = 5): Fault {
   );
 }
 
+/** A folder is listed that is not there; it comes last. */
+export function listFolderAlso(prefix: string): Fault {
+  const entry = `<CommonPrefixes><Prefix>${prefix}</Prefix></CommonPrefixes>`;
+  return changeAnswer({
+    body: (page) => page.replace("</ListBucketResult>", () => `${entry}</ListBucketResult>`),
+  });
+}
+
 /** Objects that are there are not listed. */
 export function hideFromListing(...keys: readonly string[]): Fault {
   return changeListing((objects) =>

@@ -14,11 +14,13 @@ import type {
   StoreCapability,
   StoredObject,
 } from "../../core/ports/object-store.ts";
+import { encodeKey } from "../../core/repository/manifest.ts";
 import { assertObjectName } from "../../core/repository/object-name.ts";
 import { bucketExists, bucketMissing, ensureBucket } from "./ensure-bucket.ts";
 import { confirmStored } from "./confirm-stored.ts";
 import { deleteAllVersions, deleteObject, keepsVersions } from "./delete-versions.ts";
 import { explainHead } from "./explain-head.ts";
+import { decodeListedKey } from "./listed-key.ts";
 import { MultipartWriter } from "./multipart-writer.ts";
 import { checksum, encodeCrc } from "./part-checksums.ts";
 import { PartMemory } from "./part-memory.ts";
@@ -64,7 +66,7 @@ class S3Store implements ObjectStore {
     let last = "";
     for await (const page of this.#pages(prefix)) {
       for (const { Key, Size, LastModified } of page.Contents ?? []) {
-        const name = this.#nameOf(Key);
+        const name = this.#nameOf(Key, page.EncodingType);
         // The marker that consoles make for a folder: the place itself.
         if (name === "") continue;
         assertObjectName(name);
@@ -79,7 +81,7 @@ class S3Store implements ObjectStore {
     let last = "";
     for await (const page of this.#pages(prefix, "/")) {
       for (const { Prefix } of page.CommonPrefixes ?? []) {
-        const name = this.#nameOf(Prefix);
+        const name = this.#nameOf(Prefix, page.EncodingType);
         if (name <= last) throw this.#outOfOrder(last, name);
         last = name;
         yield name.slice(prefix.length, -1);
@@ -112,9 +114,9 @@ class S3Store implements ObjectStore {
     }
   }
 
-  #nameOf(encodedKey: string | undefined): string {
-    const key = decodeURIComponent((encodedKey ?? "").replaceAll("+", " "));
-    return key.slice(this.#way.prefix.length);
+  /** Of a key that is not ours, the binary string of its bytes, which need not be UTF-8. */
+  #nameOf(listed: string | undefined, encoding: string | undefined): string {
+    return decodeListedKey(listed ?? "", encoding).slice(encodeKey(this.#way.prefix).length);
   }
 
   #outOfOrder(last: string, name: string): Failure {
