@@ -59,6 +59,20 @@ describe.each([
     const source = openBucketSource(connection, 4);
     return backUpFolder(place, "/unused", { number, source });
   };
+
+  test("that states neither ETag nor version gives no large object, of which nobody could say that it is one", async () => {
+    proxy.add({ operation: "GetObject", key: "large.bin", fault: faults.withoutETag() });
+    const way = connectTo(bucket.urlOf({ endpoint: proxy.endpoint }), server.environment);
+    const source = openBucketSource(way, 4);
+    const content = await source.open("large.bin", largeBytes.length);
+    await expect(content.read(Buffer.alloc(1024))).rejects.toMatchObject({
+      name: "SourceError",
+      reason: "unreadable",
+      message: expect.stringContaining("neither an ETag nor a version") as string,
+    });
+    await content.close();
+    source.close?.();
+  });
   const summaryOf = async (backup: BackupMetadata): Promise<string[]> =>
     (await entriesOf(place, backup)).map(({ key, sha256 = "none" }) => `${key} ${sha256}`);
   const summaryOfContents = (changes: Readonly<Record<string, Uint8Array | undefined>> = {}): string[] =>

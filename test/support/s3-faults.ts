@@ -115,6 +115,16 @@ export function keepNothing(): Fault {
   };
 }
 
+/** Says that it was copied, and copies nothing. */
+export function copyNothing(): Fault {
+  return async ({ incoming, response }) => {
+    await drain(incoming);
+    const body = `<?xml version="1.0" encoding="UTF-8"?>\n<CopyObjectResult><ETag>"0"</ETag></CopyObjectResult>`;
+    response.writeHead(200, { "content-type": "application/xml" });
+    response.end(body);
+  };
+}
+
 /** Says that it was deleted, and deletes nothing. */
 export function deleteNothing(): Fault {
   return async ({ incoming, response }) => {
@@ -129,6 +139,11 @@ export function wrongETag(etag = "0123456789abcdef0123456789abcdef"): Fault {
     header: (name, value) => (name.toLowerCase() === "etag" ? `"${etag}"` : value),
     body: (text) => text.replaceAll(/<ETag>[^<]*<\/ETag>/g, `<ETag>&quot;${etag}&quot;</ETag>`),
   });
+}
+
+/** The answer's headers say no ETag. */
+export function withoutETag(): Fault {
+  return changeAnswer({ header: (name, value) => (name.toLowerCase() === "etag" ? undefined : value) });
 }
 
 /** One byte of an object's content is another one, as a bad disk or memory makes it. */
@@ -218,7 +233,8 @@ export function losePart(client: S3Client, partNumber?: number): Fault {
 }
 
 interface AnswerChange {
-  readonly header?: (name: string, value: string) => string;
+  /** Undefined: it is left out. */
+  readonly header?: (name: string, value: string) => string | undefined;
   readonly body?: (text: string) => string;
 }
 
@@ -233,7 +249,8 @@ function changeAnswer(change: AnswerChange): Fault {
       const [name = "", value = ""] = answer.rawHeaders.slice(i, i + 2);
       if (["content-length", "transfer-encoding"].includes(name.toLowerCase()) && request.method !== "HEAD")
         continue;
-      headers.push(name, change.header?.(name, value) ?? value);
+      const changed = change.header === undefined ? value : change.header(name, value);
+      if (changed !== undefined) headers.push(name, changed);
     }
     if (request.method !== "HEAD") headers.push("content-length", String(body.length));
     response.writeHead(answer.statusCode ?? 502, headers);

@@ -121,9 +121,15 @@ async function* readRanges(
   const ahead: Promise<Uint8Array[]>[] = [];
   const { ETag: ifMatch, VersionId: versionId } = first.facts;
   const version = {
-    ...(ifMatch === undefined ? {} : { ifMatch }),
+    ...(ifMatch === undefined || ifMatch === "" ? {} : { ifMatch }),
     ...(versionId === undefined || versionId === "null" ? {} : { versionId }),
   };
+  if (Object.keys(version).length === 0) {
+    await first.bytes[Symbol.asyncIterator]().return?.();
+    const why =
+      "the store states neither an ETag nor a version of it, so nothing tells whether all of its parts are of one object";
+    throw new SourceError("unreadable", why);
+  }
   let offset = first.lengthBytes;
   const fetchMore = (): void => {
     while (ahead.length < Math.min(atOnce, rangesAhead) && offset < sizeBytes) {
