@@ -1,5 +1,4 @@
 /** `lc2 serve` as a process: where it listens, its certificate, and how it ends. */
-import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { copyFile, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -50,17 +49,12 @@ test("it speaks TLS, and takes a new certificate while it runs", async () => {
   expect(await subjectAt(port)).toBe("localhost");
 
   // One without its key is not used, and said; the pair is.
-  const made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=renewed"];
-  const folder = join(machine.folder, "renewed");
-  await mkdir(folder);
-  const files = ["-keyout", join(folder, "key"), "-out", join(folder, "crt")];
-  expect(spawnSync("openssl", [...made, ...files]).status).toBe(0);
-  await copyFile(join(folder, "crt"), cert);
+  await copyFile(fixture("renewed.crt"), cert);
   await until("the half pair is refused", () =>
     server.command.text().includes("The new TLS certificate is not used"),
   );
   expect(await subjectAt(port)).toBe("localhost");
-  await copyFile(join(folder, "key"), key);
+  await copyFile(fixture("renewed.key"), key);
   await until("the new pair is used", async () => (await subjectAt(port)) === "renewed");
   await server.stop();
 });
