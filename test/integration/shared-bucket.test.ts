@@ -69,4 +69,23 @@ describe("a mirroring restore into a bucket", () => {
     });
     expect((await planTo(place, target.url, backupId, { run })).plan.remove).toBe(0);
   });
+
+  it("whose tags may not be read says that those of replaced objects would be lost", async () => {
+    const source = await server.freshBucket();
+    await source.put("a.txt", "a");
+    const files = openBucketSource(connectTo(source.url, server.environment), 4);
+    const { backupId } = await backUpFolder(place, "/unused", { number: 1, source: files });
+    const target = await server.freshBucket();
+    await target.put("a.txt", "another", { Tagging: "keep=me" });
+    await target.allowGuest([
+      { actions: ["s3:ListBucket"], resources: [""] },
+      { actions: ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], resources: ["*"] },
+    ]);
+    const warningsOf = async (env: Readonly<Record<string, string>>) =>
+      (await planTo(place, target.url, backupId, { run: { ...place.run, env } })).warnings.join("\n");
+    expect(await warningsOf(server.guestEnvironment)).toContain("Allow s3:GetObjectTagging");
+    const asOwner = await warningsOf(server.environment);
+    expect(asOwner).not.toContain("GetObjectTagging");
+    expect(asOwner).toContain("access list (ACL)");
+  });
 });

@@ -3,13 +3,15 @@ import {
   CreateMultipartUploadCommand,
   GetBucketVersioningCommand,
   GetObjectLockConfigurationCommand,
+  GetObjectTaggingCommand,
   ListObjectsV2Command,
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { TargetState } from "../../core/ports/file-target.ts";
 import { bucketExists } from "./ensure-bucket.ts";
+import { listFirst } from "./list-bucket.ts";
 import type { S3Connection } from "./s3-connection.ts";
-import { isNotImplemented, s3Failure } from "./s3-failure.ts";
+import { isDenied, isNotImplemented, s3Failure } from "./s3-failure.ts";
 
 /**
  * Whether a restore can list and write here, and what of the bucket's rules concerns it. Leaves nothing: writing is
@@ -18,7 +20,7 @@ import { isNotImplemented, s3Failure } from "./s3-failure.ts";
 export async function inspectBucket(way: S3Connection): Promise<TargetState> {
   if (!(await bucketExists(way))) return { state: "missing", notes: [] };
   const problem = (await listProblem(way)) ?? (await writeProblem(way));
-  const notes = problem === undefined ? await notesOf(way) : [];
+  const notes = problem === undefined ? [...(await notesOf(way)), ...(await tagsNote(way))] : [];
   return { state: "there", notes, ...(problem === undefined ? {} : { problem }) };
 }
 
@@ -75,6 +77,22 @@ async function notesOf(way: S3Connection): Promise<string[]> {
   return [
     `The bucket ${way.bucket} keeps versions: what is overwritten or removed stays as an earlier version and takes space.`,
   ];
+}
+
+/** Without the right to read tags the store does not even say that there are some. */
+async function tagsNote(way: S3Connection): Promise<string[]> {
+  const key = await listFirst(way);
+  if (key === undefined) return [];
+  try {
+    await way.client.send(new GetObjectTaggingCommand({ Bucket: way.bucket, Key: key }));
+    return [];
+  } catch (error) {
+    if (!isDenied(error)) return [];
+    return [
+      `The tags of the objects in ${way.url} may not be read: those of objects that are replaced would be lost, and an ` +
+        `undo would not bring them back. Allow s3:GetObjectTagging on arn:aws:s3:::${way.bucket}/${way.prefix}*.`,
+    ];
+  }
 }
 
 function ignoreRefusal(error: unknown): undefined {

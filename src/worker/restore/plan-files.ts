@@ -58,7 +58,13 @@ export async function planFiles(task: TaskOf<"plan-restore">, run: TaskRun): Pro
         ...counted.losses.blockers(),
         ...spaceBlocker(target.url, state, plan.bytesToWrite),
       ],
-      warnings: [...state.notes, ...emptyWarning(plan), ...counted.losses.warnings(), ...counted.notes],
+      warnings: [
+        ...state.notes,
+        ...replacedWarning(plan, target),
+        ...emptyWarning(plan),
+        ...counted.losses.warnings(),
+        ...counted.notes,
+      ],
       steps: stepsOf(plan, target, state),
     };
   } finally {
@@ -173,6 +179,15 @@ function spaceBlocker(url: string, { freeBytes }: TargetState, bytesToWrite: num
   if (freeBytes === undefined || bytesToWrite === 0 || bytesToWrite + spareBytes <= freeBytes) return [];
   const message = `${bytesToWrite} bytes would be written to ${url}, where ${freeBytes} are free.`;
   return [{ code: "disk-full", message }];
+}
+
+/** What a bucket keeps of an object and no backup holds. */
+function replacedWarning({ change }: FilesPlan, target: FileTarget): string[] {
+  if (!target.keeps.objectFacts || change === 0) return [];
+  return [
+    "Objects that are replaced have the bucket's own settings afterwards: an access list (ACL) or an encryption of " +
+      "their own is not kept, and an undo does not bring it back.",
+  ];
 }
 
 function emptyWarning(plan: FilesPlan): string[] {
