@@ -135,7 +135,12 @@ describe("what a role may do", () => {
   });
 
   it("is that of DATABASE_URL alone: settings for the databases that are backed up lead nowhere else", async () => {
-    const env = { PGHOST: "nowhere.invalid", PGPORT: "9", PGPASSWORD: "wrong", PGOPTIONS: "-c role=postgres" };
+    const env = {
+      PGHOST: "nowhere.invalid",
+      PGPORT: "9",
+      PGPASSWORD: "wrong",
+      PGOPTIONS: "-c role=postgres",
+    };
     const catalog = openPostgresCatalog(ownerUrl(), { schema: newSchema(), env });
     expect(await catalog.listOpenOperations()).toEqual([]);
     await catalog.close();
