@@ -37,8 +37,9 @@ export async function replaceFacts(
     if ((now.ContentLength ?? 0) > inOneRequest) await copyLarge(way, name, now, wanted);
     else await copyWhole(way, name, now, wanted);
     const after = await way.client.send(new HeadObjectCommand({ Bucket: way.bucket, Key: name }));
-    if (after.ContentLength === now.ContentLength) return;
+    if (after.ContentLength === now.ContentLength) return assertFactsSet(way, name, facts, now, after);
   } catch (error) {
+    if (error instanceof Failure) throw error;
     if (!isConditionFailed(error)) throw s3Failure(error, way, deed);
     throw new Failure(
       "restore-target-changed",
@@ -51,6 +52,58 @@ export async function replaceFacts(
     `${name} in ${way.url} was given its metadata and has another size now. Do not rely on this store until the cause is known.`,
   );
 }
+
+/**
+ * Some stores take such a copy for one that changes nothing, and say that all is well. A fact that became another one
+ * than was wanted is the store's way to write it; one that had to change and did not was ignored. Left out is what
+ * not every store keeps (`Expires` as text, redirects) or says as it was given (metadata that is not ASCII).
+ */
+function assertFactsSet(
+  way: S3Connection,
+  name: string,
+  facts: ObjectFacts = {},
+  now: HeadObjectCommandOutput,
+  after: HeadObjectCommandOutput,
+): void {
+  const [before, found] = [comparableFacts(now), comparableFacts(after)];
+  const ignored = Object.entries(wantedFacts(facts, before)).filter(
+    ([fact, wanted]) => before[fact] !== wanted && found[fact] === before[fact],
+  );
+  if (ignored.length === 0) return;
+  throw new Failure(
+    "store-failed",
+    `${name} in ${way.url} was given its metadata anew, and the store ignored it: ` +
+      `${ignored.map(([fact]) => fact).join(", ")} is as before. Use a newer version of the store, or remove the ` +
+      "object and run the restore again, which writes it whole.",
+  );
+}
+
+type FactTexts = Readonly<Record<string, string | undefined>>;
+
+function comparableFacts(head: HeadObjectCommandOutput): FactTexts {
+  const { ContentType, ContentDisposition, CacheControl, Metadata = {} } = head;
+  return { ContentType, ContentDisposition, CacheControl, ...prefixed(Metadata) };
+}
+
+function wantedFacts(facts: ObjectFacts, before: FactTexts): FactTexts {
+  const { contentType = before["ContentType"], contentDisposition, cacheControl, metadata = {} } = facts;
+  const gone = Object.keys(before).filter((fact) => fact.startsWith(metadataMark));
+  const texts: FactTexts = {
+    ContentType: contentType,
+    ContentDisposition: contentDisposition,
+    CacheControl: cacheControl,
+    ...Object.fromEntries(gone.map((fact) => [fact, undefined])),
+    ...prefixed(metadata),
+  };
+  return Object.fromEntries(Object.entries(texts).filter(([, text]) => /^[\x20-\x7e]*$/.test(text ?? "")));
+}
+
+const metadataMark = "metadata ";
+
+const prefixed = (metadata: Readonly<Record<string, string>>): FactTexts =>
+  Object.fromEntries(
+    Object.entries(metadata).map(([fact, text]) => [metadataMark + fact.toLowerCase(), text]),
+  );
 
 type Wanted = ObjectHeaders & { readonly StorageClass?: StorageClass };
 
