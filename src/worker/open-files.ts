@@ -2,6 +2,7 @@ import { isBucketUrl, parseBucketUrl, type BucketPlace } from "../core/files/buc
 import { Failure } from "../core/failure.ts";
 import type { FileSource } from "../core/ports/file-source.ts";
 import type { FileTarget } from "../core/ports/file-target.ts";
+import { operationStartMs } from "../core/repository/layout.ts";
 import { temporaryFileName } from "../core/restore/restore-names.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -72,8 +73,12 @@ export async function openFileTarget(
     import("../stores/s3/s3-connection.ts"),
     import("../stores/s3/bucket-target.ts"),
   ]);
-  return openBucketTarget(openS3(placeOf(url), run.env, s3Options(run, concurrencyOf(limits))));
+  const connection = openS3(placeOf(url), run.env, s3Options(run, concurrencyOf(limits)));
+  return openBucketTarget(connection, operationStartMs(restoreId) - clocksApartMs);
 }
+
+/** So much may a store's clock be behind ours, whose uploads are then taken for older than they are. */
+const clocksApartMs = 60_000;
 
 /** The place of a bucket's URL. Throws where it is none, or carries credentials. */
 function placeOf(url: string): BucketPlace {

@@ -66,3 +66,10 @@ export function makeOperationId(kind: "backup" | "restore" | "copy", nowMs: numb
   const digits = new Date(nowMs).toISOString().replaceAll(/\D/g, "");
   return `${kind}-${digits.slice(0, 8)}-${digits.slice(8, 14)}-${random.slice(0, 6)}`;
 }
+
+/** When an operation was given its id, to the second; 0 where this is none. */
+export function operationStartMs(id: string): number {
+  const [, ...digits] = /^[a-z]+-(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-/.exec(id) ?? [];
+  const [year, month, day, hour, minute, second] = digits;
+  return Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`) || 0;
+}

@@ -1,9 +1,7 @@
 import { createHash, hash } from "node:crypto";
 import {
-  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   HeadObjectCommand,
-  ListMultipartUploadsCommand,
   PutObjectCommand,
   type HeadObjectCommandOutput,
 } from "@aws-sdk/client-s3";
@@ -30,7 +28,8 @@ import { PartMemory } from "./part-memory.ts";
 import { quickGetsOf } from "./quick-get.ts";
 import { replaceFacts } from "./replace-facts.ts";
 import type { S3Connection } from "./s3-connection.ts";
-import { isMissing, isNoBucket, isNotImplemented, s3Failure, type Deed } from "./s3-failure.ts";
+import { isMissing, isNoBucket, s3Failure, type Deed } from "./s3-failure.ts";
+import { abortUploadsOf } from "./unfinished-uploads.ts";
 
 /** Objects up to this size are sent in one request. */
 const wholeBytes = 8 << 20;
@@ -42,9 +41,12 @@ const largeHoldBytes = 16 << 20;
 /** More than the requests at once: while one is answered the next one's bytes are made ready. */
 const changesAtOnce = 32;
 
-/** A bucket, or what lies below a prefix of it, as a target of a restore. `close` closes the connection. */
-export function openBucketTarget(connection: S3Connection): FileTarget {
-  return new BucketTarget(connection);
+/**
+ * A bucket, or what lies below a prefix of it, as a target of a restore. `close` closes the connection. Uploads from
+ * before `beganMs` are not the restore's own.
+ */
+export function openBucketTarget(connection: S3Connection, beganMs = 0): FileTarget {
+  return new BucketTarget(connection, beganMs);
 }
 
 class BucketTarget implements FileTarget {
@@ -58,11 +60,13 @@ class BucketTarget implements FileTarget {
   };
   readonly changesAtOnce = changesAtOnce;
   readonly #way: S3Connection;
+  readonly #beganMs: number;
   readonly #bodies = new BodyMemory(bodyMemoryBytes);
   readonly #parts = new PartMemory(partMemoryBytes);
 
-  constructor(way: S3Connection) {
+  constructor(way: S3Connection, beganMs: number) {
     this.#way = way;
+    this.#beganMs = beganMs;
     this.url = way.url;
     sendHeadersAsGiven(way.client);
   }
@@ -140,7 +144,7 @@ class BucketTarget implements FileTarget {
 
   async removeTemporary(files: readonly Pick<ManifestEntry, "key" | "sizeBytes">[]): Promise<void> {
     for (const { key, sizeBytes } of files) {
-      if (sizeBytes > wholeBytes) await this.#abortUploads(this.#nameOf(key));
+      if (sizeBytes > wholeBytes) await abortUploadsOf(this.#way, this.#nameOf(key), this.#beganMs);
     }
   }
 
@@ -269,22 +273,6 @@ class BucketTarget implements FileTarget {
       throw new Failure("store-access-denied", `${showKey(key)} in ${this.url}: ${cause.message}.`, {
         cause,
       });
-    }
-  }
-
-  async #abortUploads(name: string): Promise<void> {
-    const bucket = { Bucket: this.#way.bucket };
-    try {
-      const { Uploads = [] } = await this.#way.client.send(
-        new ListMultipartUploadsCommand({ ...bucket, Prefix: name }),
-      );
-      for (const { Key, UploadId } of Uploads) {
-        if (Key === name)
-          await this.#way.client.send(new AbortMultipartUploadCommand({ ...bucket, Key, UploadId }));
-      }
-    } catch (error) {
-      if (isMissing(error) || isNoBucket(error) || isNotImplemented(error)) return;
-      throw this.#failure(error, "end an unfinished upload of", "s3:AbortMultipartUpload", name);
     }
   }
 

@@ -45,10 +45,40 @@ export async function abortUpload(way: S3Connection, name: string): Promise<bool
   }
 }
 
-async function* uploadPages(way: S3Connection): AsyncIterable<ListMultipartUploadsCommandOutput> {
+/** Aborts the uploads of exactly this key that were begun at a time or later. Nothing where there is no bucket. */
+export async function abortUploadsOf(way: S3Connection, key: string, sinceMs: number): Promise<void> {
+  const found: string[] = [];
+  try {
+    for await (const { Uploads = [] } of uploadPages(way, key)) {
+      for (const { Key, UploadId, Initiated } of Uploads)
+        if (Key === key && UploadId !== undefined && (Initiated?.getTime() ?? 0) >= sinceMs)
+          found.push(UploadId);
+    }
+  } catch (error) {
+    if (error instanceof Failure && error.code === "bucket-not-found") return;
+    throw error;
+  }
+  for (const UploadId of found) {
+    await way.client
+      .send(new AbortMultipartUploadCommand({ Bucket: way.bucket, Key: key, UploadId }))
+      .catch((error: unknown) => {
+        if (describeError(error).code === "NoSuchUpload" || isMissing(error)) return;
+        throw s3Failure(error, way, {
+          verb: "end an unfinished upload of",
+          action: "s3:AbortMultipartUpload",
+          key,
+        });
+      });
+  }
+}
+
+async function* uploadPages(
+  way: S3Connection,
+  prefix = way.prefix,
+): AsyncIterable<ListMultipartUploadsCommandOutput> {
   let from: { KeyMarker?: string; UploadIdMarker?: string } = {};
   for (;;) {
-    const page = await listPage(way, from);
+    const page = await listPage(way, prefix, from);
     if (page === undefined) return;
     yield page;
     const { NextKeyMarker, NextUploadIdMarker } = page;
@@ -64,11 +94,12 @@ async function* uploadPages(way: S3Connection): AsyncIterable<ListMultipartUploa
 
 async function listPage(
   way: S3Connection,
+  prefix: string,
   from: { readonly KeyMarker?: string; readonly UploadIdMarker?: string },
 ): Promise<ListMultipartUploadsCommandOutput | undefined> {
   try {
     return await way.client.send(
-      new ListMultipartUploadsCommand({ Bucket: way.bucket, Prefix: way.prefix, ...from }),
+      new ListMultipartUploadsCommand({ Bucket: way.bucket, Prefix: prefix, ...from }),
     );
   } catch (error) {
     if (isNotImplemented(error)) return undefined;
