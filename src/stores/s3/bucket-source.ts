@@ -11,7 +11,7 @@ import { showKey, type FileKey } from "../../core/repository/manifest.ts";
 import { isListed, listBucket } from "./list-bucket.ts";
 import { requestKey } from "./listed-key.ts";
 import { sortByName, toOpenedEntry } from "./object-entry.ts";
-import { quickGetsOf } from "./quick-get.ts";
+import { quickRequestsOf } from "./quick-requests.ts";
 import { openObject, readFailure, type OpenedObject } from "./read-object-bytes.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, isDenied, isMissing, isNoBucket, isNotImplemented } from "./s3-failure.ts";
@@ -25,14 +25,14 @@ const mostLists = 8;
 
 /** A bucket, or what lies below a prefix of it, as a source of files. `close` closes the connection. */
 export function openBucketSource(connection: S3Connection, opensAtOnce: number): FileSource {
-  const gets = quickGetsOf(connection);
+  const requests = quickRequestsOf(connection);
   return {
     url: connection.url,
     opensAtOnce,
     list: (options: ListOptions) => listBucket(connection, options, Math.min(mostLists, opensAtOnce >> 1)),
     open: async (key, sizeBytes) => {
       const content = await openBucketObject(connection, key, { sizeBytes, rangesAtOnce: opensAtOnce });
-      return Object.assign(content, { openedAtMs: gets.storeTimeMs() });
+      return Object.assign(content, { openedAtMs: requests.storeTimeMs() });
     },
     // A slash is a character like any other: no key is in another one's way.
     hasRoomFor: () => true,

@@ -25,7 +25,7 @@ import { MultipartWriter } from "./multipart-writer.ts";
 import { toOpenedEntry } from "./object-entry.ts";
 import { sendHeadersAsGiven, toHeaderLines, toHeaders } from "./object-headers.ts";
 import { PartMemory } from "./part-memory.ts";
-import { quickGetsOf } from "./quick-get.ts";
+import { quickRequestsOf } from "./quick-requests.ts";
 import { replaceFacts } from "./replace-facts.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isMissing, isNoBucket, s3Failure, type Deed } from "./s3-failure.ts";
@@ -176,7 +176,7 @@ class BucketTarget implements FileTarget {
   /** Undefined: the client has to send it, because something is wrong or unusual. */
   async #putQuickly(key: FileKey, body: Uint8Array, sum: string, file: TargetFacts & FileWish) {
     const headers = { ...toHeaderLines(file.object), "x-amz-checksum-sha256": sum };
-    const answer = await quickGetsOf(this.#way).put(this.#nameOf(key), headers, body, file.sha256);
+    const answer = await quickRequestsOf(this.#way).put(this.#nameOf(key), headers, body, file.sha256);
     if (answer === undefined) return undefined;
     answer.body.on("error", () => undefined).resume();
     return { ChecksumSHA256: answer.headers["x-amz-checksum-sha256"], ETag: answer.headers["etag"] };

@@ -3,7 +3,7 @@ import { Failure } from "../../core/failure.ts";
 import type { FileKey } from "../../core/repository/manifest.ts";
 import { decodeListedKey } from "./listed-key.ts";
 import { parseList } from "./parse-list.ts";
-import { quickGetsOf } from "./quick-get.ts";
+import { quickRequestsOf } from "./quick-requests.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isDenied, s3Failure } from "./s3-failure.ts";
 
@@ -58,7 +58,7 @@ async function quickList(place: S3Connection, page: PageRequest): Promise<Return
   add("max-keys", page.MaxKeys);
   add("prefix", page.Prefix);
   add("start-after", page.StartAfter);
-  const answer = await quickGetsOf(place).get("", query, {});
+  const answer = await quickRequestsOf(place).get("", query, {});
   if (answer === undefined) return undefined;
   try {
     return parseList(await readText(answer.body));

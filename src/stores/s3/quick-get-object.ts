@@ -4,7 +4,7 @@ import type {
   GetObjectCommandOutput,
   StorageClass,
 } from "@aws-sdk/client-s3";
-import { quickGetsOf } from "./quick-get.ts";
+import { quickRequestsOf } from "./quick-requests.ts";
 import type { S3Connection } from "./s3-connection.ts";
 
 type Conditions = Pick<GetObjectCommandInput, "Range" | "IfMatch" | "VersionId">;
@@ -15,11 +15,15 @@ export async function quickGetObject(
   key: string,
   { Range, IfMatch, VersionId }: Conditions,
 ): Promise<GetObjectCommandOutput | undefined> {
-  const answer = await quickGetsOf(way).get(key, VersionId === undefined ? [] : [["versionId", VersionId]], {
-    "x-amz-checksum-mode": "ENABLED",
-    ...(Range === undefined ? {} : { range: Range }),
-    ...(IfMatch === undefined ? {} : { "if-match": IfMatch }),
-  });
+  const answer = await quickRequestsOf(way).get(
+    key,
+    VersionId === undefined ? [] : [["versionId", VersionId]],
+    {
+      "x-amz-checksum-mode": "ENABLED",
+      ...(Range === undefined ? {} : { range: Range }),
+      ...(IfMatch === undefined ? {} : { "if-match": IfMatch }),
+    },
+  );
   if (answer === undefined) return undefined;
   const { headers, body } = answer;
   const ContentLength = numberOf(headers["content-length"]);

@@ -18,13 +18,13 @@ type HttpHandler = Pick<NodeHttpHandler, "handle">;
 type HttpRequest = Parameters<NodeHttpHandler["handle"]>[0];
 type Headers = Readonly<Record<string, string>>;
 
-const quickGets = new WeakMap<S3Connection, QuickGets>();
+const quickRequests = new WeakMap<S3Connection, QuickRequests>();
 
 /** Those of a connection. */
-export function quickGetsOf(connection: S3Connection): QuickGets {
-  let gets = quickGets.get(connection);
-  if (gets === undefined) quickGets.set(connection, (gets = new QuickGets(connection)));
-  return gets;
+export function quickRequestsOf(connection: S3Connection): QuickRequests {
+  let requests = quickRequests.get(connection);
+  if (requests === undefined) quickRequests.set(connection, (requests = new QuickRequests(connection)));
+  return requests;
 }
 
 const emptyHash = hash("sha256", "");
@@ -43,7 +43,7 @@ interface Message {
  * credentials, and without the client's work on each, which for a small object takes longer than all the rest. Only a
  * good answer is one: `undefined` means to ask again by the client, which says what is wrong and retries.
  */
-class QuickGets {
+class QuickRequests {
   readonly #connection: S3Connection;
   #storeAheadMs = 0;
   #template: Promise<HttpRequest> | undefined;
