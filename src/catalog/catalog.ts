@@ -6,6 +6,7 @@ import { createCopyQueries } from "./copy-queries.ts";
 import { createLeaseQueries } from "./lease-queries.ts";
 import { createLogQueries } from "./log-queries.ts";
 import { createOperationQueries } from "./operation-queries.ts";
+import { createQueueQueries } from "./queue-queries.ts";
 import { createRestoreQueries } from "./restore-queries.ts";
 import type { CatalogTables } from "./schema.ts";
 import { createTaskQueries } from "./task-queries.ts";
@@ -16,16 +17,19 @@ export interface CatalogFlavour {
   readonly leaseNow: () => RawBuilder<number>;
   /** Ends a `select` whose row must stay as it is until the statement is done. */
   readonly keepRow: RawBuilder<unknown>;
+  /** What a transaction says first so that no other one that says it runs beside it; absent: none ever does. */
+  readonly lockQueue?: RawBuilder<unknown>;
 }
 
 /** The catalog's queries, the same for SQLite and PostgreSQL. */
 export function createCatalog(
   database: Kysely<CatalogTables>,
-  { leaseNow, keepRow }: CatalogFlavour,
+  { leaseNow, keepRow, lockQueue }: CatalogFlavour,
 ): Catalog {
   return {
     ...createOperationQueries(database, leaseNow),
     ...createLeaseQueries(database, leaseNow),
+    ...createQueueQueries(database, leaseNow, lockQueue),
     ...createTaskQueries(database, keepRow),
     ...createLogQueries(database),
     ...createBackupQueries(database),

@@ -161,6 +161,15 @@ const history: readonly Migration[] = [
       "create index request_keys_by_time on request_keys (created_at_ms)",
     ],
   },
+  {
+    // From here on an operation may have no owner while it waits: a program that does not know that would take it
+    // for one whose process died.
+    oldestProgram: 6,
+    statements: [
+      "alter table operations add column admitted_at_ms bigint",
+      "create index operations_admitted on operations (project_id, kind, admitted_at_ms) where admitted_at_ms is not null",
+    ],
+  },
 ];
 
 /**

@@ -111,7 +111,7 @@ function toRow(operation: NewOperation) {
   };
 }
 
-function toOperation(row: Selectable<OperationsTable>): Operation {
+export function toOperation(row: Selectable<OperationsTable>): Operation {
   const operation: Operation = {
     id: row.id,
     kind: row.kind as OperationKind,
@@ -124,6 +124,7 @@ function toOperation(row: Selectable<OperationsTable>): Operation {
     attempt: numberOf(row.attempt),
     ...present("notBeforeMs", row.not_before_ms, numberOf),
     leaseOwner: row.lease_owner,
+    ...present("admittedAtMs", row.admitted_at_ms, numberOf),
     cancelRequested: numberOf(row.cancel_requested) === 1,
   };
   if (row.finished_at_ms === null) return operation;

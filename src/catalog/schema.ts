@@ -29,6 +29,7 @@ export interface OperationsTable {
   created_at_ms: Integer;
   attempt: Integer;
   not_before_ms: NullableInteger;
+  /** Empty while the operation waits for its turn. */
   lease_owner: string;
   /** By the catalog's lease clock. */
   lease_until_ms: Integer;
@@ -37,6 +38,7 @@ export interface OperationsTable {
   finished_at_ms: NullableInteger;
   outcome: NullableText;
   failure: NullableText;
+  admitted_at_ms: NullableInteger;
 }
 
 export interface TasksTable {

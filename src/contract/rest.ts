@@ -22,6 +22,7 @@ const yes = (description: string) => Type.Boolean({ description });
 const whole = (description: string, options: object = {}) => Type.Integer({ description, ...options });
 
 const backupStatuses = [
+  "Queued",
   "Pending",
   "ExportInProgress",
   "TransferInProgress",
@@ -31,6 +32,7 @@ const backupStatuses = [
   "Cancelled",
 ] as const;
 const restoreStatuses = [
+  "Queued",
   "Pending",
   "ValidatingBackup",
   "RestoringDump",
@@ -199,6 +201,21 @@ const summaryFields = {
   verifiedAt: Type.Optional(instant("When it was last found whole.")),
   repository: Type.String(),
 };
+const queue = Type.Object(
+  {
+    waitsSince: instant("When it was asked for."),
+    position: Type.Optional(whole("From 1, among those of its kind that wait; absent: about to begin.")),
+    of: Type.Optional(whole("How many of its kind wait.")),
+    behind: Type.Optional(
+      Type.Object(
+        { id: Type.String(), projectId: Type.String() },
+        { description: "What comes before it; absent where that is of a project the caller may not see." },
+      ),
+    ),
+    reason: text("Why it waits."),
+  },
+  { $id: "QueuePlace" },
+);
 const backupSummary = Type.Object(summaryFields, { $id: "BackupSummary" });
 export const backup = Type.Object(
   {
@@ -223,6 +240,7 @@ export const backup = Type.Object(
       ),
     }),
     progress: Type.Optional(whole("0 to 100; absent while nobody knows.")),
+    queue: Type.Optional(refer(queue)),
     error: Type.Optional(failureRecord),
     alsoIn: Type.Optional(Type.Array(Type.String())),
     metadata: Type.Optional(
@@ -259,6 +277,7 @@ export const restore = Type.Object(
     backupId: Type.String(),
     restoreType: Type.String(),
     status: choice(restoreStatuses),
+    queue: Type.Optional(refer(queue)),
     progress: whole("0 to 100.", { minimum: 0, maximum: 100 }),
     estimatedCompletion: Type.Optional(instant("While it runs.")),
     createdAt: instant("When it was asked for."),
@@ -363,6 +382,7 @@ export const health = Type.Object(
 
 /** Every named shape of an answer, as the OpenAPI document lists them. */
 export const answers: readonly TSchema[] = [
+  queue,
   backupSummary,
   backup,
   backupPage,

@@ -30,6 +30,7 @@ import type {
 } from "./worker-task.ts";
 
 export type BackupStatus =
+  | "Queued"
   | "Pending"
   | "ExportInProgress"
   | "TransferInProgress"
@@ -38,6 +39,7 @@ export type BackupStatus =
   | "Failed"
   | "Cancelled";
 export type RestoreStatus =
+  | "Queued"
   | "Pending"
   | "ValidatingBackup"
   | "RestoringDump"
@@ -45,6 +47,18 @@ export type RestoreStatus =
   | "Completed"
   | "Failed"
   | "Cancelled";
+
+/** Where something stands that waits for its turn, and why. */
+export interface QueueView {
+  readonly waitsSince: string;
+  /** Counts from 1, among those of its kind that wait; absent: it is about to begin. */
+  readonly position?: number;
+  readonly of?: number;
+  /** What has to end, or to begin, before it. */
+  readonly behind?: { readonly id: string; readonly projectId: string };
+  /** A clause that names no other operation and no other project. */
+  readonly reason: string;
+}
 
 /** One row of a list: the fields of §7, and what people look for first. */
 export interface BackupSummary {
@@ -74,6 +88,8 @@ export interface BackupView extends BackupSummary {
     readonly storage?: { readonly location?: string; readonly objects?: number; readonly status: string };
   };
   readonly progress?: number;
+  /** Present while it is queued. */
+  readonly queue?: QueueView;
   readonly error?: FailureRecord;
   /** Other repositories that have it too, as far as the catalog knows. */
   readonly alsoIn?: readonly string[];
@@ -107,6 +123,8 @@ export interface RestoreView {
   readonly backupId: string;
   readonly restoreType: string;
   readonly status: RestoreStatus;
+  /** Present while it is queued. */
+  readonly queue?: QueueView;
   /** 0..100 */
   readonly progress: number;
   readonly estimatedCompletion?: string;
@@ -177,7 +195,7 @@ export interface Lc2Service extends ApiKeys {
     options: { repository?: string; maxRateBytesPerSecond?: number },
     waiting: Waiting,
   ): Promise<BackupView>;
-  /** Records what `createBackup` would do and returns; it is carried out for as long as this service is open. */
+  /** Records what `createBackup` would do and returns; a server carries it out when its turn comes. */
   submitBackup(
     spec: BackupSpec,
     options: { repository?: string; maxRateBytesPerSecond?: number } & Submission,
@@ -236,7 +254,7 @@ export interface Lc2Service extends ApiKeys {
     options: { repository?: string; approve?: string; onPlan?: (plan: RestorePlan) => Promise<void> },
     waiting: Waiting,
   ): Promise<RestoreView>;
-  /** Records what `createRestore` would do and returns; it is carried out for as long as this service is open. */
+  /** Records what `createRestore` would do and returns; a server carries it out when its turn comes. */
   submitRestore(
     spec: RestoreSpec,
     options: { repository?: string; approve?: string } & Submission,

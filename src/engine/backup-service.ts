@@ -1,27 +1,19 @@
-import type { Lc2Service, Submission, Waiting } from "../contract/service.ts";
+import type { Lc2Service, Submission } from "../contract/service.ts";
 import type { DeleteBackupResult, PrepareBackupResult } from "../contract/worker-task.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
-import type { Operation } from "../core/operation/operation.ts";
+import { nobody, type Operation } from "../core/operation/operation.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import { forgetPlace } from "./backup-places.ts";
 import { requestCancel } from "./cancel-operation.ts";
 import { locateBackup } from "./locate-backup.ts";
-import { OperationSession } from "./operation-session.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { readEndedBackup, readBackupView } from "./read-backups.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
-import { makeBackupSteps, type BackupRequest } from "./run-backup.ts";
+import { carryOutBackup, type BackupRequest } from "./run-backup.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import {
-  beginCall,
-  carryOutInBackground,
-  forward,
-  openBackup,
-  refuseProblems,
-  unattended,
-} from "./service-call.ts";
+import { beginCall, forward, openBackup, refuseProblems } from "./service-call.ts";
 
 type BackupService = Pick<
   Lc2Service,
@@ -35,9 +27,10 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       refuseProblems(validateBackup(spec));
       const repository = placeOf(bareParts, options);
       const parts = await beginCall(bareParts, waiting);
-      const { operation } = await recordBackup(parts, toRequest(spec, options), repository, {});
+      const leaseOwner = parts.processes.identifyThisProcess(parts.ids.hex(8));
+      const operation = await recordBackup(parts, toRequest(spec, options), repository, { leaseOwner });
       waiting.onEvent({ type: "accepted", id: operation.id });
-      await carryOut(parts, operation, waiting);
+      await carryOutBackup(parts, operation, waiting);
       return await readEndedBackup(parts, operation.id, spec.projectId);
     },
 
@@ -45,12 +38,15 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       refuseProblems(validateBackup(spec));
       const repository = placeOf(bareParts, options);
       const parts = await beginCall(bareParts);
-      const { operation, isNew } = await recordBackup(parts, toRequest(spec, options), repository, options);
-      const { id: backupId, projectId } = operation;
-      if (isNew) {
-        carryOutInBackground(parts, backupId, () => carryOut(parts, operation, unattended(parts)));
-      }
-      return await readBackupView(parts, { backupId, projectId, repository: operation.repository });
+      const submission = { ...options, leaseOwner: nobody };
+      const { id, projectId, ...operation } = await recordBackup(
+        parts,
+        toRequest(spec, options),
+        repository,
+        submission,
+      );
+      parts.queue.ring();
+      return await readBackupView(parts, { backupId: id, projectId, repository: operation.repository });
     },
 
     dryRunBackup: async (spec, options, waiting) => {
@@ -94,13 +90,13 @@ const toRequest = (
   { maxRateBytesPerSecond: rate }: { readonly maxRateBytesPerSecond?: number },
 ): BackupRequest => ({ spec, ...(rate === undefined ? {} : { maxRateBytesPerSecond: rate }) });
 
-/** Puts the request into the catalog, as this process's work; not new: it is there under its id already. */
+/** Puts the request into the catalog, as its owner's work or as nobody's; what is there under its id already. */
 async function recordBackup(
   parts: EngineParts,
   request: BackupRequest,
   repository: string,
-  submission: Submission,
-): Promise<{ operation: Pick<Operation, "id" | "projectId" | "repository" | "leaseOwner">; isNew: boolean }> {
+  submission: Submission & { readonly leaseOwner: string },
+): Promise<Pick<Operation, "id" | "projectId" | "repository" | "leaseOwner">> {
   const { spec } = request;
   const nowMs = parts.clock.nowMs();
   const operation = {
@@ -112,32 +108,16 @@ async function recordBackup(
     spec: request,
     repository,
     createdAtMs: nowMs,
-    leaseOwner: parts.processes.identifyThisProcess(parts.ids.hex(8)),
+    leaseOwner: submission.leaseOwner,
   } as const;
-  if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) {
-    return { operation, isNew: true };
-  }
+  if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) return operation;
   const known =
     submission.operationId === undefined
       ? undefined
       : await parts.catalog.getOperation(submission.operationId);
-  if (known !== undefined) return { operation: known, isNew: false };
+  if (known !== undefined) return known;
   // The same second and the same six random digits.
   return await recordBackup(parts, request, repository, submission);
-}
-
-async function carryOut(
-  parts: EngineParts,
-  { id, leaseOwner }: Pick<Operation, "id" | "leaseOwner">,
-  waiting: Waiting,
-): Promise<void> {
-  const session = new OperationSession(parts, id, leaseOwner, waiting.onEvent);
-  session.open(waiting.signal);
-  try {
-    await session.run(makeBackupSteps(parts, session, leaseOwner, false));
-  } finally {
-    await session.close();
-  }
 }
 
 async function refuseRunning(parts: EngineParts, backupId: string): Promise<void> {

@@ -1,6 +1,6 @@
-import type { BackupStatus, BackupSummary, BackupView } from "../contract/service.ts";
+import type { BackupStatus, BackupSummary, BackupView, QueueView } from "../contract/service.ts";
 import type { Progress } from "../contract/worker-task.ts";
-import type { Operation, OperationTask } from "../core/operation/operation.ts";
+import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { IndexedBackup } from "../core/ports/catalog.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 
@@ -9,6 +9,7 @@ type Tasks = ReadonlyMap<string, OperationTask>;
 /** Derived for people, never read back. `tasks`: those of the current attempt. */
 export function backupStatusOf(operation: Operation, tasks: Tasks): BackupStatus {
   if (operation.end !== undefined) return operation.end.outcome;
+  if (isWaiting(operation)) return "Queued";
   if (tasks.has("seal")) return "GeneratingMetadata";
   if (tasks.get("database")?.state === "running") return "ExportInProgress";
   if (tasks.has("files")) return "TransferInProgress";
@@ -36,11 +37,12 @@ export function viewBackup(
   known: {
     readonly operation?: Operation;
     readonly tasks: Tasks;
+    readonly queue?: QueueView | undefined;
     readonly metadata?: BackupMetadata;
     readonly alsoIn: readonly string[];
   },
 ): BackupView {
-  const { operation, tasks, metadata, alsoIn } = known;
+  const { operation, tasks, queue, metadata, alsoIn } = known;
   const failure = summary.status === "Completed" ? undefined : operation?.end?.failure;
   const progress = summary.status === "Completed" ? 100 : progressOf(tasks);
   return {
@@ -48,6 +50,7 @@ export function viewBackup(
     requestId: operation?.requestId ?? "",
     components: { ...viewDatabase(tasks, metadata), ...viewStorage(tasks, metadata) },
     ...(progress === undefined ? {} : { progress }),
+    ...(queue === undefined ? {} : { queue }),
     ...(failure === undefined ? {} : { error: failure }),
     ...(alsoIn.length === 0 ? {} : { alsoIn }),
     ...(metadata === undefined ? {} : { metadata }),

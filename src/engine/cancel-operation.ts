@@ -1,6 +1,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Failure } from "../core/failure.ts";
+import { nobody, type OperationEnd } from "../core/operation/operation.ts";
 import type { EngineParts } from "./parts.ts";
+
+const cancelledInQueue = (parts: EngineParts, id: string): OperationEnd => ({
+  finishedAtMs: parts.clock.nowMs(),
+  outcome: "Cancelled",
+  failure: {
+    code: "cancelled",
+    message: `${id} was cancelled while it waited for its turn. Nothing of it had begun.`,
+    retry: "never",
+  },
+});
 
 /** The owner looks about once a second, and its workers have ten seconds to stop. */
 const waitMs = 15_000;
@@ -10,6 +21,8 @@ const waitMs = 15_000;
  * `already-finished`.
  */
 export async function requestCancel(parts: EngineParts, id: string): Promise<void> {
+  // Of what has not begun there is nothing to stop.
+  if (await parts.catalog.finishOperation(id, nobody, cancelledInQueue(parts, id))) return parts.queue.ring();
   if (!(await parts.catalog.requestCancel(id))) {
     const outcome = (await parts.catalog.getOperation(id))?.end?.outcome ?? "Completed";
     throw new Failure(

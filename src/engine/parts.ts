@@ -5,6 +5,7 @@ import type { Catalog } from "../core/ports/catalog.ts";
 import type { Clock, Ids } from "../core/ports/clock.ts";
 import type { Processes } from "../core/ports/processes.ts";
 import type { WorkerLauncher } from "../core/ports/worker-launcher.ts";
+import type { OperationQueue } from "./operation-queue.ts";
 
 /** What the engine works with; `main` chooses it. */
 export interface EngineParts {
@@ -24,6 +25,8 @@ export interface EngineParts {
   readonly notice: (line: LogLine, about?: NoticeSubject) => void;
   /** Somebody else ends what dead processes left, in the background: calls need not look for it. */
   readonly isTended: boolean;
+  /** What waits for its turn; `runQueue` begins it. */
+  readonly queue: OperationQueue;
   /** Follows work that nobody waits for; it must not reject. */
   readonly background: (work: Promise<void>) => void;
 }

@@ -82,6 +82,7 @@ export async function readBackupView(
   return viewBackup(summary, {
     ...(operation === undefined ? {} : { operation }),
     tasks,
+    queue: operation === undefined ? undefined : await parts.queue.viewOf(catalog, operation),
     ...(metadata === undefined ? {} : { metadata }),
     alsoIn: await listOtherPlaces(parts, place),
   });

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { returnsToQueue } from "../core/admission/return-to-queue.ts";
 import { Failure } from "../core/failure.ts";
-import type { Operation, OperationTask } from "../core/operation/operation.ts";
+import type { Steps } from "../core/operation/advance.ts";
+import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { OpenOperation } from "../core/ports/catalog.ts";
 import { OperationSession } from "./operation-session.ts";
 import { makeLogLine, type EngineParts } from "./parts.ts";
@@ -18,7 +20,8 @@ const repeatable = new Set(["look", "discard", "undo-files"]);
 
 /**
  * Ends what dead processes left: whose lease has run out, or who are certainly dead. Sealed backups and
- * swapped restores are adopted as completed, everything else is cleaned up and ends as `interrupted`. Each
+ * swapped restores are adopted as completed, everything else is cleaned up and ends as `interrupted`, or goes back to
+ * the queue that it came from. What waits there has no process that could have died. Each
  * operation is taken over by exactly one caller, whatever their number. Never rejects because of one
  * operation: the caller has work of its own.
  */
@@ -35,6 +38,7 @@ export async function recoverDeadOperations(parts: EngineParts): Promise<void> {
 }
 
 function isAbandoned(parts: EngineParts, { operation, leaseLeftMs }: OpenOperation): boolean {
+  if (isWaiting(operation)) return false;
   const owner = parts.processes.observe(operation.leaseOwner);
   // Longer than any lease is given: its clock has begun anew since, with the machine.
   return owner === "dead" || leaseLeftMs <= 0 || leaseLeftMs > longestLeaseMs;
@@ -53,29 +57,50 @@ async function adopt(parts: EngineParts, { operation, leaseLeftMs }: OpenOperati
     const tasks = await parts.catalog.listTasks(operation.id);
     await endWorkers(parts, tasks);
     await recordLost(parts, owner, tasks);
-    await runSteps(parts, session, operation, owner);
+    await runSteps(parts, session, { operation, tasks, owner });
     session.log("warn", await describeEnd(parts, operation));
   } finally {
     await session.close();
   }
 }
 
-async function runSteps(
-  parts: EngineParts,
-  session: OperationSession,
-  operation: Operation,
-  owner: string,
-): Promise<void> {
+async function runSteps(parts: EngineParts, session: OperationSession, left: Left): Promise<void> {
+  const { operation, owner } = left;
   switch (operation.kind) {
     case "backup":
-      return await session.run(makeBackupSteps(parts, session, owner, true));
+      return await session.run(queueAgain(parts, left, makeBackupSteps(parts, session, owner, true)));
     case "restore":
-      return await session.run(makeRestoreSteps(parts, session, { owner, ownerDied: true }));
+      return await session.run(
+        queueAgain(parts, left, makeRestoreSteps(parts, session, { owner, ownerDied: true })),
+      );
     case "undo":
       return await session.run(makeUndoSteps(parts, session, owner, true));
     case "copy":
       return await session.run(makeCopySteps(parts, session, owner, true));
   }
+}
+
+/** An operation that a dead process left, its tasks as that one left them, and who has it now. */
+interface Left {
+  readonly operation: Operation;
+  readonly tasks: readonly OperationTask[];
+  readonly owner: string;
+}
+
+/** The same steps, but what may begin again is put back into the queue where it would end as interrupted. */
+function queueAgain<Observation, Action>(
+  parts: EngineParts,
+  { operation, tasks, owner }: Left,
+  steps: Steps<Observation, Action>,
+): Steps<Observation, Action> {
+  return {
+    ...steps,
+    finish: async (end) => {
+      if (!returnsToQueue(operation, tasks, end.failure)) return await steps.finish(end);
+      await parts.catalog.returnToQueue(operation.id, owner);
+      parts.queue.ring();
+    },
+  };
 }
 
 /** Returns when no worker of the dead owner runs any more, so that nothing changes what is looked at next. */
@@ -113,7 +138,9 @@ function describeDeath(parts: EngineParts, operation: Operation, leaseLeftMs: nu
 }
 
 async function describeEnd(parts: EngineParts, { id }: Operation): Promise<string> {
-  const end = (await parts.catalog.getOperation(id))?.end;
+  const operation = await parts.catalog.getOperation(id);
+  const end = operation?.end;
+  if (operation !== undefined && isWaiting(operation)) return `${id} waits for its turn again.`;
   if (end === undefined) return `${id} is still open.`;
   if (end.outcome === "Completed") return `${id} had done all its work and was recorded as completed.`;
   return `${id} was ended as ${end.outcome}: ${end.failure?.message ?? ""}`;

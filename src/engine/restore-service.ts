@@ -1,6 +1,6 @@
 import type { BackupReference, Lc2Service, RestoreView, Submission, Waiting } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
-import type { Operation, OperationTask } from "../core/operation/operation.ts";
+import { nobody, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
@@ -12,10 +12,10 @@ import { makeContext, type EngineParts } from "./parts.ts";
 import { readOperation } from "./read-operation.ts";
 import { estimateTimes } from "./restore-history.ts";
 import { viewRestore } from "./restore-views.ts";
-import { makeRestoreSteps, type RestoreRequest } from "./run-restore.ts";
+import { carryOutRestore, type RestoreRequest } from "./run-restore.ts";
 import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, carryOutInBackground, forward, refuseProblems, unattended } from "./service-call.ts";
+import { beginCall, forward, refuseProblems, unattended } from "./service-call.ts";
 
 type RestoreService = Pick<
   Lc2Service,
@@ -44,20 +44,19 @@ export function createRestoreService(bareParts: EngineParts): RestoreService {
 
     createRestore: async (wish, options, waiting) => {
       const { parts, spec, place } = await open(bareParts, wish, options, waiting);
-      const { operation } = await recordRestore(parts, toRequest(spec, options), place, {});
+      const leaseOwner = parts.processes.identifyThisProcess(parts.ids.hex(8));
+      const operation = await recordRestore(parts, toRequest(spec, options), place, { leaseOwner });
       waiting.onEvent({ type: "accepted", id: operation.id });
-      await carryOut(parts, operation, options.onPlan, waiting);
+      await carryOutRestore(parts, operation, waiting, options.onPlan);
       return await readEnded(parts, operation.id, operation.id);
     },
 
     submitRestore: async (wish, options) => {
-      const nobody = unattended(bareParts);
-      const { parts, spec, place } = await open(bareParts, wish, options, nobody);
-      const { operation, isNew } = await recordRestore(parts, toRequest(spec, options), place, options);
-      if (isNew) {
-        carryOutInBackground(parts, operation.id, () => carryOut(parts, operation, undefined, nobody));
-      }
-      return await readRestore(parts, operation.id);
+      const { parts, spec, place } = await open(bareParts, wish, options, unattended(bareParts));
+      const submission = { ...options, leaseOwner: nobody };
+      const { id } = await recordRestore(parts, toRequest(spec, options), place, submission);
+      parts.queue.ring();
+      return await readRestore(parts, id);
     },
 
     listRestores: async (query) => {
@@ -115,13 +114,13 @@ const toRequest = (spec: RestoreSpec, { approve }: { readonly approve?: string }
   ...(approve === undefined ? {} : { approve }),
 });
 
-/** Puts the request into the catalog, as this process's work; not new: it is there under its id already. */
+/** Puts the request into the catalog, as its owner's work or as nobody's; what is there under its id already. */
 async function recordRestore(
   parts: EngineParts,
   request: RestoreRequest,
   place: BackupPlace,
-  submission: Submission,
-): Promise<{ operation: Pick<Operation, "id" | "leaseOwner">; isNew: boolean }> {
+  submission: Submission & { readonly leaseOwner: string },
+): Promise<Pick<Operation, "id" | "leaseOwner">> {
   const nowMs = parts.clock.nowMs();
   const operation = {
     id: submission.operationId ?? makeOperationId("restore", nowMs, parts.ids.hex(6)),
@@ -131,35 +130,19 @@ async function recordRestore(
     spec: request,
     repository: place.repository,
     createdAtMs: nowMs,
-    leaseOwner: parts.processes.identifyThisProcess(parts.ids.hex(8)),
+    leaseOwner: submission.leaseOwner,
   } as const;
   if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) {
     await parts.catalog.putRestore(operation.id, { backupId: place.backupId });
-    return { operation, isNew: true };
+    return operation;
   }
   const known =
     submission.operationId === undefined
       ? undefined
       : await parts.catalog.getOperation(submission.operationId);
-  if (known !== undefined) return { operation: known, isNew: false };
+  if (known !== undefined) return known;
   // The same second and the same six random digits.
   return await recordRestore(parts, request, place, submission);
-}
-
-async function carryOut(
-  parts: EngineParts,
-  { id, leaseOwner: owner }: Pick<Operation, "id" | "leaseOwner">,
-  onPlan: ((plan: RestorePlan) => Promise<void>) | undefined,
-  waiting: Waiting,
-): Promise<void> {
-  const session = new OperationSession(parts, id, owner, waiting.onEvent);
-  session.open(waiting.signal);
-  try {
-    const who = { owner, ownerDied: false, ...(onPlan === undefined ? {} : { onPlan }) };
-    await session.run(makeRestoreSteps(parts, session, who));
-  } finally {
-    await session.close();
-  }
 }
 
 interface FoundRestore {
@@ -181,7 +164,8 @@ async function findRestore(parts: EngineParts, restoreId: string): Promise<Found
 
 async function readRestore(parts: EngineParts, restoreId: string): Promise<RestoreView> {
   const { operation, tasks, record } = await findRestore(parts, restoreId);
-  return viewRestore(operation, tasks, record, parts.clock.nowMs());
+  const queue = await parts.queue.viewOf(parts.catalog, operation);
+  return viewRestore({ operation, tasks, record, queue }, parts.clock.nowMs());
 }
 
 /** The restore as it is after `operationId` ended; that one's failure, when it did not complete. */

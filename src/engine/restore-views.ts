@@ -1,7 +1,7 @@
-import type { RestoreStatus, RestoreView } from "../contract/service.ts";
+import type { QueueView, RestoreStatus, RestoreView } from "../contract/service.ts";
 import type { RestoreDatabaseEvidence, RestoreFilesEvidence, UndoEvidence } from "../contract/operations.ts";
 import type { Progress, TaskResults } from "../contract/worker-task.ts";
-import type { Operation, OperationTask } from "../core/operation/operation.ts";
+import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import { toIso } from "./backup-views.ts";
@@ -12,6 +12,7 @@ type Tasks = ReadonlyMap<string, OperationTask>;
 /** Derived for people, never read back. */
 export function restoreStatusOf(operation: Operation, tasks: Tasks): RestoreStatus {
   if (operation.end !== undefined) return operation.end.outcome;
+  if (isWaiting(operation)) return "Queued";
   if (tasks.get("files")?.state === "running") return "RestoringStorage";
   if (tasks.has("database") || tasks.has("swap")) return "RestoringDump";
   if (tasks.has("files")) return "RestoringStorage";
@@ -19,11 +20,15 @@ export function restoreStatusOf(operation: Operation, tasks: Tasks): RestoreStat
 }
 
 export function viewRestore(
-  operation: Operation,
-  tasks: Tasks,
-  record: RestoreRecord | undefined,
+  known: {
+    readonly operation: Operation;
+    readonly tasks: Tasks;
+    readonly record: RestoreRecord | undefined;
+    readonly queue: QueueView | undefined;
+  },
   nowMs: number,
 ): RestoreView {
+  const { operation, tasks, record, queue } = known;
   const { spec } = operation.spec as RestoreRequest;
   const plan = (record?.plan ?? tasks.get("plan")?.result) as RestorePlan | undefined;
   const status = restoreStatusOf(operation, tasks);
@@ -35,6 +40,7 @@ export function viewRestore(
     backupId: spec.backupId,
     restoreType: spec.restoreType,
     status,
+    ...(queue === undefined ? {} : { queue }),
     progress,
     ...(eta === undefined ? {} : { estimatedCompletion: toIso(eta) }),
     createdAt: toIso(operation.createdAtMs),

@@ -1,3 +1,4 @@
+import type { Waiting } from "../contract/service.ts";
 import type { PrepareBackupResult, TaskKind, TaskResults } from "../contract/worker-task.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
 import {
@@ -10,7 +11,7 @@ import type { Steps } from "../core/operation/advance.ts";
 import type { Operation, OperationTask } from "../core/operation/operation.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { backupStatusOf } from "./backup-views.ts";
-import type { OperationSession } from "./operation-session.ts";
+import { OperationSession } from "./operation-session.ts";
 import { makeContext, makeLogLine, type EngineParts, type TaskRequest } from "./parts.ts";
 
 /** What a backup's operation row keeps as its request. */
@@ -20,6 +21,21 @@ export interface BackupRequest {
 }
 
 type Tasks = ReadonlyMap<string, OperationTask>;
+
+/** Takes a backup that this process has claimed to its end. */
+export async function carryOutBackup(
+  parts: EngineParts,
+  { id, leaseOwner }: Pick<Operation, "id" | "leaseOwner">,
+  waiting: Waiting,
+): Promise<void> {
+  const session = new OperationSession(parts, id, leaseOwner, waiting.onEvent);
+  session.open(waiting.signal);
+  try {
+    await session.run(makeBackupSteps(parts, session, leaseOwner, false));
+  } finally {
+    await session.close();
+  }
+}
 
 /** The steps of a backup, bound to one session. `ownerDied`: the session took it over from a dead process. */
 export function makeBackupSteps(

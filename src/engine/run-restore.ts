@@ -1,3 +1,4 @@
+import type { Waiting } from "../contract/service.ts";
 import type { Progress, TaskResults } from "../contract/worker-task.ts";
 import { Failure, failures, type FailureCode, type FailureRecord } from "../core/failure.ts";
 import type { Steps } from "../core/operation/advance.ts";
@@ -10,7 +11,7 @@ import {
   type RestoreTaskName,
 } from "../core/restore/decide-restore.ts";
 import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
-import type { OperationSession } from "./operation-session.ts";
+import { OperationSession } from "./operation-session.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 import { estimateTimes } from "./restore-history.ts";
 import { restoreStatusOf } from "./restore-views.ts";
@@ -30,6 +31,23 @@ export interface RestoreOwner {
   readonly ownerDied: boolean;
   /** Shown the plan before anything is changed; rejects to refuse it. */
   readonly onPlan?: (plan: RestorePlan) => Promise<void>;
+}
+
+/** Takes a restore that this process has claimed to its end. */
+export async function carryOutRestore(
+  parts: EngineParts,
+  { id, leaseOwner: owner }: Pick<Operation, "id" | "leaseOwner">,
+  waiting: Waiting,
+  onPlan?: RestoreOwner["onPlan"],
+): Promise<void> {
+  const session = new OperationSession(parts, id, owner, waiting.onEvent);
+  session.open(waiting.signal);
+  try {
+    const who = { owner, ownerDied: false, ...(onPlan === undefined ? {} : { onPlan }) };
+    await session.run(makeRestoreSteps(parts, session, who));
+  } finally {
+    await session.close();
+  }
 }
 
 /** The steps of a restore, bound to one session. */

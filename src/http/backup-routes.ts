@@ -21,6 +21,7 @@ import { ofProject, permit, projectNotFound, refusePlaces } from "./authenticate
 import { answer, noContent, problems, waitingAnswer } from "./describe-routes.ts";
 import { answerWaiting, openEventStream } from "./event-stream.ts";
 import { followOperation } from "./follow-operation.ts";
+import { hideOthers } from "./hide-others.ts";
 import { defaultLimit, nextCursor, readCursor, readMoment } from "./paging.ts";
 import type { HttpParts } from "./parts.ts";
 import { InvalidRequest } from "./problems.ts";
@@ -84,7 +85,7 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
       return await reply
         .code(201)
         .header("location", `/api/v1/projects/${projectId}/backups/${view.backupId}`)
-        .send(view);
+        .send(hideOthers(request, view));
     },
   );
 
@@ -209,7 +210,7 @@ function addBackupReads(app: App, parts: HttpParts): void {
         response: { 200: answer("It.", backup), ...problems(404) },
       },
     },
-    async ({ params }) => await service.getBackup(referenceOf(params)),
+    async (request) => hideOthers(request, await service.getBackup(referenceOf(request.params))),
   );
 
   app.get(
@@ -248,9 +249,10 @@ function addBackupReads(app: App, parts: HttpParts): void {
     },
     async (request, reply) => {
       const { params } = request;
-      const first = await service.getBackup(referenceOf(params));
+      const read = async () => hideOthers(request, await service.getBackup(referenceOf(params)));
+      const first = await read();
       await followOperation(openEventStream(parts, request, reply), first, {
-        read: async () => await service.getBackup(referenceOf(params)),
+        read,
         readLog: async () => await service.backupLogs(referenceOf(params)),
       });
       return reply;

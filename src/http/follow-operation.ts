@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { LogLine } from "../contract/service.ts";
+import type { LogLine, QueueView } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
 import type { EventStream } from "./event-stream.ts";
 
@@ -10,6 +10,7 @@ const ended: readonly string[] = ["Completed", "Failed", "Cancelled"];
 interface Followed {
   readonly status: string;
   readonly progress?: number;
+  readonly queue?: QueueView;
 }
 
 /** Tells what changes about an operation until its end, by the catalog: it may run in any process. */
@@ -29,7 +30,7 @@ export async function followOperation<T extends Followed>(
       stream.send("end", view);
       break;
     }
-    const state = `${view.status} ${view.progress ?? ""}`;
+    const state = `${view.status} ${view.progress ?? ""} ${JSON.stringify(view.queue)}`;
     if (state !== told) stream.send("state", view);
     told = state;
     await sleep(lookMs, undefined, { signal: stream.signal }).catch(() => undefined);

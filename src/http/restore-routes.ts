@@ -18,6 +18,7 @@ import { claim, idempotencyHeader, refuse } from "./backup-routes.ts";
 import { answer, problems, waitingAnswer } from "./describe-routes.ts";
 import { answerWaiting, openEventStream } from "./event-stream.ts";
 import { followOperation } from "./follow-operation.ts";
+import { hideOthers } from "./hide-others.ts";
 import { defaultLimit, nextCursor, readCursor } from "./paging.ts";
 import type { HttpParts } from "./parts.ts";
 
@@ -67,7 +68,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
       return await reply
         .code(201)
         .header("location", `/api/v1/projects/${view.projectId}/restores/${view.restoreId}`)
-        .send(view);
+        .send(hideOthers(request, view));
     },
   );
 
@@ -175,7 +176,8 @@ function addRestoreReads(app: App, parts: HttpParts): void {
         limit,
         offset: position.offset,
       });
-      return { restores, total, ...nextCursor(position, restores.length, total) };
+      const visible = restores.map((view) => hideOthers(request, view));
+      return { restores: visible, total, ...nextCursor(position, restores.length, total) };
     },
   );
 
@@ -191,7 +193,7 @@ function addRestoreReads(app: App, parts: HttpParts): void {
         response: { 200: answer("It.", restore), ...problems(404) },
       },
     },
-    async ({ params }) => await readRestore(parts, params),
+    async (request) => hideOthers(request, await readRestore(parts, request.params)),
   );
 
   app.get(
@@ -233,9 +235,10 @@ function addRestoreReads(app: App, parts: HttpParts): void {
     },
     async (request, reply) => {
       const { params } = request;
-      const first = await readRestore(parts, params);
+      const read = async () => hideOthers(request, await readRestore(parts, params));
+      const first = await read();
       await followOperation(openEventStream(parts, request, reply), first, {
-        read: async () => await readRestore(parts, params),
+        read,
         readLog: async () => await service.restoreLogs(params.restoreId),
       });
       return reply;

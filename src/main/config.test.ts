@@ -53,6 +53,22 @@ describe("the catalog", () => {
   });
 });
 
+describe("what may run at once", () => {
+  it.each([
+    [{}, { backups: 10, restores: 5 }],
+    [
+      { LC2_MAX_BACKUPS: "1", LC2_MAX_RESTORES: "2", LC2_MAX_PER_PROJECT: "3" },
+      { backups: 1, restores: 2, perProject: 3 },
+    ],
+    [
+      { LC2_MAX_BACKUPS: "0", LC2_MAX_RESTORES: "many", LC2_MAX_PER_PROJECT: "" },
+      { backups: 10, restores: 5 },
+    ],
+  ])("of %j is %j", (env, limits) => {
+    expect(readConfig({}, env).limits).toEqual(limits);
+  });
+});
+
 describe("the lease", () => {
   it.each([
     [undefined, 30],

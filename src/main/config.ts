@@ -1,5 +1,6 @@
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
+import type { AdmissionLimits } from "../core/admission/admit-operations.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -13,6 +14,8 @@ export interface Config {
   readonly defaultRepository: string;
   /** How long an owner is believed alive without a word. */
   readonly leaseSeconds: number;
+  /** What may run at once of what servers take. */
+  readonly limits: AdmissionLimits;
   /** The server that the command line speaks to, instead of working itself. */
   readonly server?: ServerPlace;
   /** The workers' environment: libpq's variables and PATH. Without the catalog's password: they never use it. */
@@ -61,9 +64,22 @@ export function readConfig(
     catalog: readCatalogPlace(dataDirectory, env),
     keysDirectory: join(dataDirectory, "keys"),
     defaultRepository: join(dataDirectory, "repository"),
+    limits: readLimits(env),
     ...readServerPlace(dataDirectory, env),
     leaseSeconds: leaseSeconds >= 1 && leaseSeconds <= 3_600 ? leaseSeconds : 30,
     env: Object.fromEntries(Object.entries(env).filter(([name]) => !ownSecrets.has(name))),
+  };
+}
+
+/** What is no whole number from 1 on counts as not given. */
+function readLimits(env: Environment): AdmissionLimits {
+  const read = (name: string): number | undefined =>
+    /^[1-9]\d{0,5}$/.test(env[name] ?? "") ? Number(env[name]) : undefined;
+  const perProject = read("LC2_MAX_PER_PROJECT");
+  return {
+    backups: read("LC2_MAX_BACKUPS") ?? 10,
+    restores: read("LC2_MAX_RESTORES") ?? 5,
+    ...(perProject === undefined ? {} : { perProject }),
   };
 }
 

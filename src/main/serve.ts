@@ -48,7 +48,7 @@ export async function serve(options: ServeOptions, config: Config): Promise<void
           });
     await prepareAccess(engine, config, stopping.signal);
     say("INFO", `Listening at ${await server.listen(options.listen)}.`);
-    await tendUntil(engine, stopping.signal);
+    await Promise.all([tendUntil(engine, stopping.signal), engine.runQueue(stopping.signal)]);
     watch?.stop();
     await drain(server, engine, options.drainSeconds);
   } finally {

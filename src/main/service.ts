@@ -13,6 +13,8 @@ import { createGatekeeper } from "../engine/gatekeeper.ts";
 import type { EngineParts, NoticeSubject } from "../engine/parts.ts";
 import { createBackupReader } from "../engine/read-backups.ts";
 import { recoverDeadOperations } from "../engine/recover-operations.ts";
+import { runQueue } from "../engine/run-queue.ts";
+import { OperationQueue } from "../engine/operation-queue.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
 import { createRestoreService } from "../engine/restore-service.ts";
 import { tendRetiredDatabases } from "../engine/retired-databases.ts";
@@ -40,6 +42,8 @@ export interface Engine {
   readonly gatekeeper: Gatekeeper;
   /** Ends or adopts what dead processes left, and looks after databases that were swapped out. */
   tend(signal: AbortSignal): Promise<void>;
+  /** Carries out what was submitted, when its turn comes, until it is stopped. Never rejects. */
+  runQueue(stopping: AbortSignal): Promise<void>;
   /** Rejects while the catalog cannot be read. */
   checkCatalog(): Promise<void>;
   countOperations(): Promise<readonly OperationCount[]>;
@@ -76,6 +80,7 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
       await recoverDeadOperations(parts);
       await tendRetiredDatabases(parts, signal);
     },
+    runQueue: async (stopping) => await runQueue(parts, stopping),
     checkCatalog: async () => void (await parts.catalog.listOpenOperations()),
     countOperations: async () => await parts.catalog.countOperations(),
     ensureFirstApiKey: async (keep) => await ensureFirstApiKey(parts, keep),
@@ -126,6 +131,7 @@ function makeParts(
     keyPlace: (projectId) => join(config.keysDirectory, `${projectId}.key`),
     notice: options.onNotice ?? ((line) => process.stderr.write(`lc2: ${line.message}\n`)),
     isTended: options.isTended ?? false,
+    queue: new OperationQueue(config.limits),
     background,
   };
 }

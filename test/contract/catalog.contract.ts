@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Catalog, NewOperation, SealedBackup } from "../../src/core/ports/catalog.ts";
+import { isWaiting, nobody } from "../../src/core/operation/operation.ts";
+import type { Catalog, NewOperation, QueueObservation, SealedBackup } from "../../src/core/ports/catalog.ts";
 import { maximumLogLines } from "../../src/core/ports/catalog.ts";
 import { describeAccessRecords } from "./access-records.contract.ts";
 
@@ -64,6 +65,90 @@ export function describeCatalog(
     const prepare = { operationId: id, attempt: 1, name: "prepare" };
 
     describeAccessRecords(() => catalog);
+
+    describe("the queue", () => {
+      const waiting = (count: number, projectId = "shop") =>
+        operation({ id: `backup-20260101-000000-00000${count}`, projectId, leaseOwner: nobody });
+      const claim = { seconds: 30, nowMs: 77_000 };
+      const everything = ({ open }: QueueObservation) =>
+        open.filter(isWaiting).map((one) => ({ id: one.id, owner: me }));
+
+      it("shows what waits and what goes on, oldest first, and claims what is chosen", async () => {
+        await catalog.createOperation(waiting(2), lease);
+        await catalog.createOperation(operation({ createdAtMs: 900 }), lease);
+        const shown = await catalog.observeQueue();
+        expect(shown.open.map((one) => [one.id.at(-1), isWaiting(one)])).toEqual([
+          ["1", false],
+          ["2", true],
+        ]);
+        expect(shown.served).toEqual([]);
+        const claimed = await catalog.admit(everything, claim);
+        expect(claimed).toMatchObject([{ id: waiting(2).id, leaseOwner: me, admittedAtMs: 77_000 }]);
+        expect(await catalog.admit(everything, claim)).toEqual([]);
+        const open = (await catalog.listOpenOperations()).find((one) => one.operation.id === waiting(2).id);
+        expect(open?.leaseLeftMs).toBeGreaterThan(20_000);
+      });
+
+      it("tells when the projects that wait were served last, by kind", async () => {
+        await catalog.createOperation(waiting(1), lease);
+        await catalog.admit(everything, { ...claim, nowMs: 50 });
+        await catalog.createOperation(waiting(2), lease);
+        await catalog.admit(everything, { ...claim, nowMs: 60 });
+        await catalog.finishOperation(waiting(1).id, me, { outcome: "Completed", finishedAtMs: 9 });
+        expect((await catalog.observeQueue()).served).toEqual([]);
+        await catalog.createOperation(waiting(3), lease);
+        const { served } = await catalog.observeQueue();
+        expect(served).toEqual([{ projectId: "shop", kind: "backup", atMs: 60 }]);
+      });
+
+      it("never lets more begin than were chosen, whoever asks at the same moment", async () => {
+        for (let count = 1; count <= 9; count += 1) await catalog.createOperation(waiting(count), lease);
+        const others = isShared ? [subject.openAnother(), subject.openAnother()] : [];
+        const atMost = 4;
+        // Each has others in mind, so that nothing but the look itself keeps them from being too many together.
+        const chooseFrom =
+          (start: number) =>
+          ({ open, served }: QueueObservation) => {
+            const free = atMost - open.filter((each) => !isWaiting(each)).length;
+            const all = everything({ open, served });
+            return [...all.slice(start), ...all.slice(0, start)].slice(0, Math.max(0, Math.min(2, free)));
+          };
+        const asked = [catalog, ...others].flatMap((each) => [each, each, each]);
+        const claimed = await Promise.all(
+          asked.map(async (each, index) => await each.admit(chooseFrom(index), claim)),
+        );
+        const ids = claimed.flat().map((each) => each.id);
+        expect(ids).toHaveLength(atMost);
+        expect(new Set(ids).size).toBe(atMost);
+        for (const other of others) await other.close();
+      });
+
+      it("does not let begin what was cancelled, and does not cancel what has begun", async () => {
+        await catalog.createOperation(waiting(1), lease);
+        await catalog.createOperation(waiting(2), lease);
+        const end = { outcome: "Cancelled", finishedAtMs: 9 } as const;
+        expect(await catalog.finishOperation(waiting(1).id, nobody, end)).toBe(true);
+        const both = () => [waiting(1), waiting(2)].map((one) => ({ id: one.id, owner: me }));
+        expect(await catalog.admit(both, claim)).toMatchObject([{ id: waiting(2).id }]);
+        expect(await catalog.finishOperation(waiting(2).id, nobody, end)).toBe(false);
+        expect(await catalog.getBackup(waiting(1).id)).toMatchObject({ outcome: "Cancelled" });
+      });
+
+      it("takes back what its owner gives back, for a next attempt", async () => {
+        await catalog.createOperation(waiting(1), lease);
+        await catalog.admit(everything, claim);
+        await catalog.startAttempt(waiting(1).id, me, 2, 99_000);
+        expect(await catalog.returnToQueue(waiting(1).id, other)).toBe(false);
+        expect(await catalog.returnToQueue(waiting(1).id, me)).toBe(true);
+        const again = await catalog.getOperation(waiting(1).id);
+        expect(again).toMatchObject({ leaseOwner: nobody, attempt: 3, admittedAtMs: 77_000 });
+        expect(again?.notBeforeMs).toBeUndefined();
+        expect(await catalog.renewLease(waiting(1).id, me, 30)).toEqual({ held: false });
+        await catalog.admit(everything, claim);
+        await catalog.finishOperation(waiting(1).id, me, { outcome: "Completed", finishedAtMs: 9 });
+        expect(await catalog.returnToQueue(waiting(1).id, me)).toBe(false);
+      });
+    });
 
     describe("operations", () => {
       it("gives an operation back as it was accepted, on its first attempt", async () => {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { createMemoryWorld } from "../../../test/support/memory-service.ts";
 import { runInMemory, wordsOf } from "../../../test/support/memory-terminal.ts";
 import { exampleBackup } from "../../../test/support/service-examples.ts";
+import type { BackupView } from "../../contract/service.ts";
 import { Failure } from "../../core/failure.ts";
 
 const { backupId } = exampleBackup();
@@ -329,6 +330,64 @@ test("backup describe of one that failed names the error and its parts", async (
   expect(stdout).toContain("  Ended        2026-11-24 14:00:12 UTC, took 13 s\n");
   expect(stdout).toContain("  Error        No space. (disk-full)\n");
   expect(stdout).toContain("Components\n  Database  Completed\n  Files     Failed\n");
+});
+
+describe("backup explain", () => {
+  const { metadata: _, completedAt: _end, ...open } = exampleBackup();
+  const waitsSince = "2026-11-24T14:00:00.000Z";
+  const reason = "10 backups run at once at most (LC2_MAX_BACKUPS)";
+  const behind = { id: "backup-20261124-135900-aaaaaa", projectId: "shop" };
+  const explain = async (view: BackupView) => {
+    const world = createMemoryWorld();
+    world.backups.set(backupId, view);
+    return (await runInMemory(["backup", "explain", backupId], { world })).stdout;
+  };
+
+  test.each<[string, Partial<BackupView>, string]>([
+    [
+      "what it waits for",
+      { status: "Queued", queue: { waitsSince, position: 3, of: 12, behind, reason } },
+      `waits since 2026-11-24 14:00:00 UTC, position 3 of 12, behind ${behind.id} of project shop: ${reason}`,
+    ],
+    [
+      "no more than the caller may know",
+      { status: "Queued", queue: { waitsSince, position: 3, of: 12, reason } },
+      `waits since 2026-11-24 14:00:00 UTC, position 3 of 12: ${reason}`,
+    ],
+    [
+      "that it is about to begin",
+      { status: "Queued", queue: { waitsSince, reason: "nothing is in its way" } },
+      "waits since 2026-11-24 14:00:00 UTC: nothing is in its way",
+    ],
+    ["that it is being made", { status: "Pending" }, "is being made"],
+    ["how far it is", { status: "Pending", progress: 42.7 }, "is being made, 42 % are done"],
+    [
+      "why it failed",
+      { status: "Failed", error: { code: "disk-full", message: "No space.", retry: "never" } },
+      "No space. (disk-full)",
+    ],
+    [
+      "that it completed",
+      { completedAt: "2026-11-24T14:00:12.500Z" },
+      "completed 2026-11-24 14:00:12 UTC, not verified since",
+    ],
+    [
+      "when it was verified",
+      { completedAt: "2026-11-24T14:00:12.500Z", verifiedAt: "2026-11-24T15:00:00.000Z" },
+      "completed 2026-11-24 14:00:12 UTC, last verified 2026-11-24 15:00:00 UTC",
+    ],
+  ])("says %s", async (_name, change, sentence) => {
+    const view = { ...open, ...change };
+    expect(await explain(view)).toBe(`${backupId} of project retail: ${view.status}\n  ${sentence}\n`);
+  });
+
+  test("stands in the descriptions too", async () => {
+    const queue = { waitsSince, reason };
+    const world = createMemoryWorld();
+    world.backups.set(backupId, { ...open, status: "Queued", queue });
+    const { stdout } = await runInMemory(["backup", "describe", backupId], { world });
+    expect(stdout).toContain(`  Queue        waits since 2026-11-24 14:00:00 UTC: ${reason}\n`);
+  });
 });
 
 test("backup logs shows time, level and every line", async () => {

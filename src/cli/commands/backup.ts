@@ -22,6 +22,7 @@ import {
 } from "./shared-options.ts";
 
 const statuses = [
+  "Queued",
   "Pending",
   "ExportInProgress",
   "TransferInProgress",
@@ -124,6 +125,21 @@ const describeCommand = defineCommand({
     ).getBackup(referenceOf(input.arguments.backupId, input.options));
     const { describeBackup } = await import("../pages/backup-page.ts");
     context.print(view, () => describeBackup(view, context));
+  },
+});
+
+const explainCommand = defineCommand({
+  name: "explain",
+  summary: "say what a backup waits for, or how it ended and why",
+  output: ["table", "json", "yaml"],
+  arguments: { backupId: backupIdOperand },
+  options: referenceOptions,
+  run: async (context, input) => {
+    const view = await (
+      await context.service()
+    ).getBackup(referenceOf(input.arguments.backupId, input.options));
+    const { explainBackup } = await import("../pages/explain-page.ts");
+    context.print(view, () => explainBackup(view, context));
   },
 });
 
@@ -307,6 +323,7 @@ export const backupGroup = defineGroup("backup", "make, look at, check, copy and
   listCommand,
   getCommand,
   describeCommand,
+  explainCommand,
   logsCommand,
   browseCommand,
   downloadCommand,

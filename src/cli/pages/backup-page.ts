@@ -8,6 +8,7 @@ import { renderFields } from "../table.ts";
 import type { Page } from "../table.ts";
 import { printable } from "../terminal.ts";
 import type { Paint } from "../terminal.ts";
+import { queueSentence } from "./explain-page.ts";
 import { paintStatus, secondsBetween } from "./status.ts";
 
 type Field = readonly [name: string, value: string | undefined];
@@ -106,6 +107,7 @@ export function describeBackup(view: BackupView, context: CommandContext): strin
           ? ""
           : `, ${Math.floor(view.progress)} %`),
     ],
+    ["Queue", view.queue === undefined ? undefined : queueSentence(view.queue)],
     ["Created", instant(view.createdAt)],
     [
       view.status === "Completed" ? "Completed" : "Ended",

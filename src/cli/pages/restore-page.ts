@@ -4,6 +4,7 @@ import type { CommandContext } from "../context.ts";
 import { count, counted, duration, instant, size } from "../humanise.ts";
 import { renderFields } from "../table.ts";
 import { printable } from "../terminal.ts";
+import { queueSentence } from "./explain-page.ts";
 import { showPlan } from "./plan-page.ts";
 import { paintStatus, secondsBetween } from "./status.ts";
 
@@ -146,6 +147,7 @@ export function describeRestore(view: RestoreView, context: CommandContext): str
     ["Backup", view.backupId],
     ["Type", view.restoreType],
     ["State", `${paintStatus(view.status, view.status, paint)}, ${Math.floor(view.progress)} %`],
+    ["Queue", view.queue === undefined ? undefined : queueSentence(view.queue)],
     ["Created", instant(view.createdAt)],
     [
       view.status === "Completed" ? "Completed" : "Ended",

@@ -20,11 +20,19 @@ export interface Operation {
   readonly attempt: number;
   /** No task of the attempt starts before this instant (back-off after a failed attempt). */
   readonly notBeforeMs?: number;
-  /** Who works on it. Text that only `processes` can read: a process and when it started. */
+  /** Who works on it. Text that only `processes` can read: a process and when it started. `nobody`: it waits. */
   readonly leaseOwner: string;
+  /** When a server last took it from the queue; absent: it was never there, or still waits for the first time. */
+  readonly admittedAtMs?: number;
   readonly cancelRequested: boolean;
   readonly end?: OperationEnd;
 }
+
+/** The owner of what waits for its turn. */
+export const nobody = "";
+
+export const isWaiting = ({ leaseOwner, end }: Pick<Operation, "leaseOwner" | "end">): boolean =>
+  end === undefined && leaseOwner === nobody;
 
 export type OperationKind = "backup" | "restore" | "undo" | "copy";
 

@@ -1,4 +1,5 @@
 import type { FailureRecord } from "../failure.ts";
+import type { Served } from "../admission/admit-operations.ts";
 import type { AccessRecords } from "./access-records.ts";
 import type {
   LogLine,
@@ -26,8 +27,8 @@ import type {
  */
 export interface Catalog extends AccessRecords {
   /**
-   * Adds an operation, claimed by `operation.leaseOwner`, and for a backup its row in the index. False
-   * when there is one of this id: an id that is derived from what it acts on keeps two from doing it at once.
+   * Adds an operation, claimed by `operation.leaseOwner` (or waiting, when that is `nobody`), and for a backup its row
+   * in the index. False when there is one of this id: an id that is derived from what it acts on keeps two from doing it at once.
    */
   createOperation(operation: NewOperation, lease: { readonly seconds: number }): Promise<boolean>;
   getOperation(id: string): Promise<Operation | undefined>;
@@ -45,6 +46,19 @@ export interface Catalog extends AccessRecords {
   renewLease(id: string, owner: string, seconds: number): Promise<{ readonly held: boolean }>;
   /** Takes an open operation over, in one statement: true for exactly one of several callers. */
   takeOver(id: string, from: string, to: string, lease: { readonly seconds: number }): Promise<boolean>;
+  /** What is going on and what waits. */
+  observeQueue(): Promise<QueueObservation>;
+  /**
+   * Lets waiting operations begin: `choose` is shown the queue and names them with the owners that claim them. The look
+   * and the claims are one step that no other one of its kind runs beside, on any machine: two that decide at the same
+   * moment decide one after the other. `choose` is pure; it is called at most once. Returns what was claimed.
+   */
+  admit(
+    choose: (queue: QueueObservation) => readonly QueueClaim[],
+    claim: { readonly seconds: number; readonly nowMs: number },
+  ): Promise<readonly Operation[]>;
+  /** Starts the next attempt as one that waits for its turn. */
+  returnToQueue(id: string, owner: string): Promise<boolean>;
   /** Asks the owner to cancel. False when the operation is finished or unknown. Idempotent. */
   requestCancel(id: string): Promise<boolean>;
   /** Starts the next attempt, to begin not before the instant. Idempotent for the same `attempt`. */
@@ -103,11 +117,24 @@ export interface Catalog extends AccessRecords {
 
 export const maximumLogLines = 1_000;
 
-export type NewOperation = Omit<Operation, "attempt" | "notBeforeMs" | "cancelRequested" | "end">;
+export type NewOperation = Omit<
+  Operation,
+  "attempt" | "notBeforeMs" | "cancelRequested" | "end" | "admittedAtMs"
+>;
 /** Not finished. `leaseLeftMs` is 0 or less when the owner has not renewed its lease in time. */
 export interface OpenOperation {
   readonly operation: Operation;
   readonly leaseLeftMs: number;
+}
+export interface QueueObservation {
+  /** All that are not finished, oldest first. */
+  readonly open: readonly Operation[];
+  /** Of the projects that wait: when something was last taken from the queue for them. */
+  readonly served: readonly Served[];
+}
+export interface QueueClaim {
+  readonly id: string;
+  readonly owner: string;
 }
 export interface OperationQuery {
   readonly kind: OperationKind;

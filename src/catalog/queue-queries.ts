@@ -1,0 +1,87 @@
+import { sql, type Kysely, type RawBuilder } from "kysely";
+import { nobody, type Operation, type OperationKind } from "../core/operation/operation.ts";
+import type { Catalog, QueueObservation } from "../core/ports/catalog.ts";
+import { numberOf } from "./columns.ts";
+import { toOperation } from "./operation-queries.ts";
+import type { CatalogTables } from "./schema.ts";
+
+type QueueQueries = Pick<Catalog, "observeQueue" | "admit" | "returnToQueue">;
+
+/** The queue is no table of its own: it is the open operations that have no owner. */
+export function createQueueQueries(
+  database: Kysely<CatalogTables>,
+  leaseNow: () => RawBuilder<number>,
+  lockQueue: RawBuilder<unknown> | undefined,
+): QueueQueries {
+  return {
+    observeQueue: async () => await observe(database),
+
+    admit: async (choose, { seconds, nowMs }) =>
+      await database.transaction().execute(async (transaction) => {
+        await lockQueue?.execute(transaction);
+        const queue = await observe(transaction);
+        const admitted: Operation[] = [];
+        for (const { id, owner } of choose(queue)) {
+          const row = await transaction
+            .updateTable("operations")
+            .set({
+              lease_owner: owner,
+              lease_until_ms: sql<number>`${leaseNow()} + ${seconds * 1000}`,
+              admitted_at_ms: nowMs,
+            })
+            .where("id", "=", id)
+            // It may have been cancelled since it was looked at.
+            .where("lease_owner", "=", nobody)
+            .where("finished_at_ms", "is", null)
+            .returningAll()
+            .executeTakeFirst();
+          if (row !== undefined) admitted.push(toOperation(row));
+        }
+        return admitted;
+      }),
+
+    returnToQueue: async (id, owner) => {
+      const changed = await database
+        .updateTable("operations")
+        .set({ lease_owner: nobody, attempt: sql<number>`attempt + 1`, not_before_ms: null })
+        .where("id", "=", id)
+        .where("lease_owner", "=", owner)
+        .where("finished_at_ms", "is", null)
+        .executeTakeFirst();
+      return changed.numUpdatedRows > 0n;
+    },
+  };
+}
+
+async function observe(database: Kysely<CatalogTables>): Promise<QueueObservation> {
+  const rows = await database
+    .selectFrom("operations")
+    .selectAll()
+    .where("finished_at_ms", "is", null)
+    .orderBy("created_at_ms")
+    .orderBy("id")
+    .execute();
+  const open = rows.map(toOperation);
+  if (!open.some(({ leaseOwner }) => leaseOwner === nobody)) return { open, served: [] };
+  const served = await database
+    .selectFrom("operations")
+    .select((eb) => ["project_id", "kind", eb.fn.max("admitted_at_ms").as("at_ms")])
+    .where("admitted_at_ms", "is not", null)
+    .where("project_id", "in", (eb) =>
+      eb
+        .selectFrom("operations as waiting")
+        .select("waiting.project_id")
+        .where("waiting.finished_at_ms", "is", null)
+        .where("waiting.lease_owner", "=", nobody),
+    )
+    .groupBy(["project_id", "kind"])
+    .execute();
+  return {
+    open,
+    served: served.map((row) => ({
+      projectId: row.project_id,
+      kind: row.kind as OperationKind,
+      atMs: numberOf(row.at_ms ?? 0),
+    })),
+  };
+}

@@ -1,0 +1,276 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  admitOperations,
+  type Admission,
+  type AdmissionLimits,
+  type AdmissionObservation,
+  type RunningOperation,
+  type Served,
+  type WaitingOperation,
+} from "./admit-operations.ts";
+
+const hourMs = 3_600_000;
+const limits: AdmissionLimits = { backups: 2, restores: 1 };
+
+const backup = (id: string, change: Partial<WaitingOperation> = {}): WaitingOperation => ({
+  id,
+  kind: "backup",
+  projectId: "shop",
+  createdAtMs: 100 * hourMs,
+  places: [`file:///${id}`],
+  ...change,
+});
+const restore = (id: string, change: Partial<WaitingOperation> = {}): WaitingOperation =>
+  backup(id, { kind: "restore", ...change });
+
+function decide(seen: Partial<AdmissionObservation>): Admission[] {
+  return admitOperations({ running: [], waiting: [], served: [], limits, ...seen });
+}
+const admitted = (answers: readonly Admission[]): string[] =>
+  answers.flatMap(({ id, admit }) => (admit ? [id] : []));
+
+describe("admission", () => {
+  it("lets begin what the limits leave room for, the oldest first", () => {
+    const waiting = [backup("c", { createdAtMs: 3 }), backup("a", { createdAtMs: 1 }), backup("b")];
+    expect(admitted(decide({ waiting }))).toEqual(["c", "a"]);
+    expect(admitted(decide({ waiting, running: [backup("x")] }))).toEqual(["a"]);
+    expect(admitted(decide({ waiting, running: [backup("x"), backup("y")] }))).toEqual([]);
+  });
+
+  it("gives each kind its own room, and counts neither copies nor undos", () => {
+    const waiting = [backup("a"), restore("b"), restore("c")];
+    expect(admitted(decide({ waiting }))).toEqual(["a", "b"]);
+    const running: RunningOperation[] = [
+      { id: "u", kind: "undo", projectId: "shop", places: [] },
+      { id: "y", kind: "copy", projectId: "shop", places: [] },
+    ];
+    expect(admitted(decide({ waiting, running }))).toEqual(["a", "b"]);
+  });
+
+  it("lets one operation at a time work on a place, whatever its kind", () => {
+    const place = { places: ["file:///x", "postgres://db/x"] };
+    const undo: RunningOperation = {
+      id: "u",
+      kind: "undo",
+      projectId: "other",
+      places: ["postgres://db/x"],
+    };
+    expect(decide({ waiting: [backup("a", place)], running: [undo] })).toEqual([
+      {
+        id: "a",
+        admit: false,
+        position: 1,
+        of: 1,
+        behind: { id: "u", projectId: "other" },
+        reason: "one operation at a time works on postgres://db/x",
+      },
+    ]);
+    expect(admitted(decide({ waiting: [backup("a", place), backup("b", place)] }))).toEqual(["a"]);
+  });
+
+  it("keeps a place free for whoever waits for it first", () => {
+    const running = [backup("x", { places: ["p"] })];
+    const waiting = [
+      backup("both", { createdAtMs: 1, places: ["p", "q"] }),
+      backup("late", { createdAtMs: 2, places: ["q"] }),
+    ];
+    const [, late] = decide({ waiting, running });
+    expect(late).toMatchObject({
+      admit: false,
+      behind: { id: "both" },
+      reason: "one operation at a time works on q, and that one goes first",
+    });
+  });
+
+  it("lets a restore go before a backup of the same place, but not before one of the day before", () => {
+    const place = { places: ["p"] };
+    const late = restore("restore", { ...place, createdAtMs: 100 * hourMs });
+    const before = (hours: number) => backup("backup", { ...place, createdAtMs: (100 - hours) * hourMs });
+    expect(admitted(decide({ waiting: [before(23), late] }))).toEqual(["restore"]);
+    expect(admitted(decide({ waiting: [before(25), late] }))).toEqual(["backup"]);
+  });
+
+  it("serves the project with the fewest running first, then the one served least recently", () => {
+    const many = [1, 2, 3, 4].map((n) => backup(`a${n}`, { projectId: "a", createdAtMs: n }));
+    const waiting = [...many, backup("b1", { projectId: "b" })];
+    expect(admitted(decide({ waiting }))).toEqual(["a1", "b1"]);
+    const running = [backup("x", { projectId: "a" })];
+    expect(admitted(decide({ waiting, running }))).toEqual(["b1"]);
+    const served: Served[] = [
+      { projectId: "a", kind: "backup", atMs: 9 },
+      { projectId: "b", kind: "backup", atMs: 7 },
+    ];
+    expect(admitted(decide({ waiting, served, limits: { backups: 1, restores: 1 } }))).toEqual(["b1"]);
+  });
+
+  it("does not let one project have more than its share", () => {
+    const perProject = { backups: 5, restores: 5, perProject: 2 };
+    const waiting = [backup("a"), backup("b"), backup("c"), backup("d", { projectId: "other" })];
+    const answers = decide({ waiting, limits: perProject });
+    expect(admitted(answers)).toEqual(["a", "b", "d"]);
+    expect(answers[2]).toMatchObject({
+      behind: { id: "a" },
+      reason: "2 operations of one project run at once at most (LC2_MAX_PER_PROJECT)",
+    });
+    const none = decide({ waiting: [backup("a")], limits: { backups: 1, restores: 1, perProject: 0 } });
+    expect(none[0]).toEqual({
+      id: "a",
+      admit: false,
+      position: 1,
+      of: 1,
+      reason: "0 operations of one project run at once at most (LC2_MAX_PER_PROJECT)",
+    });
+  });
+
+  it("keeps a project's last slot for what came first in it, when that waits for room", () => {
+    const perProject = { backups: 1, restores: 5, perProject: 1 };
+    const running = [backup("x", { projectId: "other" })];
+    const waiting = [backup("old", { createdAtMs: 0 }), restore("new")];
+    expect(admitted(decide({ waiting, running, limits: perProject }))).toEqual([]);
+  });
+
+  it("tells who waits where in the line stands, and behind whom", () => {
+    const running = [backup("x"), backup("y"), restore("z")];
+    const waiting = [
+      backup("a1", { projectId: "a", createdAtMs: 1 }),
+      backup("a2", { projectId: "a", createdAtMs: 2 }),
+      backup("b1", { projectId: "b", createdAtMs: 3 }),
+      restore("r", { projectId: "a" }),
+    ];
+    const reason = "2 backups run at once at most (LC2_MAX_BACKUPS)";
+    expect(decide({ running, waiting })).toEqual([
+      { id: "a1", admit: false, position: 1, of: 3, behind: { id: "x", projectId: "shop" }, reason },
+      { id: "a2", admit: false, position: 3, of: 3, behind: { id: "b1", projectId: "b" }, reason },
+      { id: "b1", admit: false, position: 2, of: 3, behind: { id: "a1", projectId: "a" }, reason },
+      {
+        id: "r",
+        admit: false,
+        position: 1,
+        of: 1,
+        behind: { id: "z", projectId: "shop" },
+        reason: "1 restore runs at once at most (LC2_MAX_RESTORES)",
+      },
+    ]);
+  });
+
+  it("answers at once where thousands wait", () => {
+    const waiting = Array.from({ length: 3_000 }, (_, n) =>
+      backup(`b${n}`, { projectId: `p${n % 50}`, createdAtMs: n }),
+    );
+    const answers = decide({ waiting, limits: { backups: 10, restores: 5 } });
+    expect(admitted(answers)).toHaveLength(10);
+    expect(new Set(answers.flatMap((one) => (one.admit ? [] : [one.position]))).size).toBe(2_990);
+  });
+});
+
+const anyWaiting = fc.array(
+  fc.record({
+    kind: fc.constantFrom("backup" as const, "restore" as const),
+    project: fc.integer({ min: 0, max: 3 }),
+    createdAtMs: fc.integer({ min: 0, max: 60 }).map((hours) => hours * hourMs),
+    places: fc.uniqueArray(fc.constantFrom("p", "q", "r", "s", "t"), { maxLength: 2 }),
+  }),
+  { maxLength: 25 },
+);
+const toWaiting = (
+  all: readonly { project: number; kind: "backup" | "restore"; createdAtMs: number; places: string[] }[],
+) => all.map(({ project, ...one }, index) => ({ ...one, id: `o${index}`, projectId: `project-${project}` }));
+const anyLimits = fc.record(
+  {
+    backups: fc.integer({ min: 1, max: 4 }),
+    restores: fc.integer({ min: 1, max: 3 }),
+    perProject: fc.integer({ min: 1, max: 3 }),
+  },
+  { requiredKeys: ["backups", "restores"] },
+);
+
+function expectWithinLimits(
+  running: readonly RunningOperation[],
+  { backups, restores, perProject }: AdmissionLimits,
+) {
+  const count = (matches: (one: RunningOperation) => boolean) => running.filter(matches).length;
+  expect(count(({ kind }) => kind === "backup")).toBeLessThanOrEqual(backups);
+  expect(count(({ kind }) => kind === "restore")).toBeLessThanOrEqual(restores);
+  for (const { projectId } of running) {
+    expect(count((one) => one.projectId === projectId)).toBeLessThanOrEqual(perProject ?? Infinity);
+  }
+  const places = running.flatMap((one) => one.places);
+  expect(new Set(places).size).toBe(places.length);
+}
+
+describe("admission, whatever waits", () => {
+  it("answers for each, stays within the limits, and numbers those that wait without a gap", () => {
+    fc.assert(
+      fc.property(anyWaiting, anyLimits, (all, givenLimits) => {
+        const waiting = toWaiting(all);
+        const answers = decide({ waiting, limits: givenLimits });
+        expect(answers.map(({ id }) => id)).toEqual(waiting.map(({ id }) => id));
+        const begun = waiting.filter((_, index) => answers[index]?.admit);
+        expectWithinLimits(begun, givenLimits);
+        expect(begun.length > 0).toBe(waiting.length > 0);
+        for (const kind of ["backup", "restore"] as const) {
+          const places = answers.flatMap((one, index) =>
+            one.admit || waiting[index]?.kind !== kind ? [] : [one],
+          );
+          const positions = places.map(({ position }) => position).toSorted((a, b) => a - b);
+          expect(positions).toEqual(positions.map((_, index) => index + 1));
+          for (const one of places) expect(one.of).toBe(places.length);
+        }
+      }),
+    );
+  });
+
+  it("adds nothing when it is asked again before anything ended", () => {
+    fc.assert(
+      fc.property(anyWaiting, anyLimits, (all, givenLimits) => {
+        const waiting = toWaiting(all);
+        const first = new Set(admitted(decide({ waiting, limits: givenLimits })));
+        const running = waiting.filter(({ id }) => first.has(id));
+        const left = waiting.filter(({ id }) => !first.has(id));
+        expect(admitted(decide({ running, waiting: left, limits: givenLimits }))).toEqual([]);
+      }),
+    );
+  });
+
+  it("lets each begin in the end, although others never stop coming", () => {
+    fc.assert(
+      fc.property(
+        anyWaiting,
+        anyLimits,
+        fc.array(fc.nat(1_000), { minLength: 1 }),
+        (all, givenLimits, dice) => {
+          const owed = new Set(toWaiting(all).map(({ id }) => id));
+          let waiting: WaitingOperation[] = toWaiting(all);
+          let running: WaitingOperation[] = [];
+          const served = new Map<string, Served>();
+          let step = 0;
+          const roll = (sides: number): number => (dice[step % dice.length] ?? 0) % sides;
+          for (; owed.size > 0 && step < 3_000; step += 1) {
+            const atMs = (60 + step) * hourMs;
+            const answers = new Set(
+              admitted(decide({ running, waiting, served: [...served.values()], limits: givenLimits })),
+            );
+            for (const one of waiting.filter(({ id }) => answers.has(id))) {
+              owed.delete(one.id);
+              running.push(one);
+              served.set(`${one.kind} ${one.projectId}`, { projectId: one.projectId, kind: one.kind, atMs });
+            }
+            waiting = waiting.filter(({ id }) => !answers.has(id));
+            expectWithinLimits(running, givenLimits);
+            // Any of them may end, but none runs for ever.
+            const ending = step % 3 === 0 ? 0 : roll(running.length);
+            running = running.filter((_, index) => index !== ending);
+            const newcomer = step % 2 === 0 ? restore(`n${step}`) : backup(`n${step}`);
+            const places = [["p"], ["q"], ["p", "q"], ["r"], []][roll(5)] ?? [];
+            // As many come as begin: the line never gets shorter.
+            if (waiting.length < 30)
+              waiting.push({ ...newcomer, projectId: `project-${roll(5)}`, createdAtMs: atMs, places });
+          }
+          expect([...owed]).toEqual([]);
+        },
+      ),
+      { numRuns: 30 },
+    );
+  });
+});

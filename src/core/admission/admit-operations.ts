@@ -1,0 +1,275 @@
+import type { OperationKind } from "../operation/operation.ts";
+
+/** What waits for its turn. Copies and undos are begun by whoever asks for them. */
+export type QueuedKind = "backup" | "restore";
+
+export interface RunningOperation {
+  readonly id: string;
+  readonly kind: OperationKind;
+  readonly projectId: string;
+  /** What it works on; see `placesOf`. */
+  readonly places: readonly string[];
+}
+
+export interface WaitingOperation extends RunningOperation {
+  readonly kind: QueuedKind;
+  readonly createdAtMs: number;
+}
+
+/** Of the whole installation, however many servers it has. */
+export interface AdmissionLimits {
+  readonly backups: number;
+  readonly restores: number;
+  /** Backups and restores of one project; absent: no limit of its own. */
+  readonly perProject?: number;
+}
+
+/** When an operation of this kind was last begun for a project. */
+export interface Served {
+  readonly projectId: string;
+  readonly kind: OperationKind;
+  readonly atMs: number;
+}
+
+export interface AdmissionObservation {
+  /** Oldest first. */
+  readonly running: readonly RunningOperation[];
+  readonly waiting: readonly WaitingOperation[];
+  readonly served: readonly Served[];
+  readonly limits: AdmissionLimits;
+}
+
+export type Admission =
+  | { readonly id: string; readonly admit: true }
+  | {
+      readonly id: string;
+      readonly admit: false;
+      /** Counts from 1, among the waiting ones of its kind. */
+      readonly position: number;
+      readonly of: number;
+      /** What has to end, or to begin, before it. */
+      readonly behind?: { readonly id: string; readonly projectId: string };
+      /** Why it waits; names no other operation and no other project. */
+      readonly reason: string;
+    };
+
+/**
+ * A restore goes before a backup of the same place or project that came less than this before it. Not before an
+ * older one: restores that never end to come would keep it waiting for ever.
+ */
+const headStartMs = 24 * 3_600_000;
+
+/**
+ * Which of the waiting operations begin now, and what the others wait for: an answer for each, in the order given.
+ *
+ * - Not more at once than the limits say.
+ * - One operation at a time works on a place. Of those that wait for the same place the first keeps it free.
+ * - Restores first, as far as the two kinds are in each other's way: they have limits of their own.
+ * - Of several projects, the one with the fewest of that kind running begins; of equals, the one that was served least
+ *   recently. In a project the first that came.
+ *
+ * None waits for ever while operations end: a place and a project's slot go to whoever came first, and a project that
+ * waits comes to be the least recently served.
+ */
+export function admitOperations(seen: AdmissionObservation): Admission[] {
+  const state = new Turn(seen);
+  const obstacles = state.admitAll();
+  const standing = new Map<string, Admission>();
+  for (const kind of ["restore", "backup"] as const) {
+    const order = state.fairOrder(kind, obstacles);
+    for (const [index, { operation, obstacle }] of order.entries()) {
+      const behind = obstacle.behind ?? order[index - 1]?.operation ?? state.oldest(kind);
+      standing.set(operation.id, {
+        id: operation.id,
+        admit: false,
+        position: index + 1,
+        of: order.length,
+        ...(behind === undefined ? {} : { behind: { id: behind.id, projectId: behind.projectId } }),
+        reason: obstacle.reason,
+      });
+    }
+  }
+  return seen.waiting.map(({ id }) => standing.get(id) ?? { id, admit: true });
+}
+
+interface Obstacle {
+  /** Absent: the limit of its kind, which is nobody's in particular. */
+  readonly behind?: RunningOperation;
+  readonly reason: string;
+}
+interface Blocked {
+  readonly operation: WaitingOperation;
+  readonly obstacle: Obstacle;
+}
+
+/** One look at the queue, and what has begun in it. */
+class Turn {
+  readonly #limits: AdmissionLimits;
+  readonly #running: RunningOperation[];
+  /** Whoever came first is first, restores with their head start. */
+  readonly #waiting: WaitingOperation[];
+  readonly #served: Recency;
+
+  constructor({ running, waiting, served, limits }: AdmissionObservation) {
+    this.#limits = limits;
+    this.#running = [...running];
+    this.#waiting = waiting.toSorted((a, b) => rankOf(a) - rankOf(b) || (a.id < b.id ? -1 : 1));
+    this.#served = new Recency(served);
+  }
+
+  /** Begins what may begin; what keeps the rest from it. */
+  admitAll(): Blocked[] {
+    const began = new Set<WaitingOperation>();
+    for (;;) {
+      const { free, blocked } = this.#look(this.#waiting.filter((one) => !began.has(one)));
+      const next = this.#fairest(free, countByProject(this.#running), this.#served);
+      if (next === undefined) return blocked;
+      began.add(next);
+      this.#running.push(next);
+      this.#served.note(next);
+    }
+  }
+
+  /** The order in which those of a kind would begin if nothing but fairness were asked. */
+  fairOrder(kind: QueuedKind, blocked: readonly Blocked[]): Blocked[] {
+    const left = new Map(blocked.map((one) => [one.operation, one]));
+    const counts = countByProject(this.#running);
+    const served = this.#served.copy();
+    const order: Blocked[] = [];
+    for (;;) {
+      const heads = firstOfEachProject([...left.keys()].filter((operation) => operation.kind === kind));
+      const next = this.#fairest(heads, counts, served);
+      const found = next === undefined ? undefined : left.get(next);
+      if (next === undefined || found === undefined) return order;
+      left.delete(next);
+      order.push(found);
+      counts.set(keyOf(next), countOf(counts, next) + 1);
+      served.note(next);
+    }
+  }
+
+  oldest(kind: QueuedKind): RunningOperation | undefined {
+    return this.#running.find((one) => one.kind === kind);
+  }
+
+  #look(waiting: readonly WaitingOperation[]): { free: WaitingOperation[]; blocked: Blocked[] } {
+    const holders = new Map<string, RunningOperation>();
+    for (const one of this.#running) for (const place of one.places) holders.set(place, one);
+    const ofProject = new Map<string, number>();
+    for (const one of this.#running) if (isQueued(one)) addOne(ofProject, one.projectId);
+    const seenProjects = new Set<string>();
+    const free: WaitingOperation[] = [];
+    const blocked: Blocked[] = [];
+    for (const operation of waiting) {
+      const { projectId, places } = operation;
+      const isFirst = !seenProjects.has(projectId);
+      seenProjects.add(projectId);
+      const held = this.#heldPlace(operation, holders);
+      const full = held ?? this.#fullProject(operation, ofProject.get(projectId) ?? 0);
+      const obstacle = full ?? this.#fullKind(operation);
+      // Whoever comes later must not take away what this one waits for.
+      for (const place of places) if (!holders.has(place)) holders.set(place, operation);
+      if (obstacle === undefined) free.push(operation);
+      else blocked.push({ operation, obstacle });
+      if (obstacle === undefined || (full === undefined && isFirst)) addOne(ofProject, projectId);
+    }
+    return { free, blocked };
+  }
+
+  #heldPlace(
+    { places }: WaitingOperation,
+    holders: ReadonlyMap<string, RunningOperation>,
+  ): Obstacle | undefined {
+    for (const place of places) {
+      const behind = holders.get(place);
+      if (behind === undefined) continue;
+      const first = this.#running.includes(behind) ? "" : ", and that one goes first";
+      return { behind, reason: `one operation at a time works on ${place}${first}` };
+    }
+    return undefined;
+  }
+
+  #fullProject({ projectId }: WaitingOperation, count: number): Obstacle | undefined {
+    const { perProject } = this.#limits;
+    if (perProject === undefined || count < perProject) return undefined;
+    const behind = this.#running.find((one) => isQueued(one) && one.projectId === projectId);
+    const many =
+      perProject === 1 ? "1 operation of one project runs" : `${perProject} operations of one project run`;
+    const reason = `${many} at once at most (LC2_MAX_PER_PROJECT)`;
+    return { ...(behind === undefined ? {} : { behind }), reason };
+  }
+
+  #fullKind({ kind }: WaitingOperation): Obstacle | undefined {
+    const limit = kind === "backup" ? this.#limits.backups : this.#limits.restores;
+    if (this.#running.filter((one) => one.kind === kind).length < limit) return undefined;
+    const many = limit === 1 ? `1 ${kind} runs` : `${limit} ${kind}s run`;
+    return {
+      reason: `${many} at once at most (${kind === "backup" ? "LC2_MAX_BACKUPS" : "LC2_MAX_RESTORES"})`,
+    };
+  }
+
+  #fairest(
+    candidates: readonly WaitingOperation[],
+    counts: ReadonlyMap<string, number>,
+    served: Recency,
+  ): WaitingOperation | undefined {
+    const before = (a: WaitingOperation, b: WaitingOperation): number =>
+      Number(a.kind === "backup") - Number(b.kind === "backup") ||
+      countOf(counts, a) - countOf(counts, b) ||
+      served.of(a) - served.of(b);
+    // The first of equals stays: candidates are in the order in which they came.
+    const [first, ...others] = candidates;
+    return others.reduce((best, one) => (best !== undefined && before(one, best) < 0 ? one : best), first);
+  }
+}
+
+/** When each project was last served, by kind; what begins in this look is the most recent. */
+class Recency {
+  readonly #atMs: Map<string, number>;
+  #latest: number;
+
+  constructor(served: readonly Served[], atMs = new Map(served.map((one) => [keyOf(one), one.atMs]))) {
+    this.#atMs = atMs;
+    this.#latest = Math.max(0, ...atMs.values());
+  }
+
+  of(operation: WaitingOperation): number {
+    return this.#atMs.get(keyOf(operation)) ?? Number.NEGATIVE_INFINITY;
+  }
+
+  note(operation: WaitingOperation): void {
+    this.#latest += 1;
+    this.#atMs.set(keyOf(operation), this.#latest);
+  }
+
+  copy(): Recency {
+    return new Recency([], new Map(this.#atMs));
+  }
+}
+
+const rankOf = ({ kind, createdAtMs }: WaitingOperation): number =>
+  kind === "restore" ? createdAtMs - headStartMs : createdAtMs;
+
+const isQueued = ({ kind }: RunningOperation): boolean => kind === "backup" || kind === "restore";
+
+const keyOf = ({ kind, projectId }: { readonly kind: OperationKind; readonly projectId: string }): string =>
+  `${kind} ${projectId}`;
+
+const countOf = (counts: ReadonlyMap<string, number>, operation: WaitingOperation): number =>
+  counts.get(keyOf(operation)) ?? 0;
+
+function countByProject(running: readonly RunningOperation[]): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const one of running) addOne(counts, keyOf(one));
+  return counts;
+}
+
+function addOne(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function firstOfEachProject(operations: readonly WaitingOperation[]): WaitingOperation[] {
+  const first = new Map<string, WaitingOperation>();
+  for (const one of operations) if (!first.has(one.projectId)) first.set(one.projectId, one);
+  return [...first.values()];
+}

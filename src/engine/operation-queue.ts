@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { QueueView } from "../contract/service.ts";
+import {
+  admitOperations,
+  type Admission,
+  type AdmissionLimits,
+  type WaitingOperation,
+} from "../core/admission/admit-operations.ts";
+import { placesOf } from "../core/admission/operation-place.ts";
+import { isWaiting, type Operation } from "../core/operation/operation.ts";
+import type { Catalog, QueueObservation } from "../core/ports/catalog.ts";
+import type { BackupRequest } from "./run-backup.ts";
+import type { RestoreRequest } from "./run-restore.ts";
+import type { UndoRequest } from "./run-undo.ts";
+
+/** Many may follow what waits at once, each looking twice a second. */
+const standingsLastMs = 1_000;
+
+/** What waits for its turn, as this process sees it. The queue itself is in the catalog. */
+export class OperationQueue {
+  readonly #limits: AdmissionLimits;
+  #bell = Promise.withResolvers<void>();
+  #standings: { readonly atMs: number; readonly read: Promise<ReadonlyMap<string, Admission>> } | undefined;
+
+  constructor(limits: AdmissionLimits) {
+    this.#limits = limits;
+  }
+
+  /** Something was added, or has ended: whoever waits for that may look at once. */
+  ring(): void {
+    this.#bell.resolve();
+  }
+
+  /** Returns when somebody has rung since the last call returned, after `ms`, or when it is stopped. */
+  async waitForRing(ms: number, stopping: AbortSignal): Promise<void> {
+    const waited = new AbortController();
+    const signal = AbortSignal.any([stopping, waited.signal]);
+    await Promise.race([this.#bell.promise, sleep(ms, undefined, { signal }).catch(() => undefined)]);
+    waited.abort();
+    this.#bell = Promise.withResolvers();
+  }
+
+  /** What may begin now, and what the others wait for. */
+  decide(queue: QueueObservation): Admission[] {
+    const running = queue.open.filter((operation) => !isWaiting(operation)).map(describe);
+    const waiting = queue.open.filter(isWaiting).map(describe) as WaitingOperation[];
+    return admitOperations({ running, waiting, served: queue.served, limits: this.#limits });
+  }
+
+  /** Where a waiting operation stands; undefined when it waits no longer. */
+  async viewOf(catalog: Catalog, operation: Operation): Promise<QueueView | undefined> {
+    if (!isWaiting(operation)) return undefined;
+    const standing =
+      (await this.#read(catalog)).get(operation.id) ?? (await this.#readAnew(catalog)).get(operation.id);
+    const waitsSince = new Date(operation.createdAtMs).toISOString();
+    if (standing === undefined) return undefined;
+    if (standing.admit)
+      return { waitsSince, reason: "nothing is in its way, and a running `lc2 serve` begins it" };
+    const { position, of, behind, reason } = standing;
+    return { waitsSince, position, of, ...(behind === undefined ? {} : { behind }), reason };
+  }
+
+  async #read(catalog: Catalog): Promise<ReadonlyMap<string, Admission>> {
+    const known = this.#standings;
+    if (known === undefined || performance.now() - known.atMs > standingsLastMs)
+      return await this.#readAnew(catalog);
+    return await known.read;
+  }
+
+  async #readAnew(catalog: Catalog): Promise<ReadonlyMap<string, Admission>> {
+    const read = catalog
+      .observeQueue()
+      .then((queue) => new Map(this.decide(queue).map((one) => [one.id, one])));
+    this.#standings = { atMs: performance.now(), read };
+    return await read;
+  }
+}
+
+function describe(operation: Operation) {
+  const { id, kind, projectId, createdAtMs } = operation;
+  return { id, kind, projectId, createdAtMs, places: placesOf(namedBy(operation)) };
+}
+
+/** Copies read a repository, which any number may. */
+function namedBy({ kind, spec }: Operation): Parameters<typeof placesOf>[0] {
+  switch (kind) {
+    case "backup":
+      return (spec as BackupRequest).spec;
+    case "restore":
+      return (spec as RestoreRequest).spec;
+    case "undo": {
+      const { database, files } = (spec as UndoRequest).plan;
+      return {
+        ...(database === undefined ? {} : { database }),
+        ...(files === undefined ? {} : { storage: files }),
+      };
+    }
+    case "copy":
+      return {};
+  }
+}
