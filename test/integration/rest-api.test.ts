@@ -56,7 +56,7 @@ async function ended(path: string): Promise<View> {
   await until(
     `${path} ends`,
     async () => {
-      view = (await server.call("GET", path)).json as unknown as View;
+      view = JSON.parse((await server.call("GET", path)).text) as View;
       return ["Completed", "Failed", "Cancelled"].includes(view.status);
     },
     60_000,
@@ -196,7 +196,7 @@ describe("a backup over HTTP", () => {
     let cursor = "";
     let total = Number.POSITIVE_INFINITY;
     while (ids.length < total) {
-      const page = (await server.call("GET", `${base}/backups?limit=2${cursor}`)).json as unknown as {
+      const page = JSON.parse((await server.call("GET", `${base}/backups?limit=2${cursor}`)).text) as {
         backups: View[];
         total: number;
         nextCursor?: string;
