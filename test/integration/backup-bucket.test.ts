@@ -58,7 +58,8 @@ async function backUp(
   const source: FileSource = {
     ...inner,
     open: async (key, sizeBytes) => {
-      opened.push(key);
+      // Every source is asked whether it holds the repository.
+      if (key !== "lc2-repository.json") opened.push(key);
       await given.onOpen?.(key);
       const content = await inner.open(key, sizeBytes);
       return given.wrap?.(key, content) ?? content;
