@@ -61,11 +61,17 @@ async function waitWhile(name: string, task: WorkerTask, run: TaskRun): Promise<
   listen();
 }
 
+/** The line comes after the effect: who kills the worker on seeing it kills one that has done its work. */
 function affect(task: WorkerTask, id: string, run: TaskRun): TaskResults[TaskKind] {
+  const result = affectBackup(task, id, run);
   const attempt = "attempt" in task ? task.attempt : 1;
   const changesNothing =
     task.kind === "read-metadata" || (task.kind === "swap-database" && task.lookOnly === true);
   if (!changesNothing) appendFileSync(at("effects.log"), `${task.kind} ${id} ${attempt}\n`);
+  return result;
+}
+
+function affectBackup(task: WorkerTask, id: string, run: TaskRun): TaskResults[TaskKind] {
   switch (task.kind) {
     case "prepare-backup":
       return { repositoryCreated: false, keyCreated: false };
