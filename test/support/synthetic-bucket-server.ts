@@ -63,6 +63,10 @@ const server = createServer((request, response) => {
   } else if (url.searchParams.has("list-type")) {
     response.writeHead(200, { "content-type": "application/xml" });
     response.end(listPage(Number(url.searchParams.get("continuation-token") ?? "0")));
+  } else if (request.method === "GET") {
+    // What is looked for beside the objects of the list, such as a repository, is not there.
+    response.writeHead(404, { "content-type": "application/xml" });
+    response.end("<Error><Code>NoSuchKey</Code><Message>There is no such key.</Message></Error>");
   } else {
     response.writeHead(request.method === "HEAD" ? 200 : 501).end();
   }
