@@ -8,7 +8,7 @@ export async function renderRestPage(): Promise<string> {
   const lines = [
     "# REST",
     "",
-    "<!-- Generated from src/http and src/contract/rest.ts by `npm run generate`. Do not edit. -->",
+    "<!-- Generated from src/http and src/contract/rest by `npm run generate`. Do not edit. -->",
     "",
     "Every field of every request and answer is in `GET /openapi.json` (OpenAPI 3.1) and, for people, at `GET /docs` of a",
     "running server. [The service](../guide/service.md) says how to start one and how to call it.",

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { ProblemDocument } from "../contract/rest.ts";
+import type { ProblemDocument } from "../contract/rest/problem.ts";
 import type { ServiceEvent, Waiting } from "../contract/service.ts";
 import { Failure, failures, type FailureCode } from "../core/failure.ts";
 

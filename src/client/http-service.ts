@@ -6,6 +6,7 @@ import type {
   BackupView,
   Lc2Service,
   LogLine,
+  Restores,
   RestoreView,
   Submission,
   Waiting,
@@ -89,20 +90,8 @@ function createBackupCalls(http: HttpConnection): BackupCalls {
   };
 }
 
-type RestoreCalls = Pick<
-  Lc2Service,
-  | "planRestore"
-  | "createRestore"
-  | "submitRestore"
-  | "listRestores"
-  | "getRestore"
-  | "restoreLogs"
-  | "cancelRestore"
-  | "undoRestore"
->;
-
-function createRestoreCalls(http: HttpConnection): RestoreCalls {
-  const planRestore: RestoreCalls["planRestore"] = async (spec, options, waiting) =>
+function createRestoreCalls(http: HttpConnection): Restores {
+  const planRestore: Restores["planRestore"] = async (spec, options, waiting) =>
     await http.callWaiting<RestorePlan>(
       {
         method: "POST",
@@ -112,7 +101,7 @@ function createRestoreCalls(http: HttpConnection): RestoreCalls {
       },
       waiting,
     );
-  const submitRestore: RestoreCalls["submitRestore"] = async (spec, { approve, ...options }) =>
+  const submitRestore: Restores["submitRestore"] = async (spec, { approve, ...options }) =>
     await http.call<RestoreView>({
       method: "POST",
       path: `projects/${spec.projectId || anyProject}/restores`,

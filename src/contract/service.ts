@@ -188,7 +188,31 @@ export interface Submission {
   readonly operationId?: string;
 }
 
-export interface Lc2Service extends ApiKeys {
+export interface Restores {
+  planRestore(spec: RestoreSpec, options: { repository?: string }, waiting: Waiting): Promise<RestorePlan>;
+  /** Plans, refuses on blockers or when `approve` is given and is not the plan's hash, then runs. */
+  createRestore(
+    spec: RestoreSpec,
+    options: { repository?: string; approve?: string; onPlan?: (plan: RestorePlan) => Promise<void> },
+    waiting: Waiting,
+  ): Promise<RestoreView>;
+  /** Records what `createRestore` would do and returns; a server carries it out when its turn comes. */
+  submitRestore(
+    spec: RestoreSpec,
+    options: { repository?: string; approve?: string } & Submission,
+  ): Promise<RestoreView>;
+  listRestores(query: {
+    projectId?: string;
+    limit: number;
+    offset?: number;
+  }): Promise<{ readonly restores: readonly RestoreView[]; readonly total: number }>;
+  getRestore(restoreId: string): Promise<RestoreView>;
+  restoreLogs(restoreId: string): Promise<readonly LogLine[]>;
+  cancelRestore(restoreId: string): Promise<RestoreView>;
+  undoRestore(restoreId: string, waiting: Waiting): Promise<RestoreView>;
+}
+
+export interface Lc2Service extends ApiKeys, Restores {
   /** Into the installation's own repository, where none is named. */
   createBackup(
     spec: BackupSpec,
@@ -246,28 +270,6 @@ export interface Lc2Service extends ApiKeys {
     options: { dryRun: boolean },
     waiting: Waiting,
   ): Promise<DeleteBackupResult>;
-
-  planRestore(spec: RestoreSpec, options: { repository?: string }, waiting: Waiting): Promise<RestorePlan>;
-  /** Plans, refuses on blockers or when `approve` is given and is not the plan's hash, then runs. */
-  createRestore(
-    spec: RestoreSpec,
-    options: { repository?: string; approve?: string; onPlan?: (plan: RestorePlan) => Promise<void> },
-    waiting: Waiting,
-  ): Promise<RestoreView>;
-  /** Records what `createRestore` would do and returns; a server carries it out when its turn comes. */
-  submitRestore(
-    spec: RestoreSpec,
-    options: { repository?: string; approve?: string } & Submission,
-  ): Promise<RestoreView>;
-  listRestores(query: {
-    projectId?: string;
-    limit: number;
-    offset?: number;
-  }): Promise<{ readonly restores: readonly RestoreView[]; readonly total: number }>;
-  getRestore(restoreId: string): Promise<RestoreView>;
-  restoreLogs(restoreId: string): Promise<readonly LogLine[]>;
-  cancelRestore(restoreId: string): Promise<RestoreView>;
-  undoRestore(restoreId: string, waiting: Waiting): Promise<RestoreView>;
 
   /** Repository verbs need no catalog; `scan` writes what it finds into it. */
   checkRepository(

@@ -1,4 +1,4 @@
-import type { BackupReference, Lc2Service, RestoreView, Submission, Waiting } from "../contract/service.ts";
+import type { BackupReference, Restores, RestoreView, Submission, Waiting } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
 import { nobody, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
@@ -17,20 +17,8 @@ import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
 import { runTaskAlone } from "./run-worker.ts";
 import { beginCall, forward, refuseProblems, unattended } from "./service-call.ts";
 
-type RestoreService = Pick<
-  Lc2Service,
-  | "planRestore"
-  | "createRestore"
-  | "submitRestore"
-  | "listRestores"
-  | "getRestore"
-  | "restoreLogs"
-  | "cancelRestore"
-  | "undoRestore"
->;
-
 /** The verbs of restores. */
-export function createRestoreService(bareParts: EngineParts): RestoreService {
+export function createRestoreService(bareParts: EngineParts): Restores {
   return {
     planRestore: async (wish, options, waiting) => {
       const { parts, spec, place } = await open(bareParts, wish, options, waiting);

@@ -1,7 +1,7 @@
 import type { TypeBoxTypeProvider } from "@fastify/type-provider-typebox";
 import swagger from "@fastify/swagger";
 import { fastify } from "fastify";
-import { answers } from "../contract/rest.ts";
+import { answers } from "../contract/rest/answers.ts";
 import { compileValidator } from "./validate-request.ts";
 import type { HttpParts } from "./parts.ts";
 

@@ -1,47 +1,31 @@
-import { createHash } from "node:crypto";
-import type { FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import {
   backup,
-  backupListQuery,
-  backupPage,
   backupRequest,
   deleteQuery,
   deletion,
-  log,
   toBackupSpec,
   verification,
   verifyRequest,
-} from "../contract/rest.ts";
-import type { BackupQuery, BackupReference } from "../contract/service.ts";
+} from "../contract/rest/backups.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
 import type { App } from "./app.ts";
 import { ofProject, permit, projectNotFound, refusePlaces } from "./authenticate.ts";
 import { answer, noContent, problems, waitingAnswer } from "./describe-routes.ts";
-import { answerWaiting, openEventStream } from "./event-stream.ts";
-import { followOperation } from "./follow-operation.ts";
+import { answerWaiting } from "./event-stream.ts";
 import { hideOthers } from "./hide-others.ts";
-import { defaultLimit, nextCursor, readCursor, readMoment } from "./paging.ts";
+import { claim, idempotencyHeader } from "./idempotency.ts";
 import type { HttpParts } from "./parts.ts";
-import { InvalidRequest } from "./problems.ts";
+import { backupPath, backupsBase as base, projectPath, referenceOf } from "./paths.ts";
+import { refuse } from "./problems.ts";
 
-const projectPath = Type.Object({ projectId: Type.String() });
-const backupPath = Type.Object({ projectId: Type.String(), backupId: Type.String() });
 const tags = ["backups"];
-const base = "/api/v1/projects/:projectId/backups";
 const one = `${base}/:backupId`;
 
-const referenceOf = (params: { readonly projectId: string; readonly backupId: string }): BackupReference => ({
-  backupId: params.backupId,
-  ...ofProject(params),
-});
-
-/** Makes, shows, checks and deletes backups. */
+/** Makes, checks and deletes backups. */
 export function addBackupRoutes(app: App, parts: HttpParts): void {
   const { service } = parts;
-  addBackupReads(app, parts);
-
   app.post(
     base,
     {
@@ -163,127 +147,4 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
       return reply.sent ? reply : await reply.send(found);
     },
   );
-}
-
-function addBackupReads(app: App, parts: HttpParts): void {
-  const { service } = parts;
-  app.get(
-    base,
-    {
-      onRequest: permit("look"),
-      schema: {
-        tags,
-        operationId: "listBackups",
-        summary: "List backups, newest first",
-        params: projectPath,
-        querystring: backupListQuery,
-        response: { 200: answer("A page of them.", backupPage), ...problems(400, 404) },
-      },
-    },
-    async (request) => {
-      const { limit = defaultLimit, cursor, startDate, endDate, ...filters } = request.query;
-      const position = readCursor(cursor, parts.nowMs());
-      const sinceMs = readMoment("startDate", startDate, "start");
-      const untilMs = readMoment("endDate", endDate, "end");
-      const query: BackupQuery = {
-        ...filters,
-        ...ofProject(request.params),
-        limit,
-        offset: position.offset,
-        untilMs: Math.min(position.untilMs, untilMs ?? position.untilMs),
-        ...(sinceMs === undefined ? {} : { sinceMs }),
-      };
-      const { backups, total } = await service.listBackups(query);
-      return { backups, total, ...nextCursor(position, backups.length, total) };
-    },
-  );
-
-  app.get(
-    one,
-    {
-      onRequest: permit("look"),
-      schema: {
-        tags,
-        operationId: "getBackup",
-        summary: "Show a backup",
-        params: backupPath,
-        response: { 200: answer("It.", backup), ...problems(404) },
-      },
-    },
-    async (request) => hideOthers(request, await service.getBackup(referenceOf(request.params))),
-  );
-
-  app.get(
-    `${one}/logs`,
-    {
-      onRequest: permit("look"),
-      schema: {
-        tags,
-        operationId: "getBackupLogs",
-        summary: "What was said while it was made",
-        params: backupPath,
-        response: { 200: answer("Oldest first.", log), ...problems(404) },
-      },
-    },
-    async ({ params }) => ({ lines: await service.backupLogs(referenceOf(params)) }),
-  );
-
-  app.get(
-    `${one}/events`,
-    {
-      onRequest: permit("look"),
-      schema: {
-        tags,
-        operationId: "followBackup",
-        summary: "Follow a backup",
-        description: "Events `state` (the backup), `log` (a line) and, last, `end` (the backup).",
-        params: backupPath,
-        response: {
-          200: {
-            description: "Until it ended.",
-            content: { "text/event-stream": { schema: { type: "string" } } },
-          },
-          ...problems(404),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { params } = request;
-      const read = async () => hideOthers(request, await service.getBackup(referenceOf(params)));
-      const first = await read();
-      await followOperation(openEventStream(parts, request, reply), first, {
-        read,
-        readLog: async () => await service.backupLogs(referenceOf(params)),
-      });
-      return reply;
-    },
-  );
-}
-
-export const idempotencyHeader = Type.Object({
-  "idempotency-key": Type.Optional(
-    Type.String({
-      minLength: 1,
-      maxLength: 200,
-      description: "Chosen by the sender: the request is done once, however often it is sent.",
-    }),
-  ),
-});
-
-/** The id that repetitions of this request share; undefined where the sender does not say that it repeats. */
-export async function claim(
-  parts: HttpParts,
-  request: FastifyRequest,
-  kind: "backup" | "restore",
-): Promise<string | undefined> {
-  const idempotencyKey = request.headers["idempotency-key"];
-  if (typeof idempotencyKey !== "string" || request.caller === undefined) return undefined;
-  const asked = JSON.stringify([kind, request.params, request.body]);
-  const fingerprint = createHash("sha256").update(asked).digest("hex");
-  const { keyId } = request.caller;
-  return await parts.gatekeeper.claimRequest(kind, { keyId, idempotencyKey, fingerprint });
-}
-
-export function refuse(problems: ReturnType<typeof validateBackup>): void {
-  if (problems.length > 0) throw new InvalidRequest(problems);
 }

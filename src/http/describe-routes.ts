@@ -1,5 +1,5 @@
 import type { TSchema } from "typebox";
-import { problem } from "../contract/rest.ts";
+import { problem } from "../contract/rest/problem.ts";
 
 const named = (schema: TSchema) => ({ $ref: `${"$id" in schema ? String(schema.$id) : ""}#` });
 

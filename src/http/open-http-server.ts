@@ -3,10 +3,12 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import { Failure } from "../core/failure.ts";
 import { createApp, describeApp, type App, type TlsFiles } from "./app.ts";
 import { makeAuthentication } from "./authenticate.ts";
+import { addBackupReads } from "./backup-reads.ts";
 import { addBackupRoutes } from "./backup-routes.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import type { HttpParts } from "./parts.ts";
 import { InvalidRequest, ProtocolRefusal, sendProblem } from "./problems.ts";
+import { addRestoreReads } from "./restore-reads.ts";
 import { addRestoreRoutes } from "./restore-routes.ts";
 import { addServiceRoutes } from "./service-routes.ts";
 
@@ -34,7 +36,9 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
     known.set(url, methods);
   });
   addServiceRoutes(app, parts, metrics);
+  addBackupReads(app, parts);
   addBackupRoutes(app, parts);
+  addRestoreReads(app, parts);
   addRestoreRoutes(app, parts);
   for (const [url, methods] of known.entries().toArray()) refuseOtherMethods(app, url, [...methods]);
   await app.ready();

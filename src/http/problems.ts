@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { ProblemDocument } from "../contract/rest.ts";
+import type { ProblemDocument } from "../contract/rest/problem.ts";
 import type { Problem } from "../core/backup/validate-backup.ts";
 import { Failure, failures, type FailureCode } from "../core/failure.ts";
 
@@ -101,4 +101,9 @@ export async function sendProblem(
   if (document.status === 401) reply.header("www-authenticate", 'Bearer realm="lc2"');
   if (document.status === 503) reply.header("retry-after", retryAfterSeconds);
   await reply.code(document.status).type("application/problem+json").send(document);
+}
+
+/** Everything that is wrong with the request, at once. */
+export function refuse(problems: ConstructorParameters<typeof InvalidRequest>[0]): void {
+  if (problems.length > 0) throw new InvalidRequest(problems);
 }

@@ -1,4 +1,4 @@
-import { health } from "../contract/rest.ts";
+import { health } from "../contract/rest/health.ts";
 import type { App } from "./app.ts";
 import { permitForAll } from "./authenticate.ts";
 import { answer, problems } from "./describe-routes.ts";

@@ -1,17 +1,9 @@
 import type { Static } from "typebox";
 import { describe, expect, expectTypeOf, it } from "vitest";
-import {
-  backup,
-  type backupRequest,
-  type deletion,
-  type planRequest,
-  type restore,
-  toBackupSpec,
-  toRestoreSpec,
-  type verification,
-} from "./rest.ts";
-import type { BackupView, RestoreView } from "./service.ts";
-import type { DeleteBackupResult, VerifyBackupResult } from "./worker-task.ts";
+import type { BackupView, RestoreView } from "../service.ts";
+import type { DeleteBackupResult, VerifyBackupResult } from "../worker-task.ts";
+import { backup, type backupRequest, type deletion, toBackupSpec, type verification } from "./backups.ts";
+import { type planRequest, type restore, toRestoreSpec } from "./restores.ts";
 
 /** What JSON knows: it has no members that may only be read. */
 type Wire<T> = T extends (infer Item)[] | readonly (infer Item)[]

@@ -1,0 +1,22 @@
+import type { TSchema } from "typebox";
+import { backup, backupPage, backupSummary, deletion, verification } from "./backups.ts";
+import { health } from "./health.ts";
+import { problem } from "./problem.ts";
+import { plan, restore, restorePage } from "./restores.ts";
+import { log, queue } from "./shared.ts";
+
+/** Every named shape of an answer, as the OpenAPI document lists them. */
+export const answers: readonly TSchema[] = [
+  queue,
+  backupSummary,
+  backup,
+  backupPage,
+  plan,
+  restore,
+  restorePage,
+  verification,
+  deletion,
+  log,
+  health,
+  problem,
+];

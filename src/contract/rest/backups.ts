@@ -1,0 +1,217 @@
+import { Type, type Static } from "typebox";
+import type { BackupMetadata } from "../../core/repository/metadata.ts";
+import type { BackupSpec } from "../operations.ts";
+import { choice, closed, instant, names, refer, text, whole, yes } from "./schema.ts";
+import {
+  cursor,
+  failureCode,
+  failureRecord,
+  limit,
+  page,
+  placeOfRepository,
+  queue,
+  toolsMajor,
+  transfers,
+} from "./shared.ts";
+
+const backupStatuses = [
+  "Queued",
+  "Pending",
+  "ExportInProgress",
+  "TransferInProgress",
+  "GeneratingMetadata",
+  "Completed",
+  "Failed",
+  "Cancelled",
+] as const;
+
+export const backupRequest = Type.Object(
+  {
+    application: Type.Optional(choice(["liferay", "drupal", "bloomreach"])),
+    provider: Type.Optional(choice(["aws", "gcp", "azure", "local"], { default: "local" })),
+    database: Type.Optional(
+      Type.Object(
+        {
+          url: text("postgres://user@host:port/name, without a password."),
+          excludeTables: Type.Optional(names("Tables whose rows are left out; globs.")),
+          streams: Type.Optional(whole("Parallel archives on one snapshot, 1 to 64.")),
+          tools: toolsMajor,
+          fromStandby: Type.Optional(yes("The server is a standby, and that is wanted.")),
+          lockTimeoutMs: Type.Optional(whole("How long the dump waits for a lock.")),
+        },
+        closed,
+      ),
+    ),
+    storage: Type.Optional(
+      Type.Object(
+        {
+          url: text("file:///… (of the server's machine) or s3://bucket/prefix?…"),
+          excludeGeneratedFiles: Type.Optional(yes("Leave out what the application makes again by itself.")),
+          excludePatterns: Type.Optional(names("Files left out; globs.")),
+          excludePaths: Type.Optional(names("Files and folders left out.")),
+          includePaths: Type.Optional(names("Only these files and folders.")),
+          maxShrink: Type.Optional(
+            Type.Number({
+              description: "Refuse when the source lost more than this share, 0 to 1.",
+              default: 0.5,
+            }),
+          ),
+          verifySource: Type.Optional(yes("List the source again at the end and compare.")),
+          rehash: Type.Optional(yes("Read and store every file again.")),
+          allowUnreadable: Type.Optional(yes("Leave out, and name, what cannot be read.")),
+          ...transfers,
+        },
+        closed,
+      ),
+    ),
+    repository: placeOfRepository,
+    maxRateBytesPerSecond: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: "Read at most so much from the source." }),
+    ),
+  },
+  closed,
+);
+
+export const verifyRequest = Type.Object(
+  {
+    restoreInto: Type.Optional(
+      text("postgres://…: also restore into a scratch database there, compare, and drop it."),
+    ),
+  },
+  closed,
+);
+
+const dayOrInstant = (description: string) =>
+  Type.Optional(
+    text(`${description} A day (2025-11-01, UTC) or an instant.`, {
+      pattern: "^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d{1,9})?)?(Z|[+-]\\d{2}:\\d{2}))?$",
+    }),
+  );
+export const backupListQuery = Type.Object(
+  {
+    application: Type.Optional(text("Only of this application.")),
+    status: Type.Optional(choice(backupStatuses)),
+    startDate: dayOrInstant("Made at or after."),
+    endDate: dayOrInstant("Made at or before; a day counts whole."),
+    repository: Type.Optional(text("Only what is in this repository.")),
+    limit,
+    cursor,
+  },
+  closed,
+);
+export const deleteQuery = Type.Object(
+  { dryRun: Type.Optional(Type.Boolean({ description: "Say what would be deleted, delete nothing." })) },
+  closed,
+);
+
+const summaryFields = {
+  backupId: Type.String(),
+  projectId: Type.String(),
+  application: Type.Optional(Type.String()),
+  status: choice(backupStatuses),
+  size: Type.Optional(whole("Stored bytes.")),
+  createdAt: instant("When it was asked for."),
+  completedAt: Type.Optional(instant("When it ended.")),
+  verifiedAt: Type.Optional(instant("When it was last found whole.")),
+  repository: Type.String(),
+};
+export const backupSummary = Type.Object(summaryFields, { $id: "BackupSummary" });
+export const backup = Type.Object(
+  {
+    ...summaryFields,
+    requestId: text("Correlates everything that is said about the request."),
+    components: Type.Object({
+      database: Type.Optional(
+        Type.Object({
+          dump: Type.Optional(Type.String()),
+          name: Type.Optional(Type.String()),
+          rows: Type.Optional(Type.Integer()),
+          tables: Type.Optional(Type.Integer()),
+          status: Type.String(),
+        }),
+      ),
+      storage: Type.Optional(
+        Type.Object({
+          location: Type.Optional(Type.String()),
+          objects: Type.Optional(Type.Integer()),
+          status: Type.String(),
+        }),
+      ),
+    }),
+    progress: Type.Optional(whole("0 to 100; absent while nobody knows.")),
+    queue: Type.Optional(refer(queue)),
+    error: Type.Optional(failureRecord),
+    alsoIn: Type.Optional(Type.Array(Type.String())),
+    metadata: Type.Optional(
+      Type.Unsafe<BackupMetadata>({ type: "object", description: "metadata.json, as it was sealed." }),
+    ),
+  },
+  { $id: "Backup" },
+);
+export const backupPage = Type.Object(
+  { backups: Type.Array(refer(backupSummary)), ...page },
+  { $id: "BackupPage" },
+);
+
+const damages = Type.Array(
+  Type.Object({
+    code: failureCode,
+    backupId: Type.Optional(Type.String()),
+    name: Type.String(),
+    message: Type.String(),
+  }),
+);
+export const verification = Type.Object(
+  {
+    files: Type.Integer(),
+    storedBytes: Type.Integer(),
+    plainBytes: Type.Integer(),
+    objects: Type.Integer(),
+    damages,
+    restored: Type.Optional(
+      Type.Object({
+        database: Type.String(),
+        tables: Type.Integer(),
+        rows: Type.Integer(),
+        differences: Type.Array(Type.String()),
+      }),
+    ),
+  },
+  { $id: "Verification" },
+);
+export const deletion = Type.Object(
+  {
+    keyringDestroyed: Type.Boolean(),
+    deletedFiles: Type.Integer(),
+    deletedBytes: Type.Integer(),
+    keptFiles: Type.Integer(),
+    keptBytes: Type.Integer(),
+    filesKeyHeldBy: Type.Array(Type.String()),
+  },
+  { $id: "Deletion" },
+);
+
+/** What a request means: what is not written has its default. `provider` other than `local` is the caller's to refuse. */
+export function toBackupSpec(projectId: string, wish: Static<typeof backupRequest>): BackupSpec {
+  const { application, database, storage } = wish;
+  return {
+    projectId,
+    ...(application === undefined ? {} : { application }),
+    provider: "local",
+    ...(database === undefined
+      ? {}
+      : { database: { ...database, excludeTables: database.excludeTables ?? [] } }),
+    ...(storage === undefined
+      ? {}
+      : {
+          storage: {
+            ...storage,
+            excludeGeneratedFiles: storage.excludeGeneratedFiles ?? false,
+            excludePatterns: storage.excludePatterns ?? [],
+            excludePaths: storage.excludePaths ?? [],
+            includePaths: storage.includePaths ?? [],
+            maxShrink: storage.maxShrink ?? 0.5,
+          },
+        }),
+  };
+}

@@ -1,0 +1,130 @@
+import { Type, type Static } from "typebox";
+import type { RestorePlan } from "../../core/restore/restore.ts";
+import type { RestoreSpec } from "../operations.ts";
+import type { RestoreView } from "../service.ts";
+import { choice, closed, instant, names, openObject, refer, text, whole, yes } from "./schema.ts";
+import {
+  cursor,
+  failureRecord,
+  limit,
+  page,
+  placeOfRepository,
+  queue,
+  toolsMajor,
+  transfers,
+} from "./shared.ts";
+
+const restoreStatuses = [
+  "Queued",
+  "Pending",
+  "ValidatingBackup",
+  "RestoringDump",
+  "RestoringStorage",
+  "Completed",
+  "Failed",
+  "Cancelled",
+] as const;
+const restoreTypes = ["full", "database-only", "storage-only", "selective"] as const;
+
+const restoreFields = {
+  backupId: text("The backup to restore."),
+  restoreType: Type.Optional(choice(restoreTypes, { default: "full" })),
+  database: Type.Optional(
+    Type.Object(
+      {
+        url: text("Target, postgres://user@host:port/name, without a password."),
+        into: Type.Optional(choice(["swap", "new", "empty", "in-place"])),
+        tools: toolsMajor,
+        jobs: Type.Optional(whole("Parallel jobs, 1 to 64.")),
+        createRoles: Type.Optional(yes("Make roles that are missing.")),
+        endSessions: Type.Optional(yes("End other sessions for the swap; default true.")),
+        noOwner: Type.Optional(yes("Everything belongs to the connecting role.")),
+      },
+      closed,
+    ),
+  ),
+  storage: Type.Optional(
+    Type.Object(
+      {
+        url: text("Target, file:///… (of the server's machine) or s3://bucket/prefix?…"),
+        mode: Type.Optional(choice(["merge", "mirror"], { default: "merge" })),
+        ...transfers,
+      },
+      closed,
+    ),
+  ),
+  include: Type.Optional(names("Paths, globs; restoreType selective.")),
+  tables: Type.Optional(names("schema.name; restoreType selective.")),
+  dropAfterSeconds: Type.Optional(Type.Number({ description: "Keep the database swapped out for so long." })),
+  repository: placeOfRepository,
+};
+export const planRequest = Type.Object(restoreFields, closed);
+export const restoreRequest = Type.Object(
+  {
+    ...restoreFields,
+    approvedPlan: Type.Optional(text("Hash of the plan that may be run; another one is refused (412).")),
+  },
+  closed,
+);
+export const restoreListQuery = Type.Object({ limit, cursor }, closed);
+
+export const plan = Type.Unsafe<RestorePlan>(
+  Type.Object(
+    {
+      restoreId: Type.String(),
+      projectId: Type.String(),
+      backupId: Type.String(),
+      restoreType: choice(restoreTypes),
+      recoveryPoint: Type.Optional(Type.String()),
+      database: Type.Optional(
+        Type.Object({ url: Type.String(), into: Type.String(), target: Type.String() }),
+      ),
+      files: Type.Optional(Type.Object({ url: Type.String(), mode: Type.String() })),
+      blockers: Type.Array(Type.Object({ code: Type.String(), message: Type.String() })),
+      warnings: Type.Array(Type.String()),
+      steps: Type.Array(Type.String()),
+      hash: text("Approve the plan by it."),
+    },
+    { $id: "RestorePlan" },
+  ),
+);
+export const restore = Type.Object(
+  {
+    restoreId: Type.String(),
+    projectId: Type.String(),
+    backupId: Type.String(),
+    restoreType: Type.String(),
+    status: choice(restoreStatuses),
+    queue: Type.Optional(refer(queue)),
+    progress: whole("0 to 100.", { minimum: 0, maximum: 100 }),
+    estimatedCompletion: Type.Optional(instant("While it runs.")),
+    createdAt: instant("When it was asked for."),
+    completedAt: Type.Optional(instant("When it ended.")),
+    plan: Type.Optional(refer(plan)),
+    database: Type.Optional(
+      openObject<NonNullable<RestoreView["database"]>>("What was restored and compared."),
+    ),
+    files: Type.Optional(openObject<NonNullable<RestoreView["files"]>>("What was written and compared.")),
+    undone: Type.Optional(openObject<NonNullable<RestoreView["undone"]>>("What an undo put back.")),
+    error: Type.Optional(failureRecord),
+  },
+  { $id: "Restore" },
+);
+export const restorePage = Type.Object(
+  { restores: Type.Array(refer(restore)), ...page },
+  { $id: "RestorePage" },
+);
+
+export function toRestoreSpec(projectId: string, wish: Static<typeof planRequest>): RestoreSpec {
+  const { backupId, restoreType = "full", database, storage, include, tables, dropAfterSeconds } = wish;
+  return {
+    projectId,
+    backupId,
+    restoreType,
+    ...(database === undefined ? {} : { database }),
+    ...(storage === undefined ? {} : { storage: { ...storage, mode: storage.mode ?? "merge" } }),
+    include: include ?? [],
+    tables: tables ?? [],
+    ...(dropAfterSeconds === undefined ? {} : { dropAfterSeconds }),
+  };
+}
