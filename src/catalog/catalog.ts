@@ -3,6 +3,7 @@ import type { Catalog } from "../core/ports/catalog.ts";
 import { createAccessQueries } from "./access-queries.ts";
 import { createBackupQueries } from "./backup-queries.ts";
 import { createCopyQueries } from "./copy-queries.ts";
+import { createDefinitionQueries } from "./definition-queries.ts";
 import { createLeaseQueries } from "./lease-queries.ts";
 import { createLogQueries } from "./log-queries.ts";
 import { createOperationQueries } from "./operation-queries.ts";
@@ -36,6 +37,7 @@ export function createCatalog(
     ...createCopyQueries(database),
     ...createRestoreQueries(database),
     ...createAccessQueries(database),
+    ...createDefinitionQueries(database),
     close: () => database.destroy(),
   };
 }

@@ -170,6 +170,23 @@ const history: readonly Migration[] = [
       "create index operations_admitted on operations (project_id, kind, admitted_at_ms) where admitted_at_ms is not null",
     ],
   },
+  {
+    oldestProgram: 6,
+    statements: [
+      `create table definitions (
+      kind text not null,
+      project_id text not null,
+      name text not null,
+      revision integer not null,
+      spec text not null,
+      created_at_ms bigint not null,
+      changed_at_ms bigint not null,
+      deleted_at_ms bigint,
+      saved_revision integer,
+      primary key (kind, project_id, name)
+    )`,
+    ],
+  },
 ];
 
 /**

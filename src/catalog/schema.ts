@@ -11,6 +11,7 @@ export interface CatalogTables {
   restores: RestoresTable;
   api_keys: ApiKeysTable;
   request_keys: RequestKeysTable;
+  definitions: DefinitionsTable;
 }
 
 /** PostgreSQL's driver returns 64-bit integers as text; `Number()` at every read makes both alike. */
@@ -123,4 +124,19 @@ export interface RequestKeysTable {
   fingerprint: string;
   operation_id: string;
   created_at_ms: Integer;
+}
+
+/** Projects, environments, schedules: what stands until somebody changes it. */
+export interface DefinitionsTable {
+  kind: string;
+  /** Empty: of the installation. */
+  project_id: string;
+  name: string;
+  revision: Integer;
+  spec: string;
+  created_at_ms: Integer;
+  changed_at_ms: Integer;
+  deleted_at_ms: NullableInteger;
+  /** The revision that the project's repository has. */
+  saved_revision: NullableInteger;
 }

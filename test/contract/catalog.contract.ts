@@ -3,6 +3,7 @@ import { isWaiting, nobody } from "../../src/core/operation/operation.ts";
 import type { Catalog, NewOperation, QueueObservation, SealedBackup } from "../../src/core/ports/catalog.ts";
 import { maximumLogLines } from "../../src/core/ports/catalog.ts";
 import { describeAccessRecords } from "./access-records.contract.ts";
+import { describeDefinitionRecords } from "./definition-records.contract.ts";
 
 export interface CatalogUnderTest {
   readonly catalog: Catalog;
@@ -65,6 +66,7 @@ export function describeCatalog(
     const prepare = { operationId: id, attempt: 1, name: "prepare" };
 
     describeAccessRecords(() => catalog);
+    describeDefinitionRecords(() => catalog);
 
     describe("the queue", () => {
       const waiting = (count: number, projectId = "shop") =>
