@@ -22,8 +22,9 @@ function createDefinitionWrites(
   database: Kysely<CatalogTables>,
 ): Pick<DefinitionRecords, "putDefinition" | "removeDefinition"> {
   return {
-    putDefinition: async ({ spec, nowMs, ...key }, condition) => {
-      const written = { spec: JSON.stringify(spec), changed_at_ms: nowMs, deleted_at_ms: null };
+    putDefinition: async ({ spec, nowMs, byDefault = false, ...key }, condition) => {
+      const changedAtMs = byDefault ? 0 : nowMs;
+      const written = { spec: JSON.stringify(spec), changed_at_ms: changedAtMs, deleted_at_ms: null };
       const next = sql<number>`definitions.revision + 1`;
       if (typeof condition === "object") {
         const changed = await database

@@ -7,6 +7,8 @@ import {
   versionCommand,
   workerCommand,
 } from "./commands/general.ts";
+import { environmentGroup } from "./commands/environment.ts";
+import { projectGroup } from "./commands/project.ts";
 import { apiKeyGroup } from "./commands/api-key.ts";
 import { keyGroup } from "./commands/key.ts";
 import { repositoryGroup } from "./commands/repository.ts";
@@ -20,6 +22,8 @@ export const commandTree = defineGroup(
   [
     backupGroup,
     restoreGroup,
+    projectGroup,
+    environmentGroup,
     repositoryGroup,
     keyGroup,
     serveCommand,

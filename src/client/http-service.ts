@@ -14,17 +14,17 @@ import type {
 import type { BackupSpec, RestoreSpec } from "../contract/operations.ts";
 import { Failure } from "../core/failure.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
+import { createEnvironmentCalls, createProjectCalls } from "./definition-calls.ts";
 import { HttpConnection, type ServerAddress } from "./http-connection.ts";
-
-/** In place of a project: whichever the thing belongs to. */
-const anyProject = "-";
-const mostOfAPage = 1000;
+import { anyProject, read, readPages } from "./pages.ts";
 
 export function createHttpService(address: ServerAddress): Lc2Service {
   const http = new HttpConnection(address);
   return {
     ...createBackupCalls(http),
     ...createRestoreCalls(http),
+    ...createProjectCalls(http),
+    ...createEnvironmentCalls(http),
     ...notOffered,
     close: async () => await Promise.resolve(),
   };
@@ -147,8 +147,6 @@ function createRestoreCalls(http: HttpConnection): Restores {
   };
 }
 
-const read = { method: "GET", repeatable: true } as const;
-
 function pathOf({ backupId, projectId, repository }: BackupReference): string {
   if (repository !== undefined) throw notAvailable("Looking into a repository that --repository names");
   return `projects/${projectId || anyProject}/backups/${encodeURIComponent(backupId)}`;
@@ -184,27 +182,6 @@ function withoutProject<T extends { readonly projectId: string }>(spec: T): Omit
   const { projectId, ...rest } = spec;
   void projectId;
   return rest;
-}
-
-async function readPages<Item>(
-  http: HttpConnection,
-  path: string,
-  filters: Readonly<Record<string, string | number | undefined>>,
-  member: "backups" | "restores",
-  wanted: number,
-): Promise<{ readonly items: readonly Item[]; readonly total: number }> {
-  type Page = { readonly total: number; readonly nextCursor?: string } & Readonly<
-    Record<typeof member, Item[]>
-  >;
-  const items: Item[] = [];
-  let cursor: string | undefined;
-  for (;;) {
-    const limit = Math.min(mostOfAPage, wanted - items.length);
-    const page: Page = await http.call({ ...read, path, query: { ...filters, limit, cursor } });
-    items.push(...page[member]);
-    cursor = page.nextCursor;
-    if (cursor === undefined || items.length >= wanted) return { items, total: page.total };
-  }
 }
 
 interface Followed {

@@ -7,6 +7,8 @@
  */
 import type { FailureRecord } from "../core/failure.ts";
 import type { ApiKeys } from "./access.ts";
+import type { Environments } from "./environments.ts";
+import type { Projects } from "./projects.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
@@ -212,7 +214,7 @@ export interface Restores {
   undoRestore(restoreId: string, waiting: Waiting): Promise<RestoreView>;
 }
 
-export interface Lc2Service extends ApiKeys, Restores {
+export interface Lc2Service extends ApiKeys, Restores, Projects, Environments {
   /** Into the installation's own repository, where none is named. */
   createBackup(
     spec: BackupSpec,

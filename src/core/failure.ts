@@ -198,6 +198,26 @@ export const failures = define({
     meaning: "There is no project of this id, or the API key is not for it.",
     remedy: "Check the id, and the projects of the key with `lc2 api-key list`.",
   },
+  "environment-not-found": {
+    kind: "not-found",
+    meaning: "The project has no environment of this name.",
+    remedy: "`lc2 environment list` shows what there is; `lc2 environment create` makes one.",
+  },
+  "definition-exists": {
+    kind: "refused",
+    meaning: "Something of this name is there already, and is not what was asked for.",
+    remedy: "Choose another name, or replace it on purpose: --replace, or PUT.",
+  },
+  "definition-changed": {
+    kind: "refused",
+    meaning: "What was to be changed or deleted was changed by somebody else since it was read.",
+    remedy: "Read it again and decide anew.",
+  },
+  "definition-in-use": {
+    kind: "refused",
+    meaning: "Something else still refers to what was to be deleted.",
+    remedy: "The sentence names it; delete or change that first.",
+  },
   "route-not-found": {
     kind: "not-found",
     meaning: "The server has nothing at this address, or not by this method.",

@@ -9,6 +9,7 @@ import { forgetPlace } from "./backup-places.ts";
 import { requestCancel } from "./cancel-operation.ts";
 import { locateBackup } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
+import { ensureProject, readProject } from "./projects.ts";
 import { readEndedBackup, readBackupView } from "./read-backups.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { carryOutBackup, type BackupRequest } from "./run-backup.ts";
@@ -25,7 +26,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
   return {
     createBackup: async (spec, options, waiting) => {
       refuseProblems(validateBackup(spec));
-      const repository = placeOf(bareParts, options);
+      const repository = await placeOf(bareParts, spec, options);
       const parts = await beginCall(bareParts, waiting);
       const leaseOwner = parts.processes.identifyThisProcess(parts.ids.hex(8));
       const operation = await recordBackup(parts, toRequest(spec, options), repository, { leaseOwner });
@@ -36,7 +37,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
 
     submitBackup: async (spec, options) => {
       refuseProblems(validateBackup(spec));
-      const repository = placeOf(bareParts, options);
+      const repository = await placeOf(bareParts, spec, options);
       const parts = await beginCall(bareParts);
       const submission = { ...options, leaseOwner: nobody };
       const { id, projectId, ...operation } = await recordBackup(
@@ -51,7 +52,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
 
     dryRunBackup: async (spec, options, waiting) => {
       refuseProblems(validateBackup(spec));
-      const repository = placeOf(bareParts, options);
+      const repository = await placeOf(bareParts, spec, options);
       const context = makeContext(bareParts, { repository, projectId: spec.projectId });
       const backupId = makeOperationId("backup", bareParts.clock.nowMs(), bareParts.ids.hex(6));
       const task = { kind: "prepare-backup", context, backupId, attempt: 1, spec, dryRun: true } as const;
@@ -82,8 +83,15 @@ export function createBackupService(bareParts: EngineParts): BackupService {
   };
 }
 
-const placeOf = (parts: EngineParts, { repository }: { readonly repository?: string }): string =>
-  repository === undefined ? parts.defaultRepository : normalizeRepositoryUrl(repository);
+/** Where a backup goes: as it is asked for, else as its project says, else into the installation's own repository. */
+async function placeOf(
+  parts: EngineParts,
+  { projectId }: BackupSpec,
+  { repository }: { readonly repository?: string },
+): Promise<string> {
+  if (repository !== undefined) return normalizeRepositoryUrl(repository);
+  return (await readProject(parts, projectId)).repository ?? parts.defaultRepository;
+}
 
 const toRequest = (
   spec: BackupSpec,
@@ -99,6 +107,7 @@ async function recordBackup(
 ): Promise<Pick<Operation, "id" | "projectId" | "repository" | "leaseOwner">> {
   const { spec } = request;
   const nowMs = parts.clock.nowMs();
+  await ensureProject(parts, spec.projectId);
   const operation = {
     id: submission.operationId ?? makeOperationId("backup", nowMs, parts.ids.hex(6)),
     kind: "backup",

@@ -84,6 +84,13 @@ export const permitForAll: Hook = async ({ caller }) => {
   );
 };
 
+/** A hook for what the installation's admins alone do. */
+export const permitInstallation: Hook = async (request, reply) => {
+  await permitForAll(request, reply);
+  if (request.caller !== undefined && mayCall(request.caller, "administer") === "yes") return;
+  throw new Failure("forbidden", "Only an API key with the role admin, for all projects, may do this.");
+};
+
 /** Whether the caller may name any place that this server can reach. */
 export function refusePlaces(parts: HttpParts, { caller }: FastifyRequest, named: readonly unknown[]): void {
   if (caller?.projects === undefined || parts.trustsOperators) return;

@@ -26,7 +26,7 @@ const meanings: Readonly<Record<number, string>> = {
   403: "The key's role does not allow it.",
   404: "There is no such thing, or not for this key.",
   409: "It is in no state for this.",
-  412: "The plan is not the one that was approved.",
+  412: "The plan is not the one that was approved, or the thing not the one that was seen.",
   413: "The body is too large.",
   415: "The body is not JSON.",
   422: "Understood, and refused.",

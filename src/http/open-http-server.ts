@@ -9,6 +9,8 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 import type { HttpParts } from "./parts.ts";
 import { InvalidRequest, ProtocolRefusal, sendProblem } from "./problems.ts";
 import { addRestoreReads } from "./restore-reads.ts";
+import { addEnvironmentRoutes } from "./environment-routes.ts";
+import { addProjectRoutes } from "./project-routes.ts";
 import { addRestoreRoutes } from "./restore-routes.ts";
 import { addServiceRoutes } from "./service-routes.ts";
 
@@ -40,6 +42,8 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
   addBackupRoutes(app, parts);
   addRestoreReads(app, parts);
   addRestoreRoutes(app, parts);
+  addProjectRoutes(app, parts);
+  addEnvironmentRoutes(app, parts);
   for (const [url, methods] of known.entries().toArray()) refuseOtherMethods(app, url, [...methods]);
   await app.ready();
   return {
@@ -132,7 +136,9 @@ function toFailure(error: FastifyError): Failure {
 async function addETag(request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> {
   const isAnswer = request.method === "GET" && reply.statusCode === 200 && typeof payload === "string";
   if (!isAnswer) return payload;
-  const tag = `"${createHash("sha256").update(payload).digest("base64url").slice(0, 22)}"`;
+  const own = reply.getHeader("etag");
+  const hash = (): string => createHash("sha256").update(payload).digest("base64url").slice(0, 22);
+  const tag = typeof own === "string" ? own : `"${hash()}"`;
   reply.header("etag", tag);
   const known = (request.headers["if-none-match"] ?? "").split(/\s*,\s*/);
   if (!known.includes(tag) && !known.includes(`W/${tag}`) && !known.includes("*")) return payload;

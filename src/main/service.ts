@@ -10,7 +10,9 @@ import { createBackupContents } from "../engine/backup-contents.ts";
 import { createBackupService } from "../engine/backup-service.ts";
 import { createCopyService } from "../engine/copy-service.ts";
 import { createGatekeeper } from "../engine/gatekeeper.ts";
+import { createEnvironmentService } from "../engine/environments.ts";
 import type { EngineParts, NoticeSubject } from "../engine/parts.ts";
+import { createProjectService } from "../engine/projects.ts";
 import { createBackupReader } from "../engine/read-backups.ts";
 import { recoverDeadOperations } from "../engine/recover-operations.ts";
 import { runQueue } from "../engine/run-queue.ts";
@@ -146,6 +148,8 @@ function makeLauncher(config: Config, options: ServiceOptions): EngineParts["lau
 function makeService(parts: ReturnType<typeof makeParts>, config: Config): Lc2Service {
   return {
     ...createApiKeyService(parts),
+    ...createProjectService(parts),
+    ...createEnvironmentService(parts),
     ...createBackupService(parts),
     ...createCopyService(parts),
     ...createBackupReader(parts),

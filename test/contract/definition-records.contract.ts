@@ -109,7 +109,8 @@ export function describeDefinitionRecords(records: () => DefinitionRecords): voi
     });
 
     it("is not asked for where nobody has said anything", async () => {
-      await records().putDefinition(define({ nowMs: 0 }), "absent");
+      const made = await records().putDefinition(define({ byDefault: true }), "absent");
+      expect(made).toEqual(record({ changedAtMs: 0 }));
       expect(await records().listUnsavedProjects()).toEqual([]);
     });
 

@@ -25,9 +25,10 @@ import type {
 } from "../../src/contract/worker-task.ts";
 import { Failure } from "../../src/core/failure.ts";
 import type { RestorePlan } from "../../src/core/restore/restore.ts";
+import { createMemoryDefinitions, exampleDefinitions, type DefinitionsWorld } from "./memory-definitions.ts";
 import { exampleBackup, examplePlan, exampleRestore } from "./service-examples.ts";
 
-export interface MemoryWorld {
+export interface MemoryWorld extends DefinitionsWorld {
   readonly backups: Map<string, BackupView>;
   readonly restores: Map<string, RestoreView>;
   readonly calls: { readonly method: string; readonly arguments: readonly unknown[] }[];
@@ -132,6 +133,7 @@ export function createMemoryWorld(): MemoryWorld {
         createdAt: "2026-11-24T14:00:00.000Z",
       },
     ],
+    ...exampleDefinitions(),
     closed: 0,
   };
 }
@@ -420,6 +422,7 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
       called("revokeApiKey", keyId);
       return await Promise.resolve({ ...apiKeyOf(keyId), status: "revoked" as const });
     },
+    ...createMemoryDefinitions(world, called),
     close: async () => {
       world.closed += 1;
       await Promise.resolve();

@@ -1,7 +1,9 @@
 import type { TSchema } from "typebox";
 import { backup, backupPage, backupSummary, deletion, verification } from "./backups.ts";
+import { environment, environmentPage } from "./environments.ts";
 import { health } from "./health.ts";
 import { problem } from "./problem.ts";
+import { project, projectPage } from "./projects.ts";
 import { plan, restore, restorePage } from "./restores.ts";
 import { log, queue } from "./shared.ts";
 
@@ -16,6 +18,10 @@ export const answers: readonly TSchema[] = [
   restorePage,
   verification,
   deletion,
+  project,
+  projectPage,
+  environment,
+  environmentPage,
   log,
   health,
   problem,

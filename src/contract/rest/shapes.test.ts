@@ -1,8 +1,12 @@
 import type { Static } from "typebox";
 import { describe, expect, expectTypeOf, it } from "vitest";
+import type { EnvironmentView } from "../environments.ts";
+import type { ProjectView } from "../projects.ts";
 import type { BackupView, RestoreView } from "../service.ts";
 import type { DeleteBackupResult, VerifyBackupResult } from "../worker-task.ts";
 import { backup, type backupRequest, type deletion, toBackupSpec, type verification } from "./backups.ts";
+import type { environment } from "./environments.ts";
+import type { project } from "./projects.ts";
 import { type planRequest, type restore, toRestoreSpec } from "./restores.ts";
 
 /** What JSON knows: it has no members that may only be read. */
@@ -18,6 +22,8 @@ describe("the shapes of answers", () => {
     expectTypeOf<Wire<Static<typeof restore>>>().toEqualTypeOf<Wire<RestoreView>>();
     expectTypeOf<Wire<Static<typeof deletion>>>().toEqualTypeOf<Wire<DeleteBackupResult>>();
     expectTypeOf<Wire<Static<typeof verification>>>().toEqualTypeOf<Wire<VerifyBackupResult>>();
+    expectTypeOf<Wire<Static<typeof project>>>().toEqualTypeOf<Wire<ProjectView>>();
+    expectTypeOf<Wire<Static<typeof environment>>>().toEqualTypeOf<Wire<EnvironmentView>>();
     expect(Object.keys(backup.properties)).toContain("components");
   });
 });

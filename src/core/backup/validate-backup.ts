@@ -76,7 +76,7 @@ export function validateProjectId(projectId: string): Problem[] {
   );
 }
 
-function validateApplication(application: string | undefined): Problem[] {
+export function validateApplication(application: string | undefined): Problem[] {
   if (application === undefined || applications.includes(application)) return [];
   const message = `There is no application profile "${application}". Use ${applications.join(", ")}, or leave it out.`;
   return [{ code: "application-unknown", field: "application", message }];

@@ -45,6 +45,8 @@ export type NewDefinition = DefinitionKey & {
   /** JSON, without a secret. */
   readonly spec: unknown;
   readonly nowMs: number;
+  /** Made because it was named: nobody has said anything of it, see `changedAtMs`. */
+  readonly byDefault?: boolean;
 };
 
 export type DefinitionRecord = DefinitionKey & {

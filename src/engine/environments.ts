@@ -1,0 +1,45 @@
+import type { Environments, EnvironmentView } from "../contract/environments.ts";
+import { toEnvironment, type Environment, type EnvironmentWish } from "../core/environment/environment.ts";
+import { validateEnvironment } from "../core/environment/validate-environment.ts";
+import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
+import { factsOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
+import type { EngineParts } from "./parts.ts";
+import { ensureProject } from "./projects.ts";
+import { refuseProblems } from "./service-call.ts";
+
+const keyOf = (projectId: string, name: string): DefinitionKey => ({ kind: "environment", projectId, name });
+
+/** The verbs of environments. */
+export function createEnvironmentService(parts: EngineParts): Environments {
+  return {
+    putEnvironment: async (wish, options) => {
+      const environment = toEnvironment(wish);
+      refuseProblems(validateEnvironment(environment));
+      const { projectId, name, ...spec } = environment;
+      if (options.dryRun !== true) await ensureProject(parts, projectId);
+      const written = await writeDefinition(parts, keyOf(projectId, name), spec, options);
+      return { outcome: written.outcome, view: viewEnvironment(written.view) };
+    },
+
+    listEnvironments: async (query) => {
+      const { definitions, total } = await parts.catalog.listDefinitions({ kind: "environment", ...query });
+      return { environments: definitions.map(viewEnvironment), total };
+    },
+
+    getEnvironment: async ({ projectId, name }) =>
+      viewEnvironment(await readDefinition(parts, keyOf(projectId, name), "environment-not-found")),
+
+    deleteEnvironment: async ({ projectId, name }, options) =>
+      viewEnvironment(
+        await removeDefinition(parts, keyOf(projectId, name), options, "environment-not-found"),
+      ),
+  };
+}
+
+const environmentOf = ({ projectId, name, spec }: DefinitionRecord): Environment =>
+  toEnvironment({ ...(spec as Omit<EnvironmentWish, "projectId" | "name">), projectId, name });
+
+const viewEnvironment = (record: DefinitionRecord): EnvironmentView => ({
+  ...environmentOf(record),
+  ...factsOf(record),
+});

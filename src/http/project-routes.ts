@@ -1,0 +1,152 @@
+import { definitionListQuery, dryRunQuery } from "../contract/rest/definitions.ts";
+import { project, projectChange, projectPage, projectRequest } from "../contract/rest/projects.ts";
+import type { App } from "./app.ts";
+import { permit, permitForAll, permitInstallation, refusePlaces } from "./authenticate.ts";
+import {
+  conditionHeaders,
+  ifMatchHeader,
+  readCondition,
+  readRemoval,
+  sendWritten,
+  tagOf,
+} from "./conditions.ts";
+import { answer, noContent, problems } from "./describe-routes.ts";
+import { defaultLimit, nextCursor, readCursor } from "./paging.ts";
+import type { HttpParts } from "./parts.ts";
+import { projectPath } from "./paths.ts";
+
+const tags = ["projects"];
+const base = "/api/v1/projects";
+const one = `${base}/:projectId`;
+
+/** Makes, shows, changes and deletes projects. */
+export function addProjectRoutes(app: App, parts: HttpParts): void {
+  addProjectReads(app, parts);
+  addProjectWrites(app, parts);
+}
+
+function addProjectReads(app: App, { service, nowMs }: HttpParts): void {
+  app.get(
+    base,
+    {
+      schema: {
+        tags,
+        operationId: "listProjects",
+        summary: "List the projects that the API key is for",
+        querystring: definitionListQuery,
+        response: { 200: answer("A page of them.", projectPage), ...problems(400) },
+      },
+    },
+    async ({ query, caller }) => {
+      const { limit = defaultLimit, cursor } = query;
+      const position = readCursor(cursor, nowMs());
+      const projectIds = caller?.projects;
+      const { projects, total } = await service.listProjects({
+        ...(projectIds === undefined ? {} : { projectIds: [...projectIds] }),
+        limit,
+        offset: position.offset,
+      });
+      return { projects, total, ...nextCursor(position, projects.length, total) };
+    },
+  );
+
+  app.get(
+    one,
+    {
+      onRequest: permit("look"),
+      schema: {
+        tags,
+        operationId: "getProject",
+        summary: "Show a project",
+        params: projectPath,
+        response: { 200: answer("It.", project), ...problems(404) },
+      },
+    },
+    async ({ params }, reply) => {
+      const view = await service.getProject(params.projectId);
+      return await reply.header("etag", tagOf(view)).send(view);
+    },
+  );
+}
+
+function addProjectWrites(app: App, parts: HttpParts): void {
+  const { service } = parts;
+  app.post(
+    base,
+    {
+      onRequest: permitInstallation,
+      schema: {
+        tags,
+        operationId: "createProject",
+        summary: "Make a project",
+        description:
+          "The same request sent again changes nothing. A project that is named by a backup is made by that.",
+        querystring: dryRunQuery,
+        body: projectRequest,
+        response: {
+          200: answer("It was there already, or this was a dry run.", project),
+          201: answer("Made.", project),
+          ...problems(400, 403, 409, 413, 415),
+        },
+      },
+    },
+    async ({ body, query: { dryRun = false } }, reply) => {
+      const written = await service.putProject(body, { condition: "absent", dryRun });
+      return await sendWritten(reply, written, { dryRun, location: `${base}/${body.projectId}` });
+    },
+  );
+
+  app.put(
+    one,
+    {
+      onRequest: permit("administer"),
+      schema: {
+        tags,
+        operationId: "putProject",
+        summary: "Change a project, or make it",
+        params: projectPath,
+        headers: conditionHeaders,
+        querystring: dryRunQuery,
+        body: projectChange,
+        response: {
+          200: answer("As it is now.", project),
+          201: answer("Made.", project),
+          ...problems(400, 403, 404, 409, 412, 413, 415),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { projectId } = request.params;
+      const { dryRun = false } = request.query;
+      refusePlaces(parts, request, [request.body.repository]);
+      const condition = readCondition(request);
+      const written = await service.putProject({ ...request.body, projectId }, { condition, dryRun });
+      return await sendWritten(reply, written, { dryRun, location: `${base}/${projectId}` });
+    },
+  );
+
+  app.delete(
+    one,
+    {
+      onRequest: [permit("administer"), permitForAll],
+      schema: {
+        tags,
+        operationId: "deleteProject",
+        summary: "Forget a project; its backups stay",
+        params: projectPath,
+        headers: ifMatchHeader,
+        querystring: dryRunQuery,
+        response: {
+          200: answer("What would be forgotten (a dry run).", project),
+          204: noContent("Forgotten."),
+          ...problems(400, 403, 404, 409, 412),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { dryRun = false } = request.query;
+      const view = await service.deleteProject(request.params.projectId, readRemoval(request, dryRun));
+      return dryRun ? await reply.send(view) : await reply.code(204).send();
+    },
+  );
+}

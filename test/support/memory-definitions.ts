@@ -1,0 +1,101 @@
+import type { Written, WriteOptions } from "../../src/contract/definitions.ts";
+import type { Environments, EnvironmentView } from "../../src/contract/environments.ts";
+import type { Projects, ProjectView } from "../../src/contract/projects.ts";
+import { toEnvironment } from "../../src/core/environment/environment.ts";
+import { Failure, type FailureCode } from "../../src/core/failure.ts";
+import { toProject } from "../../src/core/project/project.ts";
+
+const at = "2026-11-24T15:00:00.000Z";
+const facts = { revision: 1, createdAt: at, changedAt: at };
+
+export interface DefinitionsWorld {
+  readonly projects: Map<string, ProjectView>;
+  readonly environments: Map<string, EnvironmentView>;
+}
+
+/** One of each. */
+export function exampleDefinitions(): DefinitionsWorld {
+  const environment = toEnvironment({
+    projectId: "default",
+    name: "prod",
+    role: "production",
+    region: "north",
+    storages: [{ url: "file:///srv/dl" }],
+  });
+  return {
+    projects: new Map([["retail", { ...toProject({ projectId: "retail" }), ...facts }]]),
+    environments: new Map([["default/prod", { ...environment, ...facts }]]),
+  };
+}
+
+/** Projects and environments as entries in maps. */
+export function createMemoryDefinitions(
+  world: DefinitionsWorld,
+  called: (method: string, ...args: readonly unknown[]) => void,
+): Projects & Environments {
+  return { ...createProjects(world, called), ...createEnvironments(world, called) };
+}
+
+function createProjects(
+  { projects }: DefinitionsWorld,
+  called: (method: string, ...args: readonly unknown[]) => void,
+): Projects {
+  return {
+    putProject: async (wish, options) => {
+      called("putProject", wish, options);
+      return await Promise.resolve(put(projects, wish.projectId, { ...toProject(wish), ...facts }, options));
+    },
+    listProjects: async (query) => {
+      called("listProjects", query);
+      const found = [...projects.values()];
+      return await Promise.resolve({ projects: found, total: found.length });
+    },
+    getProject: async (projectId) => await Promise.resolve(get(projects, projectId, "project-not-found")),
+    deleteProject: async (projectId, options) => {
+      called("deleteProject", projectId, options);
+      const view = get(projects, projectId, "project-not-found");
+      if (options.dryRun !== true) projects.delete(projectId);
+      return await Promise.resolve(view);
+    },
+  };
+}
+
+function createEnvironments(
+  { environments }: DefinitionsWorld,
+  called: (method: string, ...args: readonly unknown[]) => void,
+): Environments {
+  const idOf = ({ projectId, name }: { readonly projectId: string; readonly name: string }): string =>
+    `${projectId}/${name}`;
+  return {
+    putEnvironment: async (wish, options) => {
+      called("putEnvironment", wish, options);
+      const view = { ...toEnvironment(wish), ...facts };
+      return await Promise.resolve(put(environments, idOf(wish), view, options));
+    },
+    listEnvironments: async (query) => {
+      called("listEnvironments", query);
+      const found = [...environments.values()];
+      return await Promise.resolve({ environments: found, total: found.length });
+    },
+    getEnvironment: async (reference) =>
+      await Promise.resolve(get(environments, idOf(reference), "environment-not-found")),
+    deleteEnvironment: async (reference, options) => {
+      called("deleteEnvironment", reference, options);
+      const view = get(environments, idOf(reference), "environment-not-found");
+      if (options.dryRun !== true) environments.delete(idOf(reference));
+      return await Promise.resolve(view);
+    },
+  };
+}
+
+function put<View>(kept: Map<string, View>, id: string, view: View, { dryRun }: WriteOptions): Written<View> {
+  const outcome = kept.has(id) ? "changed" : "created";
+  if (dryRun !== true) kept.set(id, view);
+  return { outcome, view };
+}
+
+function get<View>(kept: Map<string, View>, id: string, code: FailureCode): View {
+  const found = kept.get(id);
+  if (found === undefined) throw new Failure(code, `There is no ${id}.`);
+  return found;
+}
