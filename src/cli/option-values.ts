@@ -26,6 +26,17 @@ export function oneOfAnyCase<const T extends string>(...allowed: readonly T[]): 
   };
 }
 
+export const encryptionModes = ["client", "server"] as const;
+
+export const encryptionMode: Parse<(typeof encryptionModes)[number]> = (written) => {
+  const found = encryptionModes.find((each) => each === written);
+  if (found === undefined)
+    throw new InvalidValue(
+      `the encryption is client (by lc2) or server (by the store), not ${shown(written)}`,
+    );
+  return found;
+};
+
 export const applications = ["liferay", "drupal", "bloomreach"] as const;
 
 export const application: Parse<(typeof applications)[number]> = (written) => {

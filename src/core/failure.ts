@@ -392,6 +392,19 @@ export const failures = define({
     meaning: "No TLS connection to the store could be made that can be trusted.",
     remedy: "Name the authority's certificate with ca= in the URL; check host name, dates and min-tls.",
   },
+  "encryption-unproved": {
+    kind: "refused",
+    meaning:
+      "Of a repository in server mode: the store does not state that an object is encrypted with the repository's key.",
+    remedy:
+      "Check the key and the bucket's settings; where the store has no encryption of its own, use a repository without " +
+      "`--encryption server`, which is encrypted before it leaves this machine.",
+  },
+  "encryption-differs": {
+    kind: "refused",
+    meaning: "Repository and request do not agree on who encrypts, or on the key.",
+    remedy: "The mode is chosen when a repository is made: name the repository's own, or another place.",
+  },
   "object-cold": {
     kind: "refused",
     meaning: "An object is in an archive tier of the store and must be brought back before it can be read.",

@@ -37,9 +37,13 @@ await runWorkerProcess({
 async function openBucketStore(url: string, options: StoreOptions): Promise<ObjectStore> {
   const parsed = parseBucketUrl(url);
   if ("problem" in parsed) throw new Failure(parsed.code, parsed.problem);
-  const [{ openS3 }, { openS3Store }] = await Promise.all([
+  const [{ openS3 }, { openS3Store }, { readServerEncryption }] = await Promise.all([
     import("../stores/s3/s3-connection.ts"),
     import("../stores/s3/s3-store.ts"),
+    import("../worker/repository/server-encryption.ts"),
   ]);
-  return openS3Store(openS3(parsed.place, readEnvironment(), options));
+  const store: ObjectStore = openS3Store(openS3(parsed.place, readEnvironment(), options), {
+    encryption: () => readServerEncryption(store),
+  });
+  return store;
 }

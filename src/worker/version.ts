@@ -1,4 +1,8 @@
-import lc2Package from "../../package.json" with { type: "json" };
+import { readFileSync } from "node:fs";
+
+const description = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
 
 /** The version of this software, as written into every backup. */
-export const softwareVersion: string = lc2Package.version;
+export const softwareVersion: string = description.version;

@@ -154,6 +154,6 @@ describe("a keyring opened by its specification alone", () => {
     await writeFile(keyringFile, JSON.stringify(await readKeyring(run.store, projectId, backupId)));
     const context = keyContext(projectId, backupId, "data");
     const { stdout } = await runPython(unwrap, [keyFile, keyringFile, context, kind]);
-    expect(stdout.trim()).toBe(made.keys.data.toString("hex"));
+    expect(stdout.trim()).toBe(made.keys.signing.toString("hex"));
   });
 });

@@ -6,11 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installations } from "./servers.ts";
 
-/** The command line of this checkout: program and first arguments. */
-const checkout = [
-  process.execPath,
-  fileURLToPath(new URL("../../src/main/cli.ts", import.meta.url)),
-] as const;
+const program = fileURLToPath(new URL("../../src/main/cli.ts", import.meta.url));
 
 export interface CommandResult {
   readonly code: number | null;
@@ -36,11 +32,7 @@ export interface CommandLine extends AsyncDisposable {
   json(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Record<string, unknown>>;
 }
 
-/** @param program and its first arguments; default: the command line of this checkout */
-export async function openCommandLine([program, ...words]: readonly [
-  string,
-  ...string[],
-] = checkout): Promise<CommandLine> {
+export async function openCommandLine(): Promise<CommandLine> {
   const folder = await mkdtemp(join(tmpdir(), "lc2-command-line-"));
   await chmod(folder, 0o755);
   const tools = (await installations()).filter((one) => one.hasClientTools).map((one) => one.binDirectory);
@@ -54,7 +46,7 @@ export async function openCommandLine([program, ...words]: readonly [
       : { NODE_V8_COVERAGE: process.env["NODE_V8_COVERAGE"] }),
   };
   const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningCommand => {
-    const child = spawn(program, [...words, ...args], {
+    const child = spawn(process.execPath, [program, ...args], {
       cwd: folder,
       env: { ...base, ...env },
       stdio: ["ignore", "pipe", "pipe"],

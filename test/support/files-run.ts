@@ -14,6 +14,7 @@ import { pathToFileURL } from "node:url";
 import type { WorkerMessage } from "../../src/contract/worker-task.ts";
 import type { BackupSpec, FilesSourceSpec } from "../../src/core/backup/backup.ts";
 import type { RestoreFilesEvidence } from "../../src/contract/operations.ts";
+import type { EncryptionWish } from "../../src/core/repository/encryption.ts";
 import type { FileTarget } from "../../src/core/ports/file-target.ts";
 import type { FilesPlan, RestorePlan } from "../../src/core/restore/restore.ts";
 import type { FileSource } from "../../src/core/ports/file-source.ts";
@@ -79,6 +80,8 @@ export interface BackUpOptions {
   readonly application?: NonNullable<BackupSpec["application"]>;
   readonly source?: FileSource;
   readonly run?: TaskRun;
+  /** Of a repository that is made for it. */
+  readonly encryption?: EncryptionWish;
 }
 
 const specOf = (path: string, options: BackUpOptions): BackupSpec => ({
@@ -104,8 +107,8 @@ export async function storeFiles(
 ): Promise<FilesComponent> {
   const run = options.run ?? place.run;
   const backupId = backupIdOf(options.number);
-  await ensureRepository(run);
-  await createBackupKeys(run, backupId);
+  const { description } = await ensureRepository(run, options.encryption);
+  await createBackupKeys(run, backupId, description.encryption);
   const spec = specOf(path, options);
   const task = {
     context: run.context,

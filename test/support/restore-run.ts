@@ -91,7 +91,7 @@ async function seal(backup: BackupRun, database: DatabaseComponent): Promise<voi
     restoreByHand: "",
   };
   const keys = await openBackupKeys(run, backupId);
-  const signed = { ...metadata, signature: signMetadata(metadata, keys.data) };
+  const signed = { ...metadata, signature: signMetadata(metadata, keys.signing) };
   const name = metadataName(run.context.projectId, backupId);
   await run.store.delete(name);
   await run.store.createIfAbsent(name, Buffer.from(JSON.stringify(signed)));

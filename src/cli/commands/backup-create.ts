@@ -16,6 +16,7 @@ import {
   bucketOption,
   databaseOption,
   filesPlace,
+  encryptionOptions,
   filesPlaceProblems,
   needs,
   newRepositoryOption,
@@ -39,6 +40,7 @@ const options = {
   }),
   bucket: bucketOption("bucket to back up, s3://bucket/prefix?endpoint=…&region=…&profile=…"),
   repository: newRepositoryOption,
+  ...encryptionOptions,
   excludeGenerated: flag("--exclude-generated", "leave out what the application makes again by itself"),
   excludePattern: list(
     "--exclude <pattern>",
@@ -104,6 +106,11 @@ export const createCommand = defineCommand({
         "lc2 backup create --bucket 's3://doclib/site?region=eu-central-1' --repository 's3://backups/lc2?region=eu-central-1'",
       says: "a bucket into another one; the keys by the AWS variables, a profile or the machine's role",
     },
+    {
+      command:
+        "lc2 backup create --bucket s3://doclib/site --repository s3://backups/lc2 --encryption server --kms-key alias/retail",
+      says: "the store encrypts with this key, and copies large objects by itself",
+    },
   ],
   output: ["table", "json", "yaml", "name"],
   arguments: {},
@@ -144,6 +151,11 @@ function problemsBetween({ options: given }: CreateInput): Problem[] {
     ...needs(fileOptions, "--files or --bucket", files),
     ...needs(databaseOptions, "--database", database),
     ...needs(
+      [["--kms-key", given.kmsKey !== undefined]],
+      "--encryption server",
+      given.encryption === "server",
+    ),
+    ...needs(
       [["--exclude-generated", given.excludeGenerated && files]],
       "--application",
       given.application !== undefined,
@@ -158,6 +170,8 @@ function toSpec({ options: given }: CreateInput): BackupSpec {
     projectId: given.project,
     ...(given.application === undefined ? {} : { application: given.application }),
     provider: "local",
+    ...(given.encryption === undefined ? {} : { encryption: given.encryption }),
+    ...(given.kmsKey === undefined ? {} : { kmsKey: given.kmsKey }),
     ...(given.database === undefined
       ? {}
       : {

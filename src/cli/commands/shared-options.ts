@@ -6,6 +6,8 @@ import type { Problem } from "../command.ts";
 import {
   bucketUrl,
   databaseUrl,
+  encryptionMode,
+  encryptionModes,
   projectId,
   repositoryUrl,
   text,
@@ -29,6 +31,21 @@ export const newRepositoryOption = value(
   repositoryUrl,
   { complete: "directory" },
 );
+
+/** Decided when a repository is made. */
+export const encryptionOptions = {
+  encryption: value(
+    "--encryption <mode>",
+    "who encrypts in the repository: client (lc2, the default of a new one) or server (the store, which must prove it)",
+    encryptionMode,
+    { complete: encryptionModes },
+  ),
+  kmsKey: value(
+    "--kms-key <id>",
+    "with --encryption server: key in the store's key service (default: the store's own)",
+    text,
+  ),
+};
 
 export const projectFilter = value("--project <id>", "only this project", projectId);
 export const projectOption = valueOr("--project <id>", "the project", projectId, "default");

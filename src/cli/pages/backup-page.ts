@@ -155,6 +155,10 @@ function sealed(metadata: BackupMetadata, page: Page): string[] {
       "Format",
       `version ${metadata.formatVersion}, encryption ${metadata.encryption}, written by ${metadata.writtenBy}`,
     ],
+    [
+      "Encrypted",
+      metadata.serverEncryption && `by the store with ${encryptionKey(metadata.serverEncryption)}`,
+    ],
     ["By hand", metadata.restoreByHand],
   ];
   return [
@@ -166,6 +170,9 @@ function sealed(metadata: BackupMetadata, page: Page): string[] {
     renderFields(format, page),
   ];
 }
+
+const encryptionKey = ({ algorithm, keyId }: NonNullable<BackupMetadata["serverEncryption"]>): string =>
+  keyId === undefined ? `a key of the store's own (${algorithm})` : `the key ${keyId} (${algorithm})`;
 
 function databaseFields(database: DatabaseComponent): Field[] {
   const { plainBytes, storedBytes } = dumpBytes(database);

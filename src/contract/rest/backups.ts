@@ -65,6 +65,14 @@ export const backupRequest = Type.Object(
       ),
     ),
     repository: placeOfRepository,
+    encryption: Type.Optional(
+      choice(["client", "server"], {
+        description:
+          "Who encrypts in the repository: lc2 (client), or the store (server). Decided when the repository is made; " +
+          "left out, it is as it was made.",
+      }),
+    ),
+    kmsKey: Type.Optional(text("Of server: id, ARN or alias of the key in the store's key service.")),
     maxRateBytesPerSecond: Type.Optional(
       Type.Number({ exclusiveMinimum: 0, description: "Read at most so much from the source." }),
     ),
@@ -193,10 +201,12 @@ export const deletion = Type.Object(
 
 /** What a request means: what is not written has its default. `provider` other than `local` is the caller's to refuse. */
 export function toBackupSpec(projectId: string, wish: Static<typeof backupRequest>): BackupSpec {
-  const { application, database, storage } = wish;
+  const { application, database, storage, encryption, kmsKey } = wish;
   return {
     projectId,
     ...(application === undefined ? {} : { application }),
+    ...(encryption === undefined ? {} : { encryption }),
+    ...(kmsKey === undefined ? {} : { kmsKey }),
     provider: "local",
     ...(database === undefined
       ? {}

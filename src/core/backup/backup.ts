@@ -1,3 +1,5 @@
+import type { EncryptionMode } from "../repository/encryption.ts";
+
 /** What is asked for when a backup is requested. */
 export interface BackupSpec {
   readonly projectId: string;
@@ -5,6 +7,10 @@ export interface BackupSpec {
   readonly provider: "local";
   readonly database?: DatabaseSourceSpec;
   readonly storage?: FilesSourceSpec;
+  /** Who encrypts in the repository; absent: as the repository was made, which makes a new one for `client`. */
+  readonly encryption?: EncryptionMode;
+  /** Of `server`: the key in the store's key service; absent: the store's own. */
+  readonly kmsKey?: string;
 }
 
 export interface DatabaseSourceSpec {

@@ -1,6 +1,7 @@
 import type { FailureCode } from "../failure.ts";
 import { isBucketUrl, parseBucketUrl } from "../files/bucket-url.ts";
 import { projectIdPattern } from "../repository/layout.ts";
+import type { EncryptionWish } from "../repository/encryption.ts";
 import type { BackupSpec, DatabaseSourceSpec, FilesSourceSpec } from "./backup.ts";
 
 /** One thing that is wrong with a request. */
@@ -26,6 +27,7 @@ export function validateBackup(spec: BackupSpec): readonly Problem[] {
     ...(spec.database === undefined && spec.storage === undefined ? [nothingToBackUp] : []),
     ...(spec.database === undefined ? [] : validateDatabase(spec.database)),
     ...(spec.storage === undefined ? [] : validateStorage(spec.storage)),
+    ...validateEncryption(spec),
   ];
 }
 
@@ -34,6 +36,27 @@ const nothingToBackUp: Problem = {
   field: "database",
   message: "The request names neither a database nor files. Give --database, --files or --bucket.",
 };
+
+/** The repository's own place is looked at by the worker. */
+function validateEncryption({ encryption, kmsKey }: EncryptionWish): Problem[] {
+  return [
+    ...when(
+      encryption !== undefined && encryption !== "client" && encryption !== "server",
+      "encryption",
+      `The encryption is client or server, not ${String(encryption)}.`,
+    ),
+    ...when(
+      kmsKey !== undefined && encryption !== "server",
+      "kmsKey",
+      "A key of the store's key service is only used with encryption by the store (server).",
+    ),
+    ...when(
+      kmsKey !== undefined && !/^[\x21-\x7e]{1,2048}$/.test(kmsKey),
+      "kmsKey",
+      "The key is named by its id, ARN or alias: printable characters without blanks.",
+    ),
+  ];
+}
 
 function validateDatabase(database: DatabaseSourceSpec): Problem[] {
   const { streams, lockTimeoutMs } = database;

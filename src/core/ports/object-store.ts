@@ -1,3 +1,5 @@
+import type { ServerEncryption } from "../repository/encryption.ts";
+
 /**
  * Where repository bytes live: a folder, memory, later a bucket. Worker side only.
  *
@@ -52,6 +54,14 @@ export interface ObjectStore {
   delete(name: string): Promise<boolean>;
 
   /**
+   * From now on every object is written encrypted by the store in this way, which is read back from the store for
+   * each of them; what does not prove it is removed. Tries it with an object below `prefix` that it removes again,
+   * and answers how the store states the encryption itself. Rejects with `encryption-unproved`. Absent where this kind
+   * of store has no encryption of its own.
+   */
+  encryptBy?(wanted: ServerEncryption, prefix: string): Promise<ServerEncryption>;
+
+  /**
    * What this kind of store may or may not be able to do, tried out. Writes below `prefix` only and leaves nothing
    * there. Absent where every store of the kind can do the same.
    */
@@ -77,6 +87,8 @@ export interface StoredObject {
   readonly sizeBytes: number;
   /** Milliseconds since the epoch, by the store's clock. */
   readonly modifiedAtMs: number;
+  /** How the store says that it encrypted the object; absent where it says nothing. Not in lists. */
+  readonly encryption?: ServerEncryption;
 }
 
 export interface ObjectWriter {

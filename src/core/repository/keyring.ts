@@ -6,6 +6,8 @@ import { backupIdPattern, formatVersion } from "./layout.ts";
  * `keyring.json`: the keys of one backup, each wrapped for the project's key (and the recovery key,
  * where there is one). Destroying this file makes the backup unreadable for ever.
  *
+ * In server mode `data` only signs `metadata.json`, and `files` encrypts nothing.
+ *
  * - `data` encrypts database, configuration and manifest,
  * - `files` encrypts the stored bytes of files,
  * - `references` holds the files key of every earlier backup that this backup's manifest refers to,
@@ -23,6 +25,8 @@ export interface Keyring {
 export interface KeyEntry {
   /** Tells a wrong key from a damaged byte: first 16 hex digits of HMAC-SHA256(key, "lc2-key-check"). */
   readonly check: string;
+  /** What the key is of was stored in server mode: the store encrypts it, and this key does not. Absent: it does. */
+  readonly encryption?: "server";
   readonly wrapped: readonly WrappedKey[];
 }
 
@@ -71,7 +75,10 @@ function isKeyring(value: Partial<Keyring>): boolean {
 
 function isKeyEntry(entry: Partial<KeyEntry> | undefined): boolean {
   return (
-    typeof entry?.check === "string" && Array.isArray(entry.wrapped) && entry.wrapped.every(isWrappedKey)
+    typeof entry?.check === "string" &&
+    (entry.encryption === undefined || entry.encryption === "server") &&
+    Array.isArray(entry.wrapped) &&
+    entry.wrapped.every(isWrappedKey)
   );
 }
 

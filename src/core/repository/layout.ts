@@ -1,3 +1,5 @@
+import type { EncryptionMode, ServerEncryption } from "./encryption.ts";
+
 /**
  * Names of everything in a repository (format version 1). The whole specification is
  * `docs/reference/backup-format.md`.
@@ -12,7 +14,9 @@ export interface RepositoryDescription {
   readonly formatVersion: number;
   readonly id: string;
   readonly createdAt: string;
-  readonly encryption: "client" | "server";
+  readonly encryption: EncryptionMode;
+  /** Of server mode: how the store encrypts every object, as it states it itself. */
+  readonly serverEncryption?: ServerEncryption;
   /** Canonical URL of the repository that backups of this one are copied to when no other is named. */
   readonly copyTo?: string;
 }
@@ -46,9 +50,19 @@ export function associatedData(projectId: string, backupId: string, name: string
   return `lc2/1\n${projectId}\n${backupId}\n${name}${offset === undefined ? "" : `@${offset}`}`;
 }
 
-/** The context a backup's key is wrapped in. `keyName` is `data`, `files` or `files:{earlier backup id}`. */
-export function keyContext(projectId: string, backupId: string, keyName: string): string {
-  return `lc2-keyring/1\n${projectId}\n${backupId}\n${keyName}`;
+/**
+ * The context a backup's key is wrapped in. `keyName` is `data`, `files` or `files:{earlier backup id}`. That a backup
+ * is stored in server mode is part of it: nobody who can only write the keyring can make a reader take bytes for
+ * whole that no key authenticates.
+ */
+export function keyContext(
+  projectId: string,
+  backupId: string,
+  keyName: string,
+  encryption?: "server",
+): string {
+  const mode = encryption === undefined ? "" : `;${encryption}`;
+  return `lc2-keyring/1\n${projectId}\n${backupId}\n${keyName}${mode}`;
 }
 
 /** Ids that become folder names: lower-case letters, digits and hyphens, as §7 of the API asks. */

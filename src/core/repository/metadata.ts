@@ -1,3 +1,5 @@
+import type { EncryptionMode, ServerEncryption } from "./encryption.ts";
+
 /**
  * `metadata.json`: what a backup is, written last and once. A backup exists when this file exists.
  *
@@ -16,7 +18,9 @@ export interface BackupMetadata {
   readonly sealedAt: string;
   /** The version of lc2 that wrote it. */
   readonly writtenBy: string;
-  readonly encryption: "client";
+  readonly encryption: EncryptionMode;
+  /** Of server mode: how the store encrypted every file of this backup, as it stated itself. */
+  readonly serverEncryption?: ServerEncryption;
   readonly components: {
     readonly database?: DatabaseComponent;
     readonly files?: FilesComponent;

@@ -1,10 +1,12 @@
 import { Failure } from "../../core/failure.ts";
 import type { ByteRange, ObjectStore, ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
+import type { ServerEncryption } from "../../core/repository/encryption.ts";
 import { assertObjectName } from "../../core/repository/object-name.ts";
 
 interface Held {
   readonly bytes: Uint8Array;
   readonly modifiedAtMs: number;
+  readonly encryption: ServerEncryption | undefined;
 }
 
 /** Objects in memory: the reference for the port's contract, and the store of unit tests. */
@@ -12,6 +14,7 @@ export class MemoryStore implements ObjectStore {
   readonly url = "memory:";
   readonly #objects = new Map<string, Held>();
   readonly #now: () => number;
+  #encryption: ServerEncryption | undefined;
 
   constructor(now: () => number = () => Date.now()) {
     this.#now = now;
@@ -84,14 +87,26 @@ export class MemoryStore implements ObjectStore {
     return this.#objects.delete(name);
   }
 
+  /** Says so, as a real store does; there is nothing that could be read from outside. */
+  async encryptBy(wanted: ServerEncryption): Promise<ServerEncryption> {
+    this.#encryption = wanted;
+    return wanted;
+  }
+
   #put(name: string, bytes: Uint8Array): StoredObject {
-    const held = { bytes, modifiedAtMs: this.#now() };
+    const held = { bytes, modifiedAtMs: this.#now(), encryption: this.#encryption };
     this.#objects.set(name, held);
     return this.#facts(name, held);
   }
 
   #facts(name: string, held: Held): StoredObject {
-    return { name, sizeBytes: held.bytes.length, modifiedAtMs: held.modifiedAtMs };
+    const { bytes, modifiedAtMs, encryption } = held;
+    return {
+      name,
+      sizeBytes: bytes.length,
+      modifiedAtMs,
+      ...(encryption === undefined ? {} : { encryption }),
+    };
   }
 
   /** Names are ASCII, so string order is byte order. */

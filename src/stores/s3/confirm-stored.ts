@@ -1,22 +1,26 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { HeadObjectCommand, type HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
+import type { StoredObject } from "../../core/ports/object-store.ts";
+import type { ServerEncryption } from "../../core/repository/encryption.ts";
 import { explainHead } from "./explain-head.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isMissing, s3Failure } from "./s3-failure.ts";
+import { proveEncryption, statedEncryption } from "./server-encryption.ts";
 
 /** Pauses before an object that should be there is looked for again. */
 const pausesMs = [100, 1_000];
 
 /**
  * Asks the store for the object that it said to have stored. Rejects with `store-failed` when it is not there,
- * or has another size, or another CRC32 (where the store states one) than was sent.
+ * or has another size, or another CRC32 (where the store states one) than was sent; with `encryption-unproved` where
+ * it was to be encrypted and the store does not say so.
  */
 export async function confirmStored(
   way: S3Connection,
   key: string,
-  sent: { readonly sizeBytes: number; readonly checksums: readonly string[] | undefined },
-): Promise<{ readonly sizeBytes: number; readonly modifiedAtMs: number; readonly etag?: string }> {
+  sent: SentObject,
+): Promise<ConfirmedObject> {
   const facts = await look(way, key);
   const sizeBytes = facts?.ContentLength ?? -1;
   const stated = facts?.ChecksumCRC32;
@@ -34,13 +38,25 @@ export async function confirmStored(
       `${key} was written and is not what was sent: the store of ${way.url} ${problem}. Run \`lc2 repository probe\` and do not rely on this store until the cause is known.`,
     );
   }
+  const encryption = facts === undefined ? undefined : statedEncryption(facts);
+  if (sent.encryption !== undefined) await proveEncryption(way, key, sent.encryption, encryption);
   const etag = facts?.ETag;
   return {
     sizeBytes,
     modifiedAtMs: facts?.LastModified?.getTime() ?? 0,
+    ...(encryption === undefined ? {} : { encryption }),
     ...(etag === undefined ? {} : { etag }),
   };
 }
+
+/** What was sent, and how the store was asked to encrypt it. */
+export interface SentObject {
+  readonly sizeBytes: number;
+  readonly checksums: readonly string[] | undefined;
+  readonly encryption?: ServerEncryption | undefined;
+}
+
+export type ConfirmedObject = Omit<StoredObject, "name"> & { readonly etag?: string };
 
 async function look(way: S3Connection, key: string): Promise<HeadObjectCommandOutput | undefined> {
   for (let tries = 0; ; tries += 1) {

@@ -8,6 +8,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
+import type { ServerEncryption } from "../../core/repository/encryption.ts";
 import { copyInParts } from "./copy-in-parts.ts";
 import { deleteForGood } from "./delete-versions.ts";
 import type { ObjectHeaders } from "./object-headers.ts";
@@ -16,7 +17,8 @@ import { s3Failure, type Deed } from "./s3-failure.ts";
 import { checksum, PartChecksums } from "./part-checksums.ts";
 import type { PartMemory } from "./part-memory.ts";
 import { describeError } from "./store-error.ts";
-import { confirmStored } from "./confirm-stored.ts";
+import { confirmStored, type ConfirmedObject } from "./confirm-stored.ts";
+import { encryptionInput } from "./server-encryption.ts";
 
 const firstBufferBytes = 64 * 1024;
 /** Above this a whole part's buffer is taken. */
@@ -33,6 +35,8 @@ const mostParts = 10_000;
 export interface WriterOptions {
   /** What the bucket is to keep of the object beside its bytes. */
   readonly headers?: ObjectHeaders;
+  /** How the store is to encrypt it, and to say that it did. */
+  readonly encryption?: ServerEncryption | undefined;
   /** Where it is known: an object that would need too many parts is sent in larger ones. */
   readonly sizeBytes?: number;
   /** Parts of one upload; default: S3's own limit. */
@@ -52,7 +56,8 @@ export class MultipartWriter implements ObjectWriter {
   readonly #name: string;
   readonly #key: string;
   readonly #memory: PartMemory;
-  readonly #headers: ObjectHeaders;
+  readonly #headers: ReturnType<typeof encryptionInput> & ObjectHeaders;
+  readonly #encryption: ServerEncryption | undefined;
   readonly #leastPartBytes: number;
   readonly #checksums = new PartChecksums();
   readonly #mostParts: number;
@@ -72,7 +77,8 @@ export class MultipartWriter implements ObjectWriter {
   #state: "open" | "committed" | "aborted" = "open";
 
   constructor(way: S3Connection, name: string, memory: PartMemory, options: WriterOptions = {}) {
-    this.#headers = options.headers ?? {};
+    this.#headers = { ...options.headers, ...encryptionInput(options.encryption) };
+    this.#encryption = options.encryption;
     this.#mostParts = options.mostParts ?? mostParts;
     this.#isGrowing = options.sizeBytes === undefined;
     this.#leastPartBytes = Math.ceil((options.sizeBytes ?? 0) / this.#mostParts);
@@ -102,10 +108,7 @@ export class MultipartWriter implements ObjectWriter {
     else await this.#complete(this.#uploadId);
     this.#state = "committed";
     this.#buffer = Buffer.alloc(0);
-    const facts = await confirmStored(this.#way, this.#key, {
-      sizeBytes: this.#sizeBytes,
-      checksums: this.#checksums.accepted(),
-    });
+    const { etag: _etag, ...facts } = await this.#confirm(this.#sizeBytes);
     return { name: this.#name, ...facts };
   }
 
@@ -117,6 +120,11 @@ export class MultipartWriter implements ObjectWriter {
     await Promise.allSettled(this.#flying);
     await this.#abortUpload();
     if (this.#foldedBytes > 0) await deleteForGood(this.#way, this.#key).catch(() => undefined);
+  }
+
+  #confirm(sizeBytes: number): Promise<ConfirmedObject> {
+    const checksums = this.#checksums.accepted();
+    return confirmStored(this.#way, this.#key, { sizeBytes, checksums, encryption: this.#encryption });
   }
 
   /** What cannot be aborted now (no network, killed) is found by a sweep. */
@@ -265,10 +273,7 @@ export class MultipartWriter implements ObjectWriter {
   async #fold(uploadId: string): Promise<string> {
     await this.#completeUpload(uploadId);
     try {
-      const { etag } = await confirmStored(this.#way, this.#key, {
-        sizeBytes: this.#sentBytes,
-        checksums: this.#checksums.accepted(),
-      });
+      const { etag } = await this.#confirm(this.#sentBytes);
       this.#foldedBytes = this.#sentBytes;
       const begun = await this.#beginWithCopy(etag).catch((error: unknown) => {
         // MinIO copies into no upload that has checksums.

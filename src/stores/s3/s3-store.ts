@@ -14,10 +14,11 @@ import type {
   StoreCapability,
   StoredObject,
 } from "../../core/ports/object-store.ts";
+import type { ServerEncryption } from "../../core/repository/encryption.ts";
 import { encodeKey } from "../../core/repository/manifest.ts";
 import { assertObjectName } from "../../core/repository/object-name.ts";
 import { bucketExists, bucketMissing, ensureBucket } from "./ensure-bucket.ts";
-import { confirmStored } from "./confirm-stored.ts";
+import { confirmStored, type ConfirmedObject } from "./confirm-stored.ts";
 import { deleteAllVersions, deleteObject, keepsVersions } from "./delete-versions.ts";
 import { explainHead } from "./explain-head.ts";
 import { decodeListedKey } from "./listed-key.ts";
@@ -27,6 +28,7 @@ import { PartMemory } from "./part-memory.ts";
 import { openObject, readFailure } from "./read-object-bytes.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, isMissing, isNotImplemented, s3Failure } from "./s3-failure.ts";
+import { encryptionInput, explainRefusal, statedEncryption } from "./server-encryption.ts";
 import { describeError } from "./store-error.ts";
 import { abortUpload, listUploads } from "./unfinished-uploads.ts";
 
@@ -39,9 +41,20 @@ const writeMark = "lc2-write";
  * before it counts. Where the store cannot create conditionally, `createIfAbsent` looks first, which is safe as
  * long as writers keep to the repository's leases; it says so once.
  */
-export function openS3Store(way: S3Connection): ObjectStore {
-  return new S3Store(way);
+export function openS3Store(way: S3Connection, options: S3StoreOptions = {}): ObjectStore {
+  return new S3Store(way, options);
 }
+
+export interface S3StoreOptions {
+  /**
+   * How the objects of this place are to be encrypted by the store, as far as that is known already. Asked before
+   * something is written, until it gives an answer that stays.
+   */
+  readonly encryption?: () => Promise<EncryptionAnswer>;
+}
+
+/** `none`: by no means of the store; undefined: not known yet. */
+export type EncryptionAnswer = ServerEncryption | "none" | undefined;
 
 class S3Store implements ObjectStore {
   readonly url: string;
@@ -50,9 +63,12 @@ class S3Store implements ObjectStore {
   #versions: Promise<boolean> | undefined;
   #createsConditionally = true;
   #bucketSeen = false;
+  readonly #options: S3StoreOptions;
+  #encryptionKnown: ServerEncryption | "none" | undefined;
 
-  constructor(way: S3Connection) {
+  constructor(way: S3Connection, options: S3StoreOptions) {
     this.#way = way;
+    this.#options = options;
     this.url = way.url;
   }
 
@@ -142,6 +158,7 @@ class S3Store implements ObjectStore {
         name,
         sizeBytes: facts.ContentLength ?? 0,
         modifiedAtMs: facts.LastModified?.getTime() ?? 0,
+        ...withEncryption(statedEncryption(facts)),
       };
     } catch (error) {
       if (!isMissing(error))
@@ -197,7 +214,7 @@ class S3Store implements ObjectStore {
 
   async write(name: string): Promise<ObjectWriter> {
     assertObjectName(name);
-    return new MultipartWriter(this.#way, name, this.#memory);
+    return new MultipartWriter(this.#way, name, this.#memory, { encryption: await this.#encryption() });
   }
 
   async createIfAbsent(name: string, bytes: Uint8Array): Promise<boolean> {
@@ -205,27 +222,26 @@ class S3Store implements ObjectStore {
     const key = this.#way.prefix + name;
     const mark = randomBytes(12).toString("hex");
     if ((await this.head(name)) !== undefined) return false;
+    const encryption = await this.#encryption();
     try {
-      await this.#put(key, bytes, { [writeMark]: mark });
+      await this.#put(key, bytes, encryption, { [writeMark]: mark });
     } catch (error) {
       // Its own earlier try may have come through, its answer lost.
       if (isConditionFailed(error)) return (await this.#markOf(key)) === mark;
       throw s3Failure(error, this.#way, { ...writing, key });
     }
-    await confirmStored(this.#way, key, sent(bytes));
+    await confirmStored(this.#way, key, sent(bytes, encryption));
     // Without conditions the last of two writers is the one that counts.
     return this.#createsConditionally || (await this.#markOf(key)) === mark;
   }
 
-  async #put(key: string, bytes: Uint8Array, metadata: Record<string, string>): Promise<void> {
-    const object = {
-      Bucket: this.#way.bucket,
-      Key: key,
-      Body: bytes,
-      ContentLength: bytes.length,
-      ...checksum(encodeCrc(crc32(bytes))),
-      Metadata: metadata,
-    };
+  async #put(
+    key: string,
+    bytes: Uint8Array,
+    encryption: ServerEncryption | undefined,
+    metadata: Record<string, string>,
+  ): Promise<void> {
+    const object = { ...this.#objectInput(key, bytes, encryption), Metadata: metadata };
     try {
       const condition = this.#createsConditionally ? { IfNoneMatch: "*" } : {};
       await this.#way.client.send(new PutObjectCommand({ ...object, ...condition }));
@@ -237,6 +253,17 @@ class S3Store implements ObjectStore {
       );
       await this.#way.client.send(new PutObjectCommand(object));
     }
+  }
+
+  #objectInput(key: string, bytes: Uint8Array, encryption: ServerEncryption | undefined) {
+    return {
+      Bucket: this.#way.bucket,
+      Key: key,
+      Body: bytes,
+      ContentLength: bytes.length,
+      ...checksum(encodeCrc(crc32(bytes))),
+      ...encryptionInput(encryption),
+    };
   }
 
   async #markOf(key: string): Promise<string | undefined> {
@@ -253,21 +280,40 @@ class S3Store implements ObjectStore {
 
   async replace(name: string, bytes: Uint8Array): Promise<void> {
     assertObjectName(name);
-    const key = this.#way.prefix + name;
+    await this.#replace(this.#way.prefix + name, bytes, await this.#encryption());
+  }
+
+  async #replace(
+    key: string,
+    bytes: Uint8Array,
+    encryption: ServerEncryption | undefined,
+  ): Promise<ConfirmedObject> {
     try {
-      await this.#way.client.send(
-        new PutObjectCommand({
-          Bucket: this.#way.bucket,
-          Key: key,
-          Body: bytes,
-          ContentLength: bytes.length,
-          ...checksum(encodeCrc(crc32(bytes))),
-        }),
-      );
+      await this.#way.client.send(new PutObjectCommand(this.#objectInput(key, bytes, encryption)));
     } catch (error) {
       throw s3Failure(error, this.#way, { ...writing, key });
     }
-    await confirmStored(this.#way, key, sent(bytes));
+    return confirmStored(this.#way, key, sent(bytes, encryption));
+  }
+
+  async encryptBy(wanted: ServerEncryption, prefix: string): Promise<ServerEncryption> {
+    const name = `${prefix}encrypted`;
+    assertObjectName(name);
+    const { encryption } = await this.#replace(this.#way.prefix + name, Buffer.from("lc2"), wanted).catch(
+      (error: unknown) => {
+        throw explainRefusal(error, this.#way, wanted);
+      },
+    );
+    await this.delete(name);
+    // Where the store names the key that an alias stands for, that very key counts from now on.
+    this.#encryptionKnown = encryption ?? wanted;
+    return this.#encryptionKnown;
+  }
+
+  async #encryption(): Promise<ServerEncryption | undefined> {
+    this.#encryptionKnown ??=
+      this.#options.encryption === undefined ? "none" : await this.#options.encryption();
+    return this.#encryptionKnown === "none" ? undefined : this.#encryptionKnown;
   }
 
   async delete(name: string): Promise<boolean> {
@@ -293,4 +339,11 @@ const listing = { verb: "list", action: "s3:ListBucket" };
 const looking = { verb: "look at", action: "s3:GetObject" };
 const writing = { verb: "write", action: "s3:PutObject" };
 
-const sent = (bytes: Uint8Array) => ({ sizeBytes: bytes.length, checksums: [encodeCrc(crc32(bytes))] });
+const sent = (bytes: Uint8Array, encryption: ServerEncryption | undefined) => ({
+  sizeBytes: bytes.length,
+  checksums: [encodeCrc(crc32(bytes))],
+  encryption,
+});
+
+const withEncryption = (encryption: ServerEncryption | undefined) =>
+  encryption === undefined ? {} : { encryption };

@@ -1,14 +1,14 @@
 import { associatedData } from "../../core/repository/layout.ts";
 import type { StoredAt } from "../../core/repository/manifest.ts";
 import { compressMember } from "./compress-member.ts";
-import { encryptBytes } from "../streams/streaming-aead.ts";
+import { closeBytes } from "../streams/stream-encryption.ts";
+import type { StreamKey } from "../streams/stream-key.ts";
 
 /** Whose pack members are encoded. */
 export interface MemberOwner {
   readonly projectId: string;
   readonly backupId: string;
-  /** 32 bytes. */
-  readonly key: Uint8Array;
+  readonly key: StreamKey;
 }
 
 /** Contents that follow each other in `plain`, to become members of a pack from `offset` on. */
@@ -51,7 +51,7 @@ export function compressMembers<T extends Omit<MemberBatch, "offset">>(batch: T)
 
 /** Compresses each content where that pays, and encrypts it bound to its place in the pack. */
 export function encodeMembers({ projectId, backupId, key }: MemberOwner, batch: MemberBatch): EncodedBatch {
-  const members: Buffer[] = [];
+  const members: Uint8Array[] = [];
   const places: StoredAt[] = [];
   let { offset } = batch;
   let from = 0;
@@ -60,7 +60,7 @@ export function encodeMembers({ projectId, backupId, key }: MemberOwner, batch: 
     from += length;
     const done = batch.codecs?.[index];
     const { codec, bytes } = done === undefined ? compressMember(content) : { codec: done, bytes: content };
-    const member = encryptBytes(key, associatedData(projectId, backupId, batch.pack, offset), bytes);
+    const member = closeBytes(key, associatedData(projectId, backupId, batch.pack, offset), bytes);
     members.push(member);
     places.push({ file: batch.pack, offset, length: member.length, codec });
     offset += member.length;

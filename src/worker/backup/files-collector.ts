@@ -9,6 +9,7 @@ import { type FileKey, type ManifestEntry, type StoredAt } from "../../core/repo
 import type { FilesComponent } from "../../core/repository/metadata.ts";
 import type { Failure } from "../../core/failure.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
+import type { OpenedKey } from "../keys/keyring-entries.ts";
 import { OrderedManifest } from "./ordered-manifest.ts";
 import type { KnownBackup, KnownFile, PreviousFiles } from "./previous-files.ts";
 import type { ManifestLine } from "../../core/repository/manifest-line.ts";
@@ -152,7 +153,7 @@ export class FilesCollector {
   }
 
   /** Ends the attempt's files. Rejects, with nothing lost for the next attempt, when the source is not as it should be. */
-  async finish(): Promise<{ facts: CollectedFacts; referenceKeys: ReadonlyMap<string, Buffer> }> {
+  async finish(): Promise<{ facts: CollectedFacts; referenceKeys: ReadonlyMap<string, OpenedKey> }> {
     const { allowUnreadable } = this.#in.spec;
     const unreadable = allowUnreadable ? undefined : this.#skipped.unreadableFailure(this.#in.source.url);
     const problem = unreadable ?? this.#shrinkFailure();

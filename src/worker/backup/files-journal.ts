@@ -8,7 +8,7 @@ import {
   type ManifestEntry,
 } from "../../core/repository/manifest.ts";
 import { splitLines } from "../read/read-manifest.ts";
-import { decryptStream } from "../streams/streaming-aead.ts";
+import { openStream } from "../streams/stream-encryption.ts";
 import { createStoredFile, type StoredFilePlace } from "../streams/stored-file.ts";
 import { decompressFrame, FrameSplitter } from "../streams/zstd-frames.ts";
 
@@ -102,7 +102,7 @@ export async function* readUnlistedLines(
   const what = `${name} of ${place.backupId}`;
   const stored = place.store.read(backupPrefix(place.projectId, place.backupId) + name);
   const data = associatedData(place.projectId, place.backupId, name);
-  yield* splitLines(decompress(decryptStream(place.key, data, stored, what), what), what);
+  yield* splitLines(decompress(openStream(place.key, data, stored, what), what), what);
 }
 
 async function* decompress(

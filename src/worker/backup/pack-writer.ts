@@ -1,12 +1,15 @@
 import { Failure } from "../../core/failure.ts";
 import type { ObjectWriter } from "../../core/ports/object-store.ts";
 import { backupPrefix } from "../../core/repository/layout.ts";
+import { assertEncrypted } from "../streams/stream-encryption.ts";
+import type { StreamKey } from "../streams/stream-key.ts";
 import type { TaskRun } from "../task.ts";
 
 /** One pack that is being written: encrypted members one after the other. Calls must not overlap. */
 export class PackWriter {
   readonly #run: TaskRun;
   readonly #backupId: string;
+  readonly #key: StreamKey;
   #writer: ObjectWriter | undefined;
   #sizeBytes = 0;
   #awaitedBytes = 0;
@@ -14,8 +17,10 @@ export class PackWriter {
   readonly name: string;
   members = 0;
 
-  constructor(run: TaskRun, backupId: string, name: string) {
+  /** `key`: what the members that it will be given are encrypted with. */
+  constructor(run: TaskRun, backupId: string, name: string, key: StreamKey) {
     this.#run = run;
+    this.#key = key;
     this.#backupId = backupId;
     this.name = name;
   }
@@ -47,7 +52,11 @@ export class PackWriter {
   /** Makes the pack durable, compares what the store says it has, and tells its size. */
   async close(): Promise<number> {
     const object = await this.#writer?.commit();
-    if (object?.sizeBytes === this.#sizeBytes) return this.#sizeBytes;
+    if (object?.sizeBytes === this.#sizeBytes) {
+      if (this.#key === "by-store")
+        assertEncrypted(this.#run.store.url, `${this.name} of ${this.#backupId}`, object);
+      return this.#sizeBytes;
+    }
     throw new Failure(
       "store-failed",
       `${this.#run.store.url} took ${this.#sizeBytes} bytes of ${this.name} of ${this.#backupId} but now has ` +

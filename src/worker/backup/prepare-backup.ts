@@ -1,10 +1,12 @@
 import type { PrepareBackupResult, TaskOf } from "../../contract/worker-task.ts";
 import { Failure, type FailureCode } from "../../core/failure.ts";
-import { metadataName, projectPrefix } from "../../core/repository/layout.ts";
+import { encryptionProblem, type EncryptionWish } from "../../core/repository/encryption.ts";
+import { metadataName, projectPrefix, type RepositoryDescription } from "../../core/repository/layout.ts";
 import { createBackupKeys, openBackupKeys } from "../keys/backup-keys.ts";
 import { checkFileSource, openFileSource } from "../open-files.ts";
 import { probeDatabase } from "./probe-database.ts";
 import { repositoryInside } from "./repository-inside.ts";
+import { readMetadata } from "../repository/read-metadata.ts";
 import { ensureRepository, openRepository } from "../repository/repository.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -23,11 +25,13 @@ export async function prepareBackup(
   }
   const database = spec.database === undefined ? undefined : await probeDatabase(spec.database, run);
   if (task.dryRun === true) {
+    await lookForOtherEncryption(run, spec);
     return { ...(await lookWhatIsMissing(run)), ...(database === undefined ? {} : { database }) };
   }
-  const { created } = await ensureRepository(run);
+  const { description, created } = await ensureRepository(run, spec);
   await refuseSecondKey(run);
-  const { projectKeyCreated } = await createBackupKeys(run, task.backupId);
+  if (!created) await refuseOtherEncryption(run, spec, description);
+  const { projectKeyCreated } = await createBackupKeys(run, task.backupId, description.encryption);
   return {
     repositoryCreated: created,
     keyCreated: projectKeyCreated,
@@ -65,6 +69,30 @@ async function refuseSecondKey(run: TaskRun): Promise<void> {
       { cause: error },
     );
   }
+}
+
+/** See `encryptionProblem`. */
+async function refuseOtherEncryption(
+  run: TaskRun,
+  wish: EncryptionWish,
+  description: RepositoryDescription,
+): Promise<void> {
+  const needsConfirmation = description.encryption === "server" && wish.encryption === undefined;
+  const newest = needsConfirmation ? await findNewestBackup(run) : undefined;
+  const sealed = newest === undefined ? undefined : await readMetadata(run, newest);
+  const problem = encryptionProblem(wish, description, sealed);
+  if (problem === undefined) return;
+  throw new Failure("encryption-differs", `No backup was made in ${run.store.url}: ${problem}.`);
+}
+
+/** Where there is a repository already. */
+async function lookForOtherEncryption(run: TaskRun, wish: EncryptionWish): Promise<void> {
+  const missing: readonly FailureCode[] = ["repository-not-found", "bucket-not-found"];
+  const description = await openRepository(run).catch((error: unknown) => {
+    if (error instanceof Failure && missing.includes(error.code)) return undefined;
+    throw error;
+  });
+  if (description !== undefined) await refuseOtherEncryption(run, wish, description);
 }
 
 async function findNewestBackup(run: TaskRun): Promise<string | undefined> {

@@ -2,9 +2,10 @@ import { Failure } from "../../core/failure.ts";
 import { attemptName, backupPrefix, formatVersion, metadataName } from "../../core/repository/layout.ts";
 import type { BackupMetadata, DatabaseComponent, FilesComponent } from "../../core/repository/metadata.ts";
 import type { TaskOf } from "../../contract/worker-task.ts";
-import { openBackupKeys } from "../keys/backup-keys.ts";
+import { openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
 import { commitMetadata } from "../repository/commit-metadata.ts";
 import { readMetadata, signMetadata } from "../repository/read-metadata.ts";
+import { openRepository } from "../repository/repository.ts";
 import { readObject } from "../streams/read-object.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
 import type { TaskRun } from "../task.ts";
@@ -25,17 +26,26 @@ export async function sealBackup(task: TaskOf<"seal-backup">, run: TaskRun): Pro
     if ((await run.store.head(name)) !== undefined) return readMetadata(run, task.backupId);
 
     const keys = await openBackupKeys(run, task.backupId);
-    const unsigned = await collectMetadata(task, run);
-    const metadata: BackupMetadata = { ...unsigned, signature: signMetadata(unsigned, keys.data) };
+    const unsigned = await collectMetadata(task, run, await encryptionOf(run, keys));
+    const metadata: BackupMetadata = { ...unsigned, signature: signMetadata(unsigned, keys.signing) };
     const bytes = Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`);
     await commitMetadata({ ...run, signal }, metadata, bytes, keys);
     return readMetadata(run, task.backupId, keys);
   });
 }
 
+async function encryptionOf(
+  run: TaskRun,
+  { encryption }: BackupKeys,
+): Promise<Pick<BackupMetadata, "encryption" | "serverEncryption">> {
+  const { serverEncryption } = encryption === "server" ? await openRepository(run) : {};
+  return { encryption, ...(serverEncryption === undefined ? {} : { serverEncryption }) };
+}
+
 async function collectMetadata(
   task: TaskOf<"seal-backup">,
   run: TaskRun,
+  encryption: Pick<BackupMetadata, "encryption" | "serverEncryption">,
 ): Promise<Omit<BackupMetadata, "signature">> {
   const database =
     task.spec.database === undefined
@@ -59,7 +69,7 @@ async function collectMetadata(
     createdAt: task.createdAt,
     sealedAt: new Date(run.clock.nowMs()).toISOString(),
     writtenBy: `lc2 ${softwareVersion}`,
-    encryption: "client",
+    ...encryption,
     components: {
       ...(database === undefined ? {} : { database }),
       ...(files === undefined ? {} : { files }),

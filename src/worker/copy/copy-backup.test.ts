@@ -9,6 +9,7 @@ import {
   openFilesPlace,
   type FilesPlace,
 } from "../../../test/support/files-run.ts";
+import { changedStore } from "../../../test/support/changed-store.ts";
 import { Failure } from "../../core/failure.ts";
 import type { ObjectStore } from "../../core/ports/object-store.ts";
 import { KeyfileService } from "../../keys/keyfile/keyfile-service.ts";
@@ -59,23 +60,6 @@ async function backUpThree(): Promise<void> {
   await backUpFolder(place, source, { number: 2 });
   writeFileSync(join(source, "f2"), "changed for the third");
   await backUpFolder(place, source, { number: 3 });
-}
-
-/** The store, with one method replaced. */
-function changed(store: MemoryStore, methods: Partial<ObjectStore>): ObjectStore {
-  return {
-    url: "memory:changed",
-    list: (prefix) => store.list(prefix),
-    listUnfinished: () => store.listUnfinished(),
-    listFolders: (prefix) => store.listFolders(prefix),
-    head: (name) => store.head(name),
-    read: (name, range) => store.read(name, range),
-    write: (name) => store.write(name),
-    createIfAbsent: (name, bytes) => store.createIfAbsent(name, bytes),
-    replace: (name, bytes) => store.replace(name, bytes),
-    delete: (name) => store.delete(name),
-    ...methods,
-  };
 }
 
 async function flip(store: ObjectStore, name: string, at = 100): Promise<void> {
@@ -131,7 +115,7 @@ describe("a copy of a backup", () => {
     await copy(1);
     await copy(2);
     const read: string[] = [];
-    const watched = changed(there, {
+    const watched = changedStore(there, {
       read: (name, range) => {
         read.push(name);
         return there.read(name, range);
@@ -157,7 +141,7 @@ describe("a copy of a backup", () => {
     await copy(1);
     const again = await copy(
       1,
-      changed(there, { write: () => Promise.reject(new Error("nothing to write")) }),
+      changedStore(there, { write: () => Promise.reject(new Error("nothing to write")) }),
     );
     expect(again.done).toMatchObject({ wasThere: true, copied: { files: 0 } });
   });
@@ -175,7 +159,7 @@ describe("a copy of a backup", () => {
   it("goes on where one stopped: what arrived whole is verified, not copied again", async () => {
     await backUpFolder(place, source, { number: 1 });
     const stop = new Error("the machine dies here");
-    const dying = changed(there, {
+    const dying = changedStore(there, {
       createIfAbsent: (name, bytes) =>
         name.endsWith("metadata.json") ? Promise.reject(stop) : there.createIfAbsent(name, bytes),
     });
@@ -250,7 +234,7 @@ describe("a sealed backup in the destination", () => {
     await copy(1);
     await lose(1);
     await flip(there, pack(1));
-    const spoiling = changed(there, {
+    const spoiling = changedStore(there, {
       write: async (name) => {
         const writer = await there.write(name);
         const write = (bytes: Uint8Array) => writer.write(Uint8Array.from(bytes, (byte) => byte ^ 1));
@@ -264,7 +248,7 @@ describe("a sealed backup in the destination", () => {
 
 describe("a copy out of a source that may only be read", () => {
   const readOnly = (code: "repository-read-only" | "store-access-denied") =>
-    changed(place.run.store as MemoryStore, {
+    changedStore(place.run.store, {
       replace: () => Promise.reject(new Failure(code, "You may read, and that is all.")),
     });
 
@@ -328,7 +312,7 @@ describe("a copy is refused, and the destination stays without it,", () => {
     "when the destination's store changes a byte of %s",
     async (file) => {
       await backUpFolder(place, source, { number: 1 });
-      const spoiling = changed(there, {
+      const spoiling = changedStore(there, {
         write: async (name) => {
           const writer = await there.write(name);
           if (!name.endsWith(file)) return writer;
@@ -403,7 +387,7 @@ describe("a copy is refused, and the destination stays without it,", () => {
 
   it("when the destination says that it has fewer bytes than it took", async () => {
     await backUpFolder(place, source, { number: 1 });
-    const short = changed(there, {
+    const short = changedStore(there, {
       write: async (name) => {
         const writer = await there.write(name);
         const commit = async () => ({ ...(await writer.commit()), sizeBytes: 1 });
@@ -416,14 +400,14 @@ describe("a copy is refused, and the destination stays without it,", () => {
 
   it("when the destination's disk is full", async () => {
     await backUpFolder(place, source, { number: 1 });
-    const full = changed(there, { write: () => Promise.reject(new Failure("disk-full", "No space.")) });
+    const full = changedStore(there, { write: () => Promise.reject(new Failure("disk-full", "No space.")) });
     expect(await failureOf(copy(1, full))).toMatchObject({ code: "disk-full" });
     expect(await isSealedThere(there, 1)).toBe(false);
   });
 
   it("when somebody else puts another backup of this id there meanwhile", async () => {
     await backUpFolder(place, source, { number: 1 });
-    const raced = changed(there, {
+    const raced = changedStore(there, {
       createIfAbsent: async (name, bytes) => {
         if (name.endsWith("metadata.json")) await there.createIfAbsent(name, Buffer.from("{}"));
         return await there.createIfAbsent(name, bytes);

@@ -8,7 +8,8 @@ import { keyringName } from "../../core/repository/layout.ts";
 import { KeyfileService } from "../../keys/keyfile/keyfile-service.ts";
 import { MemoryStore } from "../../stores/memory/memory-store.ts";
 import { addKeyReferences, createBackupKeys, openBackupKeys, readKeyring } from "./backup-keys.ts";
-import type { KeyringPlace } from "./backup-keys.ts";
+import type { BackupKeys, KeyringPlace } from "./backup-keys.ts";
+import type { OpenedKey } from "./keyring-entries.ts";
 
 const backupId = "backup-20261124-020000-abc123";
 const earlierId = "backup-20261123-020000-abc123";
@@ -49,6 +50,9 @@ const withMember =
     return JSON.stringify(keyring);
   };
 
+const filesKeyOf = (id: string, keys: BackupKeys): Map<string, OpenedKey> =>
+  new Map([[id, keys.filesKeyOf(id) as OpenedKey]]);
+
 const flipFirstBit = (text: string): string => {
   const bytes = Buffer.from(text, "base64");
   bytes.writeUInt8(bytes.readUInt8(0) ^ 1, 0);
@@ -82,9 +86,9 @@ test("the files keys of earlier backups are added, and stay", async () => {
   const place = makePlace();
   const earlier = await createBackupKeys(place, earlierId);
   await createBackupKeys(place, backupId);
-  await addKeyReferences(place, backupId, new Map([[earlierId, earlier.keys.files]]));
+  await addKeyReferences(place, backupId, filesKeyOf(earlierId, earlier.keys));
   const before = await readKeyring(place.store, "retail", backupId);
-  await addKeyReferences(place, backupId, new Map([[earlierId, earlier.keys.files]]));
+  await addKeyReferences(place, backupId, filesKeyOf(earlierId, earlier.keys));
   await place.store.delete(keyringName("retail", earlierId));
   expect((await openBackupKeys(place, backupId)).filesOf(earlierId)).toEqual(earlier.keys.files);
   expect(await readKeyring(place.store, "retail", backupId)).toEqual(before);
@@ -94,7 +98,7 @@ test("a damaged reference costs the files that need it, not the backup", async (
   const place = makePlace();
   const earlier = await createBackupKeys(place, earlierId);
   const { keys } = await createBackupKeys(place, backupId);
-  await addKeyReferences(place, backupId, new Map([[earlierId, earlier.keys.files]]));
+  await addKeyReferences(place, backupId, filesKeyOf(earlierId, earlier.keys));
   await editKeyring(place, withMember(["references", earlierId, "wrapped", "0", "wrapped"], flipFirstBit));
   const opened = await openBackupKeys(place, backupId);
   expect(opened.data).toEqual(keys.data);

@@ -11,9 +11,11 @@ import type { KeyService } from "../../core/ports/key-service.ts";
 import type { ObjectStore } from "../../core/ports/object-store.ts";
 import type { KeyEntry, Keyring } from "../../core/repository/keyring.ts";
 import { parseKeyring } from "../../core/repository/keyring.ts";
-import { formatVersion, keyContext, keyringName } from "../../core/repository/layout.ts";
-import { KeyringOpener, keyCheck, wrapKey } from "./keyring-entries.ts";
+import type { EncryptionMode } from "../../core/repository/encryption.ts";
+import { formatVersion, keyringName } from "../../core/repository/layout.ts";
+import { KeyringOpener, keyCheck, wrapKey, type OpenedKey } from "./keyring-entries.ts";
 import { readObject } from "../streams/read-object.ts";
+import { streamKey, type StreamKey } from "../streams/stream-key.ts";
 
 /** What this module needs of a `TaskRun`. */
 export interface KeyringPlace {
@@ -23,26 +25,33 @@ export interface KeyringPlace {
 }
 
 export interface BackupKeys {
-  /** 32 bytes; encrypts database, configuration and manifest. */
-  readonly data: Buffer;
-  /** 32 bytes; encrypts the stored bytes of files. */
-  readonly files: Buffer;
+  /** Who encrypts what this backup stores. */
+  readonly encryption: EncryptionMode;
+  /** 32 bytes: the data key itself, which signs `metadata.json` in either mode. */
+  readonly signing: Buffer;
+  /** Encrypts database, configuration and manifest. */
+  readonly data: StreamKey;
+  /** Encrypts the stored bytes of files. */
+  readonly files: StreamKey;
   /**
    * Files key of this backup or of an earlier one that its manifest refers to; undefined for any other.
    * Throws the failure of that one entry where it could not be opened: a damaged reference costs the
    * files that need it, not the whole backup.
    */
-  filesOf(backupId: string): Buffer | undefined;
+  filesOf(backupId: string): StreamKey | undefined;
+  /** The same as a later backup's keyring keeps it. */
+  filesKeyOf(backupId: string): OpenedKey | undefined;
 }
 
 /**
  * Makes the keys of a new backup and stores them wrapped for all recipients; makes the project's key
  * too when there is none (`projectKeyCreated`: say so loudly). Idempotent: where the backup has a keyring
- * already, opens it. Rejects as `openBackupKeys` does.
+ * already, opens it, and its mode is the one that counts. Rejects as `openBackupKeys` does.
  */
 export async function createBackupKeys(
   run: KeyringPlace,
   backupId: string,
+  encryption: EncryptionMode = "client",
 ): Promise<{ keys: BackupKeys; projectKeyCreated: boolean }> {
   const { projectId } = run.context;
   // Looked at first: a missing project key must not be made anew beside a keyring that needs the old one.
@@ -50,16 +59,17 @@ export async function createBackupKeys(
     return { keys: await openBackupKeys(run, backupId), projectKeyCreated: false };
   }
   const { recipients, created } = await run.keys.recipients(projectId, { create: true });
-  const data = randomBytes(32);
-  const files = randomBytes(32);
+  const data: OpenedKey = { secret: randomBytes(32), encryption };
+  const files: OpenedKey = { secret: randomBytes(32), encryption };
+  const of = { projectId, backupId };
   const keyring: Keyring = {
     format: "lc2-keyring",
     formatVersion,
     projectId,
     backupId,
     keys: {
-      data: await wrapKey(run.keys, recipients, data, keyContext(projectId, backupId, "data")),
-      files: await wrapKey(run.keys, recipients, files, keyContext(projectId, backupId, "files")),
+      data: await wrapKey(run.keys, recipients, data, { ...of, name: "data" }),
+      files: await wrapKey(run.keys, recipients, files, { ...of, name: "files" }),
     },
     references: {},
   };
@@ -77,13 +87,13 @@ export async function openBackupKeys(run: KeyringPlace, backupId: string): Promi
 }
 
 /**
- * Adds the files keys of earlier backups (id → 32 bytes) that the manifest refers to, wrapped anew for
+ * Adds the files keys of earlier backups, by their ids, that the manifest refers to, wrapped anew for
  * this backup. Idempotent; entries that are there already stay.
  */
 export async function addKeyReferences(
   run: KeyringPlace,
   backupId: string,
-  earlier: ReadonlyMap<string, Buffer>,
+  earlier: ReadonlyMap<string, OpenedKey>,
 ): Promise<void> {
   const { projectId } = run.context;
   const keyring = await readKeyring(run.store, projectId, backupId);
@@ -92,8 +102,9 @@ export async function addKeyReferences(
   const references: Record<string, KeyEntry> = { ...keyring.references };
   let added = false;
   for (const [id, key] of earlier) {
-    if (id === backupId || references[id]?.check === keyCheck(key)) continue;
-    references[id] = await wrapKey(run.keys, recipients, key, keyContext(projectId, backupId, `files:${id}`));
+    if (id === backupId || references[id]?.check === keyCheck(key.secret)) continue;
+    const name = `files:${id}`;
+    references[id] = await wrapKey(run.keys, recipients, key, { projectId, backupId, name });
     added = true;
   }
   if (added)
@@ -120,7 +131,7 @@ async function openKeyring(keys: KeyService, keyring: Keyring): Promise<BackupKe
   const opener = new KeyringOpener(keys, keyring);
   const data = await opener.open("data", keyring.keys.data);
   const files = await opener.open("files", keyring.keys.files);
-  const references = new Map<string, Buffer | Failure>();
+  const references = new Map<string, OpenedKey | Failure>();
   for (const [id, entry] of Object.entries(keyring.references)) {
     references.set(id, await opener.open(`files:${id}`, entry).catch(Failure.from));
   }
@@ -129,16 +140,27 @@ async function openKeyring(keys: KeyService, keyring: Keyring): Promise<BackupKe
 
 function makeBackupKeys(
   backupId: string,
-  data: Buffer,
-  files: Buffer,
-  references: ReadonlyMap<string, Buffer | Failure>,
+  data: OpenedKey,
+  files: OpenedKey,
+  references: ReadonlyMap<string, OpenedKey | Failure>,
 ): BackupKeys {
-  const filesOf = (id: string): Buffer | undefined => {
+  const filesKeyOf = (id: string): OpenedKey | undefined => {
     const found = id === backupId ? files : references.get(id);
     if (found instanceof Failure) throw found;
     return found;
   };
-  return { data, files, filesOf };
+  const streamOf = ({ encryption, secret }: OpenedKey): StreamKey => streamKey(encryption, secret);
+  return {
+    encryption: data.encryption,
+    signing: data.secret,
+    data: streamOf(data),
+    files: streamOf(files),
+    filesKeyOf,
+    filesOf: (id) => {
+      const found = filesKeyOf(id);
+      return found === undefined ? undefined : streamOf(found);
+    },
+  };
 }
 
 function missingKeyring(store: ObjectStore, backupId: string): Failure {

@@ -2,24 +2,38 @@ import { createHmac } from "node:crypto";
 
 import { Failure } from "../../core/failure.ts";
 import type { KeyService, Recipient, WrappedKey } from "../../core/ports/key-service.ts";
+import type { EncryptionMode } from "../../core/repository/encryption.ts";
 import type { KeyEntry, Keyring } from "../../core/repository/keyring.ts";
 import { keyContext } from "../../core/repository/layout.ts";
+
+/** A key of a keyring, unwrapped. */
+export interface OpenedKey {
+  /** 32 bytes. */
+  readonly secret: Buffer;
+  readonly encryption: EncryptionMode;
+}
 
 /** First 16 hex digits of HMAC-SHA256(key, "lc2-key-check"): tells a wrong key from a damaged byte. */
 export function keyCheck(key: Uint8Array): string {
   return createHmac("sha256", key).update("lc2-key-check").digest("hex").slice(0, 16);
 }
 
-/** A new entry: `key` wrapped for every recipient. */
+/** A new entry: a key wrapped for every recipient, under its name in the keyring of one backup. */
 export async function wrapKey(
   keys: KeyService,
   recipients: readonly Recipient[],
-  key: Buffer,
-  context: string,
+  { secret, encryption }: OpenedKey,
+  {
+    projectId,
+    backupId,
+    name,
+  }: { readonly projectId: string; readonly backupId: string; readonly name: string },
 ): Promise<KeyEntry> {
+  const mode = encryption === "server" ? { encryption } : {};
+  const context = keyContext(projectId, backupId, name, mode.encryption);
   const wrapped: WrappedKey[] = [];
-  for (const recipient of recipients) wrapped.push(await keys.wrap(recipient, key, context));
-  return { check: keyCheck(key), wrapped };
+  for (const recipient of recipients) wrapped.push(await keys.wrap(recipient, secret, context));
+  return { check: keyCheck(secret), ...mode, wrapped };
 }
 
 /** Opens the entries of one keyring, and says of what does not open whether the key or the keyring is wrong. */
@@ -36,21 +50,21 @@ export class KeyringOpener {
    * The key of the entry called `name` (`data`, `files`, `files:{backup id}`). Rejects with `key-missing`,
    * `key-wrong` or `keyring-damaged`.
    */
-  async open(name: string, entry: KeyEntry): Promise<Buffer> {
-    const key = await this.#unwrap(name, entry).catch(async (error: unknown) => {
+  async open(name: string, entry: KeyEntry): Promise<OpenedKey> {
+    const secret = await this.#unwrap(name, entry).catch(async (error: unknown) => {
       throw (await this.#othersOpen(name, error))
         ? this.#damaged(name, "names a key that its other entries do not", error)
         : error;
     });
-    if (key.length !== 32 || keyCheck(key) !== entry.check) {
+    if (secret.length !== 32 || keyCheck(secret) !== entry.check) {
       throw this.#damaged(name, "opens to a key that does not fit its check value");
     }
-    return key;
+    return { secret, encryption: entry.encryption ?? "client" };
   }
 
   async #unwrap(name: string, entry: KeyEntry): Promise<Buffer> {
     const { projectId, backupId } = this.#keyring;
-    const context = keyContext(projectId, backupId, name);
+    const context = keyContext(projectId, backupId, name, entry.encryption);
     try {
       return Buffer.from(await this.#keys.unwrap(projectId, entry.wrapped, context));
     } catch (error) {

@@ -7,7 +7,14 @@ import { afterEach, expect, test } from "vitest";
 import { keyringName } from "../../core/repository/layout.ts";
 import { KeyfileService } from "../../keys/keyfile/keyfile-service.ts";
 import { MemoryStore } from "../../stores/memory/memory-store.ts";
-import { addKeyReferences, createBackupKeys, openBackupKeys, readKeyring } from "./backup-keys.ts";
+import {
+  addKeyReferences,
+  createBackupKeys,
+  openBackupKeys,
+  readKeyring,
+  type BackupKeys,
+} from "./backup-keys.ts";
+import type { OpenedKey } from "./keyring-entries.ts";
 import { ensureRepository } from "../repository/repository.ts";
 import { rotateKeys } from "./rotate-keys.ts";
 import type { TaskRun } from "../task.ts";
@@ -22,6 +29,9 @@ function makeKeys(): KeyfileService {
   folders.push(folder);
   return new KeyfileService(folder);
 }
+
+const filesKeyOf = (id: string, keys: BackupKeys): Map<string, OpenedKey> =>
+  new Map([[id, keys.filesKeyOf(id) as OpenedKey]]);
 
 let counter = 0;
 function makeRun(store: TaskRun["store"], keys: TaskRun["keys"]): TaskRun {
@@ -57,7 +67,7 @@ async function makeProject(): Promise<{ run: TaskRun; keys: KeyfileService }> {
   await ensureRepository(run);
   const earlier = await createBackupKeys(run, first);
   await createBackupKeys(run, second);
-  await addKeyReferences(run, second, new Map([[first, earlier.keys.files]]));
+  await addKeyReferences(run, second, filesKeyOf(first, earlier.keys));
   return { run, keys };
 }
 

@@ -2,7 +2,7 @@ import type { TaskOf, TaskResults } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import type { Recipient } from "../../core/ports/key-service.ts";
 import type { KeyEntry, Keyring } from "../../core/repository/keyring.ts";
-import { keyContext, keyringName } from "../../core/repository/layout.ts";
+import { keyringName } from "../../core/repository/layout.ts";
 import { printKeyring, readKeyring } from "./backup-keys.ts";
 import { KeyringOpener, wrapKey } from "./keyring-entries.ts";
 import { withExclusiveLease } from "../repository/repository-lease.ts";
@@ -83,8 +83,8 @@ export async function rewrapEntries(
     if (isWrappedFor(entry, recipients)) return entry;
     try {
       const key = await opener.open(name, entry);
-      const context = keyContext(keyring.projectId, keyring.backupId, name);
-      const renewed = await wrapKey(run.keys, recipients, key, context);
+      const { projectId, backupId } = keyring;
+      const renewed = await wrapKey(run.keys, recipients, key, { projectId, backupId, name });
       // The old wrapping is about to be given up: the new one must be seen to open.
       await opener.open(name, renewed);
       return renewed;

@@ -6,7 +6,8 @@ import { isPackName, showKey, type ManifestEntry, type StoredAt } from "../../co
 import type { BackupKeys } from "../keys/backup-keys.ts";
 import { readStoredFile } from "../streams/stored-file.ts";
 import { PackReads, type Member } from "./pack-reads.ts";
-import { decryptBytes } from "../streams/streaming-aead.ts";
+import { openBytes } from "../streams/stream-encryption.ts";
+import type { StreamKey } from "../streams/stream-key.ts";
 import type { TaskRun } from "../task.ts";
 
 export { manifestEntries } from "./read-manifest.ts";
@@ -110,7 +111,7 @@ export class ContentReader {
     return openMember({ owner, key, data }, entry, stored, encrypted);
   }
 
-  #ownerOf(stored: StoredAt): { owner: string; key: Buffer } {
+  #ownerOf(stored: StoredAt): { owner: string; key: StreamKey } {
     const owner = stored.backup ?? this.#backupId;
     const key = this.#keys.filesOf(owner);
     if (key !== undefined) return { owner, key };
@@ -131,13 +132,13 @@ export class ContentReader {
  * authentic, and where the content is not what the entry states.
  */
 export function openMember(
-  { owner, key, data }: { readonly owner: string; readonly key: Uint8Array; readonly data: string },
+  { owner, key, data }: { readonly owner: string; readonly key: StreamKey; readonly data: string },
   entry: ManifestEntry,
   stored: StoredAt,
   encrypted: Buffer,
 ): Buffer {
   const what = `${showKey(entry.key)} in ${stored.file} of ${owner}`;
-  const compressed = decryptBytes(key, data, encrypted, what);
+  const compressed = openBytes(key, data, encrypted, what);
   const plain = stored.codec === "zstd" ? decompressMember(compressed, entry.sizeBytes, what) : compressed;
   if (plain.length !== entry.sizeBytes || hash("sha256", plain) !== entry.sha256) {
     throw otherContent(entry, stored, owner);

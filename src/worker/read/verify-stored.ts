@@ -7,6 +7,7 @@ import { openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
 import { ContentReader } from "./read-files.ts";
 import { manifestBatches } from "./read-manifest.ts";
 import { readMetadata } from "../repository/read-metadata.ts";
+import type { StreamKey } from "../streams/stream-key.ts";
 import { readStoredFile, type StoredFilePlace } from "../streams/stored-file.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -140,7 +141,7 @@ class Verification {
   }
 
   /** False when it was left out. A piece may not be kept: its memory is used again. */
-  async #readFile(file: StoredFile, key: Uint8Array, take: (piece: Buffer) => void): Promise<boolean> {
+  async #readFile(file: StoredFile, key: StreamKey, take: (piece: Buffer) => void): Promise<boolean> {
     if (!this.#isWanted(file.name)) return false;
     this.#files += 1;
     const { store } = this.#run;

@@ -27,7 +27,7 @@ export async function readMetadata(
   const metadata = await readMetadataUnchecked(run, backupId);
   const opened = keys ?? (await openBackupKeys(run, backupId));
   const { signature, ...signed } = metadata;
-  const expected = Buffer.from(signMetadata(signed, opened.data).value, "hex");
+  const expected = Buffer.from(signMetadata(signed, opened.signing).value, "hex");
   const found = Buffer.from(signature?.value ?? "", "hex");
   if (found.length !== expected.length || !timingSafeEqual(found, expected)) {
     throw new Failure(

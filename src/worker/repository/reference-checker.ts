@@ -1,6 +1,7 @@
 import { backupPrefix } from "../../core/repository/layout.ts";
 import { isPackName, type StoredAt } from "../../core/repository/manifest.ts";
 import type { KnownBackup } from "../backup/previous-files.ts";
+import type { OpenedKey } from "../keys/keyring-entries.ts";
 import type { TaskRun } from "../task.ts";
 
 /**
@@ -12,7 +13,7 @@ export class ReferenceChecker {
   readonly #backupId: string;
   readonly #packSizes = new Map<string, number>();
   /** Files keys of other backups that were referred to. */
-  readonly keys = new Map<string, Buffer>();
+  readonly keys = new Map<string, OpenedKey>();
   /** Entries whose bytes an earlier backup should have, but the repository has not. */
   lost = 0;
 
@@ -63,7 +64,7 @@ export class ReferenceChecker {
   #hasKey(owner: string, from: KnownBackup): boolean {
     if (owner === this.#backupId || this.keys.has(owner)) return true;
     try {
-      const key = from.keys.filesOf(owner);
+      const key = from.keys.filesKeyOf(owner);
       if (key === undefined) return false;
       this.keys.set(owner, key);
       return true;

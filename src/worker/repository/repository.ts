@@ -8,6 +8,7 @@ import {
   repositoryFile,
   type RepositoryDescription,
 } from "../../core/repository/layout.ts";
+import { wantedEncryption, type EncryptionWish } from "../../core/repository/encryption.ts";
 import { readObject } from "../streams/read-object.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -25,9 +26,13 @@ export async function openRepository(run: TaskRun): Promise<RepositoryDescriptio
   return parseDescription((await readObject(run.store, repositoryFile)).toString(), run.store.url);
 }
 
-/** Opens the repository, or makes one where there is nothing yet. Safe for two at once. */
+/**
+ * Opens the repository, or makes one where there is nothing yet, with encryption as it is wished. Safe for two at once.
+ * Rejects with `encryption-unproved` where the store was to encrypt and does not prove that it does.
+ */
 export async function ensureRepository(
   run: TaskRun,
+  wish: EncryptionWish = {},
 ): Promise<{ description: RepositoryDescription; created: boolean }> {
   await run.store.createPlace?.();
   if ((await run.store.head(repositoryFile)) !== undefined) {
@@ -44,13 +49,31 @@ export async function ensureRepository(
     formatVersion,
     id: run.ids.hex(32),
     createdAt: new Date(run.clock.nowMs()).toISOString(),
-    encryption: "client",
+    ...(await startEncryption(run, wish)),
   };
   const created = await run.store.createIfAbsent(
     repositoryFile,
     Buffer.from(`${JSON.stringify(description, null, 2)}\n`),
   );
   return { description: await openRepository(run), created };
+}
+
+/** From here on the store writes as the description is going to say. */
+async function startEncryption(
+  run: TaskRun,
+  wish: EncryptionWish,
+): Promise<Pick<RepositoryDescription, "encryption" | "serverEncryption">> {
+  if (wish.encryption !== "server") return { encryption: "client" };
+  if (run.store.encryptBy === undefined) {
+    throw new Failure(
+      "encryption-unproved",
+      `${run.store.url} is a folder, which encrypts nothing by itself. Use a bucket whose store encrypts, or leave ` +
+        "--encryption server out: lc2 then encrypts before it writes.",
+    );
+  }
+  const wanted = wantedEncryption(wish);
+  const prefix = `${probePrefix}${run.ids.hex(16)}/`;
+  return { encryption: "server", serverEncryption: await run.store.encryptBy(wanted, prefix) };
 }
 
 async function holdsAnything(run: TaskRun): Promise<boolean> {
@@ -67,7 +90,7 @@ async function holdsAnything(run: TaskRun): Promise<boolean> {
   }
 }
 
-function parseDescription(text: string, url: string): RepositoryDescription {
+export function parseDescription(text: string, url: string): RepositoryDescription {
   let description: RepositoryDescription;
   try {
     description = JSON.parse(text) as RepositoryDescription;

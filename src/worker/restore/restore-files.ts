@@ -60,7 +60,7 @@ async function restore(
   run: TaskRun,
 ): Promise<RestoreFilesEvidence> {
   const source = await openRestoreSource(run, task.plan.backupId, plan.include);
-  const undo = await createUndoPlace(run, task.restoreId);
+  const undo = await createUndoPlace(run, task.restoreId, source.keys.encryption);
   await cleanUpAfterKill(target, undo);
   const work = new FilesRestore({
     target,

@@ -1,4 +1,5 @@
 import { Failure } from "../../core/failure.ts";
+import type { EncryptionMode } from "../../core/repository/encryption.ts";
 import { attemptName, backupPrefix, undoPrefix } from "../../core/repository/layout.ts";
 import {
   decodeEntry,
@@ -47,10 +48,17 @@ function undoRun(run: TaskRun, restoreId: string): TaskRun {
   return { ...run, store };
 }
 
-/** Opens a restore's undo folder, made where there is none yet. */
-export async function createUndoPlace(run: TaskRun, restoreId: string): Promise<UndoPlace> {
+/**
+ * Opens a restore's undo folder, made where there is none yet. What is kept there is encrypted by whom the backup is
+ * that is restored.
+ */
+export async function createUndoPlace(
+  run: TaskRun,
+  restoreId: string,
+  encryption: EncryptionMode,
+): Promise<UndoPlace> {
   const inside = undoRun(run, restoreId);
-  const { keys } = await createBackupKeys(inside, restoreId);
+  const { keys } = await createBackupKeys(inside, restoreId, encryption);
   return { run: inside, restoreId, keys };
 }
 

@@ -206,7 +206,12 @@ export class StoredBytesWriter {
     if (batch === undefined) return;
     this.#batch = undefined;
     const isFirst = this.#pack === undefined;
-    const pack = (this.#pack ??= new PackWriter(this.#run, this.#backupId, this.#nameNext("pack")));
+    const pack = (this.#pack ??= new PackWriter(
+      this.#run,
+      this.#backupId,
+      this.#nameNext("pack"),
+      this.#keys.files,
+    ));
     pack.expect(batch.length, batch.lengths.length);
     const plain = batch.plain.subarray(0, batch.length);
     const encoding = this.#encoder.encode(pack.name, isFirst, plain, batch.lengths);

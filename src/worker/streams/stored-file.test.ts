@@ -18,7 +18,11 @@ const backupId = "backup-20261124-020000-abc123";
 const prefix = `backups/${projectId}/${backupId}/`;
 const name = "a1/database/shop.dump";
 
-const makePlace = (store: ObjectStore = new MemoryStore()): StoredFilePlace => ({
+interface EncryptedPlace extends StoredFilePlace {
+  readonly key: Uint8Array;
+}
+
+const makePlace = (store: ObjectStore = new MemoryStore()): EncryptedPlace => ({
   store,
   projectId,
   backupId,
@@ -44,7 +48,7 @@ async function readObject(store: ObjectStore, object: string): Promise<Buffer> {
 }
 
 /** Puts `plain` in a stored file's place as if it were its compressed form: a valid stream of anything. */
-async function plant(place: StoredFilePlace, compressed: Buffer, plainBytes: number): Promise<StoredFile> {
+async function plant(place: EncryptedPlace, compressed: Buffer, plainBytes: number): Promise<StoredFile> {
   const stored = encryptBytes(place.key, associatedData(projectId, backupId, name), compressed);
   await place.store.replace(prefix + name, stored);
   const sha256 = createHash("sha256").update(stored).digest("hex");

@@ -1,6 +1,6 @@
 /**
  * The way of every stored file: plain bytes → zstd frames → Tink streaming AEAD → SHA-256 → object store,
- * and back. Memory is the frames in flight and two segments, whatever the file's size.
+ * and back. In server mode the store encrypts, and proves it of each file, instead of the streaming AEAD. Memory is the frames in flight and two segments, whatever the file's size.
  */
 import { createHash } from "node:crypto";
 
@@ -8,7 +8,8 @@ import { Failure } from "../../core/failure.ts";
 import type { ObjectStore, ObjectWriter } from "../../core/ports/object-store.ts";
 import { associatedData, backupPrefix } from "../../core/repository/layout.ts";
 import type { StoredFile } from "../../core/repository/metadata.ts";
-import { StreamEncryptor, decryptStream } from "./streaming-aead.ts";
+import { assertEncrypted, openStream, startStream, type StreamEncoder } from "./stream-encryption.ts";
+import type { StreamKey } from "./stream-key.ts";
 import {
   FrameSplitter,
   compressFrame,
@@ -23,8 +24,7 @@ export interface StoredFilePlace {
   readonly store: ObjectStore;
   readonly projectId: string;
   readonly backupId: string;
-  /** 32 bytes. */
-  readonly key: Uint8Array;
+  readonly key: StreamKey;
 }
 
 export interface StoredFileWriter {
@@ -67,7 +67,7 @@ class EncryptedFileWriter implements StoredFileWriter {
   readonly #name: string;
   readonly #level: number;
   readonly #writer: ObjectWriter;
-  readonly #encryptor: StreamEncryptor;
+  readonly #encryptor: StreamEncoder;
   readonly #hash = createHash("sha256");
   /** Everything before is stored; rejected for good once something failed. */
   #tail: Promise<void> = Promise.resolve();
@@ -80,7 +80,7 @@ class EncryptedFileWriter implements StoredFileWriter {
     this.#name = name;
     this.#level = level;
     this.#writer = writer;
-    this.#encryptor = new StreamEncryptor(place.key, associatedData(place.projectId, place.backupId, name));
+    this.#encryptor = startStream(place.key, associatedData(place.projectId, place.backupId, name));
   }
 
   write(plain: Uint8Array): Promise<void> {
@@ -133,15 +133,20 @@ class EncryptedFileWriter implements StoredFileWriter {
     return this.#tail;
   }
 
-  async #store(segment: Buffer): Promise<void> {
+  async #store(segment: Uint8Array): Promise<void> {
+    if (segment.length === 0) return;
     this.#hash.update(segment);
     this.#storedBytes += segment.length;
     await this.#writer.write(segment);
   }
 
   async #compareWithStore(): Promise<void> {
-    const found = await this.#place.store.head(objectName(this.#place, this.#name));
-    if (found?.sizeBytes === this.#storedBytes) return;
+    const { store, backupId, key } = this.#place;
+    const found = await store.head(objectName(this.#place, this.#name));
+    if (found?.sizeBytes === this.#storedBytes) {
+      if (key === "by-store") assertEncrypted(store.url, `${this.#name} of ${backupId}`, found);
+      return;
+    }
     throw new Failure(
       "store-failed",
       `${this.#place.store.url} took ${this.#storedBytes} bytes of ${this.#name} of ${this.#place.backupId} but ` +
@@ -174,13 +179,15 @@ export async function* readStoredFile(
 ): AsyncGenerator<Buffer, void, undefined> {
   const what = `${file.name} of ${place.backupId}`;
   await checkSize(place, file, what);
-  const hash = options.verifyChecksum === true ? createHash("sha256") : undefined;
+  // Without our own encryption nothing else authenticates what comes.
+  const isChecked = options.verifyChecksum === true || (place.key === "by-store" && file.sha256 !== "");
+  const hash = isChecked ? createHash("sha256") : undefined;
   const stored = observeBytes(place.store.read(objectName(place, file.name)), (chunk) => {
     hash?.update(chunk);
     options.onStoredBytes?.(chunk.length);
   });
   const data = associatedData(place.projectId, place.backupId, file.name);
-  const decrypted = decryptStream(place.key, data, stored, what);
+  const decrypted = openStream(place.key, data, stored, what);
   let plainBytes = 0;
   for await (const plain of file.codec === "zstd" ? decompress(decrypted, what) : decrypted) {
     plainBytes += plain.length;

@@ -1,0 +1,151 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { failureOf } from "../../../test/support/backup-run.ts";
+import {
+  backUpFolder,
+  backupIdOf,
+  entriesOf,
+  openFilesPlace,
+  restoreTo,
+  settleTimes,
+  snapshot,
+  storeFiles,
+  undoTo,
+  type FilesPlace,
+} from "../../../test/support/files-run.ts";
+import { changedStore } from "../../../test/support/changed-store.ts";
+import type { StoredObject } from "../../core/ports/object-store.ts";
+import { keyringName, repositoryFile } from "../../core/repository/layout.ts";
+import { MemoryStore } from "../../stores/memory/memory-store.ts";
+import { openBackupKeys, readKeyring } from "../keys/backup-keys.ts";
+import { verifyStored } from "../read/verify-stored.ts";
+import { readObject } from "../streams/read-object.ts";
+
+const encryption = { encryption: "server", kmsKey: "retail" } as const;
+
+let place: FilesPlace;
+let source: string;
+
+beforeEach(() => {
+  place = openFilesPlace();
+  source = join(place.folder, "source");
+  mkdirSync(source);
+  writeFileSync(join(source, "large.bin"), Buffer.alloc(3 << 20, "large "));
+  for (let index = 0; index < 20; index += 1) writeFileSync(join(source, `f${index}`), `file ${index}`);
+  settleTimes(source);
+});
+afterEach(() => place.close());
+
+const backUp = (number: number) => backUpFolder(place, source, { number, encryption });
+const nameIn = (number: number, name: string) => `backups/retail/${backupIdOf(number)}/${name}`;
+const verify = (number: number) => verifyStored(place.run, backupIdOf(number), { onBytes: () => undefined });
+
+async function flip(name: string, at: number): Promise<void> {
+  const bytes = await readObject(place.run.store, name);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  await place.run.store.replace(name, bytes);
+}
+
+describe("a backup whose store encrypts", () => {
+  it("stores contents as they are, says so in its signed metadata, and is restored and undone", async () => {
+    const metadata = await backUp(1);
+    expect(metadata).toMatchObject({
+      encryption: "server",
+      serverEncryption: { algorithm: "aws:kms", keyId: "retail" },
+    });
+    const pack = await readObject(place.run.store, nameIn(1, "a1/files/pack-000001"));
+    expect(pack.toString()).toContain("file 13");
+    expect(await verify(1)).toMatchObject({ damages: [], objects: 21 });
+    const target = join(place.folder, "target");
+    mkdirSync(target);
+    writeFileSync(join(target, "f1"), "somebody else's");
+    const before = snapshot(target);
+    await restoreTo(place, target, backupIdOf(1));
+    expect(snapshot(target)).toEqual(snapshot(source));
+    await undoTo(place, target);
+    expect(snapshot(target).map((line) => line.split(" ").at(-1))).toEqual(
+      before.map((line) => line.split(" ").at(-1)),
+    );
+  });
+
+  it("refers to what earlier backups stored, whoever encrypted it", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const changed = new TextEncoder().encode(
+      JSON.stringify({
+        ...(JSON.parse((await readObject(place.run.store, repositoryFile)).toString()) as object),
+        encryption: "server",
+      }),
+    );
+    await place.run.store.replace(repositoryFile, changed);
+    await (place.run.store as MemoryStore).encryptBy({ algorithm: "AES256" });
+    writeFileSync(join(source, "f3"), "changed");
+    const second = await backUp(2);
+    expect(second.components.files).toMatchObject({ newObjects: 1, references: [backupIdOf(1)] });
+    const keys = await openBackupKeys(place.run, backupIdOf(2));
+    expect(keys.filesOf(backupIdOf(2))).toBe("by-store");
+    expect(keys.filesOf(backupIdOf(1))).toBeInstanceOf(Buffer);
+    expect(await verify(2)).toMatchObject({ damages: [], objects: 21 });
+    const target = join(place.folder, "target");
+    await restoreTo(place, target, backupIdOf(2));
+    expect(snapshot(target)).toEqual(snapshot(source));
+  });
+
+  it.each([
+    ["a pack", "a1/files/pack-000001", 3],
+    ["a large file", "a1/files/file-000001", 30],
+    ["the manifest", "a1/files/manifest", 40],
+  ])("is found damaged where one byte of %s is", async (_what, name, at) => {
+    await backUp(1);
+    await flip(nameIn(1, name), at);
+    const { damages } = await verify(1);
+    expect(damages.length).toBeGreaterThan(0);
+    expect(await failureOf(restoreTo(place, join(place.folder, "target"), backupIdOf(1)))).toMatchObject({
+      kind: "integrity",
+    });
+  });
+
+  it("is not written to a store that does not say of an object that it is encrypted", async () => {
+    const inner = new MemoryStore();
+    const unsaid = <T extends StoredObject | undefined>(object: T): T => {
+      if (object === undefined) return object;
+      const { encryption: _encryption, ...facts } = object;
+      return facts as T;
+    };
+    const store = changedStore(inner, {
+      encryptBy: (wanted) => inner.encryptBy(wanted),
+      head: async (name) => unsaid(await inner.head(name)),
+      write: async (name) => {
+        const writer = await inner.write(name);
+        return { ...writer, commit: async () => unsaid(await writer.commit()) };
+      },
+    });
+    const run = { ...place.run, store };
+    expect(await failureOf(storeFiles(place, source, { number: 1, encryption, run }))).toMatchObject({
+      code: "encryption-unproved",
+    });
+  });
+});
+
+describe("the keyring of a backup whose store encrypts", () => {
+  it.each([
+    ["makes a reader decrypt what is not encrypted", undefined],
+    ["makes a reader believe unencrypted bytes", "server"],
+  ])("is damaged where a change %s", async (_what, mode) => {
+    await backUpFolder(place, source, { number: 1, ...(mode === undefined ? { encryption } : {}) });
+    const keyring = await readKeyring(place.run.store, "retail", backupIdOf(1));
+    const { encryption: _mode, ...data } = keyring?.keys.data ?? { check: "", wrapped: [] };
+    const changed = {
+      ...keyring,
+      keys: { ...keyring?.keys, data: mode === undefined ? data : { ...data, encryption: mode } },
+    };
+    await place.run.store.replace(keyringName("retail", backupIdOf(1)), Buffer.from(JSON.stringify(changed)));
+    expect(await failureOf(openBackupKeys(place.run, backupIdOf(1)))).toMatchObject({ kind: "integrity" });
+  });
+
+  it("opens for what was made before: the mode is the backup's, not the repository's", async () => {
+    const metadata = await backUpFolder(place, source, { number: 1 });
+    expect(metadata).not.toHaveProperty("serverEncryption");
+    expect((await entriesOf(place, metadata)).length).toBe(21);
+  });
+});

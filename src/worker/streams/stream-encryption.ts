@@ -1,0 +1,56 @@
+/** A stored stream in either mode: as Tink's streaming AEAD, or as it is where the store encrypts. */
+import { Failure } from "../../core/failure.ts";
+import type { StoredObject } from "../../core/ports/object-store.ts";
+import type { StreamKey } from "./stream-key.ts";
+import { decryptBytes, decryptStream, encryptBytes, StreamEncryptor } from "./streaming-aead.ts";
+
+/** See `StreamEncryptor`. */
+export interface StreamEncoder {
+  push(plain: Uint8Array): Iterable<Uint8Array>;
+  finish(): Uint8Array;
+}
+
+const asItIs: StreamEncoder = {
+  push: (plain) => (plain.length === 0 ? [] : [plain]),
+  finish: () => new Uint8Array(),
+};
+
+/** Begins a stream. Use one per stream. */
+export function startStream(key: StreamKey, associatedData: string): StreamEncoder {
+  return key === "by-store" ? asItIs : new StreamEncryptor(key, associatedData);
+}
+
+/** The bytes inside a stored stream; the buffers are the caller's. Rejects with `data-damaged`. */
+export function openStream(
+  key: StreamKey,
+  associatedData: string,
+  stored: AsyncIterable<Uint8Array>,
+  what: string,
+): AsyncIterable<Buffer> {
+  return key === "by-store" ? copyChunks(stored) : decryptStream(key, associatedData, stored, what);
+}
+
+/** A store's chunk is valid until the next one is asked for. */
+async function* copyChunks(stored: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of stored) if (chunk.length > 0) yield Buffer.from(chunk);
+}
+
+/** A whole stream of a small piece. */
+export function closeBytes(key: StreamKey, associatedData: string, bytes: Uint8Array): Uint8Array {
+  return key === "by-store" ? bytes : encryptBytes(key, associatedData, bytes);
+}
+
+/** What is inside a whole stream in memory. */
+export function openBytes(key: StreamKey, associatedData: string, stored: Buffer, what: string): Buffer {
+  return key === "by-store" ? stored : decryptBytes(key, associatedData, stored, what);
+}
+
+/** In server mode: the store has to say that it encrypted. Throws `encryption-unproved`. */
+export function assertEncrypted(url: string, what: string, object: StoredObject): void {
+  if (object.encryption !== undefined) return;
+  throw new Failure(
+    "encryption-unproved",
+    `${url} took ${what} and does not say that it encrypted it, so it is not left to the store. Nothing was sealed. ` +
+      "Check the bucket's settings and run again, or use a repository with encryption by lc2.",
+  );
+}

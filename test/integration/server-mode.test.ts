@@ -1,0 +1,217 @@
+/** `encryption: server` as a person uses it: the store encrypts, and proves it of every object. */
+import { randomBytes } from "node:crypto";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { zstdDecompressSync } from "node:zlib";
+import { HeadObjectCommand } from "@aws-sdk/client-s3";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createDataset, dropDatasetRoles, type DatasetSummary } from "../../demo/dataset.ts";
+import { diffFingerprints, fingerprintDatabase } from "../../demo/fingerprint.ts";
+import type { PostgresServer } from "../../demo/postgres-servers.ts";
+import { openCommandLine, type CommandLine } from "../support/command-line.ts";
+import { useS3Server, type S3Server, type TestBucket } from "../support/s3-servers.ts";
+import { freshDatabase, majorsAvailable, useServer, type TestDatabase } from "../support/servers.ts";
+
+let lc2: CommandLine;
+let minio: S3Server;
+let environment: Record<string, string>;
+
+beforeAll(async () => {
+  lc2 = await openCommandLine();
+  minio = await useS3Server("minio");
+});
+afterAll(async () => await lc2?.[Symbol.asyncDispose]());
+
+const run = async (...words: string[]) => await lc2.run(words, environment);
+const runWell = async (...words: string[]): Promise<string> => {
+  const { code, stdout, stderr } = await run(...words);
+  expect(code, `lc2 ${words.join(" ")}:\n${stderr}`).toBe(0);
+  return stdout;
+};
+async function contentOf(bucket: TestBucket, prefix: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const key of await bucket.keys(prefix)) found.set(key.slice(prefix.length), await bucket.get(key));
+  return found;
+}
+
+describe("a database and a bucket, backed up where the store encrypts", () => {
+  let server: PostgresServer;
+  let database: TestDatabase;
+  let dataset: DatasetSummary;
+  let doclib: TestBucket;
+  let repositoryBucket: TestBucket;
+  let repository: string;
+  let backupId: string;
+  const large = randomBytes(3 << 20).toString("base64");
+
+  beforeAll(async () => {
+    server = await useServer((await majorsAvailable()).at(-1) ?? 0);
+    database = await freshDatabase(server);
+    dataset = await createDataset(server, database.name, join(lc2.folder, "unused"), {
+      size: "tiny",
+      owner: database.owner,
+      staleView: false,
+    });
+    environment = { ...database.backup.environment, ...minio.environment };
+    doclib = await minio.freshBucket();
+    await doclib.put("docs/größe.txt", "umlauts in the key", { Metadata: { author: "anne" } });
+    await doclib.put("docs/large.txt", large, { ContentType: "text/x-large", Tagging: "class=public" });
+    await doclib.put("empty", "");
+    repositoryBucket = await minio.freshBucket();
+    repository = repositoryBucket.urlOf({ prefix: "lc2/" });
+    backupId = await backUp("--encryption", "server", "--kms-key", "lc2");
+  });
+  afterAll(async () => {
+    await database?.drop();
+    if (dataset !== undefined) await dropDatasetRoles(server, dataset);
+  });
+
+  async function backUp(...more: string[]): Promise<string> {
+    const words = ["backup", "create", "--project", "retail", "--database", database.backup.url];
+    const places = ["--bucket", doclib.url, "--repository", repository];
+    return (await runWell(...words, ...places, ...more, "-o", "name")).trim();
+  }
+
+  it("have every object of the repository encrypted with the key that was named, as the store itself says", async () => {
+    const client = minio.client();
+    const keys = await repositoryBucket.keys();
+    expect(keys.length).toBeGreaterThan(8);
+    for (const Key of keys) {
+      const facts = await client.send(new HeadObjectCommand({ Bucket: repositoryBucket.name, Key }));
+      expect(facts, Key).toMatchObject({ ServerSideEncryption: "aws:kms", SSEKMSKeyId: "arn:aws:kms:lc2" });
+    }
+    const metadata = JSON.parse(
+      await repositoryBucket.get(`lc2/backups/retail/${backupId}/metadata.json`),
+    ) as unknown;
+    expect(metadata).toMatchObject({
+      encryption: "server",
+      serverEncryption: { algorithm: "aws:kms", keyId: "arn:aws:kms:lc2" },
+    });
+    expect(await runWell("backup", "describe", backupId)).toContain("arn:aws:kms:lc2");
+  });
+
+  it("are there for the store's own tools: a dump is an archive after decompression alone", async () => {
+    const [dump] = (await repositoryBucket.keys(`lc2/backups/retail/${backupId}/a1/database/`)).filter(
+      (key) => key.endsWith(".dump"),
+    );
+    const archive = zstdDecompressSync(await repositoryBucket.getBytes(dump ?? ""));
+    expect(archive.toString("latin1", 0, 5)).toBe("PGDMP");
+  });
+
+  it("are browsed, downloaded, verified, checked and found again", async () => {
+    expect(await runWell("backup", "browse", backupId, "docs/**")).toContain("docs/large.txt");
+    expect(await runWell("backup", "download", backupId, "docs/large.txt", "-o", "-")).toBe(large);
+    expect(await runWell("backup", "verify", backupId)).toContain("whole");
+    expect(await runWell("repository", "check", repository, "--read-data")).toContain("whole");
+    expect(await runWell("repository", "scan", repository)).toContain(backupId);
+    expect(await runWell("repository", "sweep", repository, "--dry-run")).toContain("would remove 0 stored");
+  });
+
+  it("are restored into another database and another bucket, and undone", async () => {
+    const target = await minio.freshBucket();
+    await target.put("docs/größe.txt", "somebody else's words");
+    await using empty = await freshDatabase(server);
+    const words = ["restore", "create", "--from", backupId, "--database", empty.owner.url, "--yes"];
+    const restored = await lc2.json([...words, "--bucket", target.url], {
+      ...environment,
+      ...empty.owner.environment,
+    });
+    expect(restored).toMatchObject({ status: "Completed", files: { added: 2, replaced: 1 } });
+    expect(await contentOf(target, "")).toEqual(await contentOf(doclib, ""));
+    const isRows = ({ what }: { what: string }): boolean => what.startsWith("table ");
+    const before = await fingerprintDatabase(server, database.name);
+    expect(diffFingerprints(before, await fingerprintDatabase(server, empty.name)).filter(isRows)).toEqual(
+      [],
+    );
+    await runWell("restore", "undo", String(restored["restoreId"]), "--yes");
+    expect(await contentOf(target, "")).toEqual(new Map([["docs/größe.txt", "somebody else's words"]]));
+  });
+
+  it("are backed up again without a word of encryption, by reference; then the earlier one is deleted", async () => {
+    await doclib.put("docs/new.txt", "new");
+    const second = await backUp();
+    const described = JSON.parse(await runWell("backup", "describe", second, "-o", "json")) as {
+      metadata: { encryption: string; components: { files: { references: string[] } } };
+    };
+    expect(described.metadata.encryption).toBe("server");
+    await runWell("key", "rotate", "--project", "retail", "--repository", repository);
+    await runWell("backup", "delete", second, "--yes");
+    expect(await runWell("backup", "verify", backupId)).toContain("whole");
+    expect(await repositoryBucket.keys(`lc2/backups/retail/${second}/`)).toEqual([]);
+  });
+});
+
+describe("a repository whose store is to encrypt", () => {
+  let files: string;
+  beforeAll(async () => {
+    environment ??= { ...minio.environment };
+    files = join(lc2.folder, "files");
+    await mkdir(files);
+    await writeFile(join(files, "a.txt"), "content");
+  });
+  const create = (repository: string, ...more: string[]) =>
+    run("backup", "create", "--project", "shop", "--files", files, "--repository", repository, ...more);
+
+  it("is refused where the store takes the wish and does not say that it fulfilled it", async () => {
+    const versitygw = await useS3Server("versitygw");
+    const bucket = await versitygw.freshBucket();
+    for (const key of [[], ["--kms-key", "lc2"]]) {
+      const refused = await create(bucket.urlOf({ prefix: "lc2/" }), "--encryption", "server", ...key);
+      expect(refused).toMatchObject({
+        code: 3,
+        stderr: expect.stringContaining("encryption-unproved") as string,
+      });
+    }
+    expect(await bucket.keys()).toEqual([]);
+  });
+
+  it("is refused where the store has no such key", async () => {
+    const bucket = await minio.freshBucket();
+    const refused = await create(bucket.url, "--encryption", "server", "--kms-key", "not-there");
+    expect(refused).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("encryption-unproved") as string,
+    });
+    expect(await bucket.keys()).toEqual([]);
+  });
+
+  it("is refused in a folder", async () => {
+    const refused = await create(join(lc2.folder, "folder"), "--encryption", "server");
+    expect(refused).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("encryption-unproved") as string,
+    });
+  });
+
+  it("encrypts with the store's own key where none is named, and that is said", async () => {
+    const bucket = await (await useS3Server("moto")).freshBucket();
+    const made = await create(bucket.url, "--encryption", "server", "-o", "name");
+    expect(made.code, made.stderr).toBe(0);
+    expect(await bucket.get("lc2-repository.json")).toContain('"AES256"');
+    expect(await runWell("backup", "describe", made.stdout.trim())).toContain("a key of the store's own");
+  });
+
+  it("is not another's: the mode of a repository is the one it was made with", async () => {
+    const [client, server] = [await minio.freshBucket(), await minio.freshBucket()];
+    expect((await create(client.url)).code).toBe(0);
+    expect((await create(server.url, "--encryption", "server", "--kms-key", "lc2")).code).toBe(0);
+    const differs = { code: 3, stderr: expect.stringContaining("encryption-differs") as string };
+    expect(await create(client.url, "--encryption", "server")).toMatchObject(differs);
+    expect(await create(server.url, "--encryption", "client")).toMatchObject(differs);
+    expect(await create(server.url, "--encryption", "server", "--kms-key", "another")).toMatchObject(differs);
+  });
+
+  it("cannot be made one by who changes what it says of itself", async () => {
+    const bucket = await minio.freshBucket();
+    expect((await create(bucket.url)).code).toBe(0);
+    const description = JSON.parse(await bucket.get("lc2-repository.json")) as object;
+    const serverEncryption = { algorithm: "AES256" };
+    const changed = { ...description, encryption: "server", serverEncryption };
+    await bucket.put("lc2-repository.json", JSON.stringify(changed));
+    const refused = await create(bucket.url);
+    expect(refused).toMatchObject({
+      code: 3,
+      stderr: expect.stringContaining("encryption-differs") as string,
+    });
+  });
+});
