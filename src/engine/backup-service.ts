@@ -1,9 +1,9 @@
-import type { Lc2Service, Submission } from "../contract/service.ts";
+import type { Lc2Service } from "../contract/service.ts";
 import type { DeleteBackupResult, PrepareBackupResult } from "../contract/worker-task.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
-import { nobody, type Operation } from "../core/operation/operation.ts";
+import { nobody } from "../core/operation/operation.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import { forgetPlace } from "./backup-places.ts";
 import { requestCancel } from "./cancel-operation.ts";
@@ -11,6 +11,12 @@ import { locateBackup } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { ensureProject, readProject } from "./projects.ts";
 import { readEndedBackup, readBackupView } from "./read-backups.ts";
+import {
+  ownWork,
+  recordOperation,
+  type OwnedSubmission,
+  type RecordedOperation,
+} from "./record-operation.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { carryOutBackup, type BackupRequest } from "./run-backup.ts";
 import { runTaskAlone } from "./run-worker.ts";
@@ -28,8 +34,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       refuseProblems(validateBackup(spec));
       const repository = await placeOf(bareParts, spec, options);
       const parts = await beginCall(bareParts, waiting);
-      const leaseOwner = parts.processes.identifyThisProcess(parts.ids.hex(8));
-      const operation = await recordBackup(parts, toRequest(spec, options), repository, { leaseOwner });
+      const operation = await recordBackup(parts, toRequest(spec, options), repository, ownWork(parts));
       waiting.onEvent({ type: "accepted", id: operation.id });
       await carryOutBackup(parts, operation, waiting);
       return await readEndedBackup(parts, operation.id, spec.projectId);
@@ -98,35 +103,22 @@ const toRequest = (
   { maxRateBytesPerSecond: rate }: { readonly maxRateBytesPerSecond?: number },
 ): BackupRequest => ({ spec, ...(rate === undefined ? {} : { maxRateBytesPerSecond: rate }) });
 
-/** Puts the request into the catalog, as its owner's work or as nobody's; what is there under its id already. */
 async function recordBackup(
   parts: EngineParts,
   request: BackupRequest,
   repository: string,
-  submission: Submission & { readonly leaseOwner: string },
-): Promise<Pick<Operation, "id" | "projectId" | "repository" | "leaseOwner">> {
-  const { spec } = request;
-  const nowMs = parts.clock.nowMs();
-  await ensureProject(parts, spec.projectId);
-  const operation = {
-    id: submission.operationId ?? makeOperationId("backup", nowMs, parts.ids.hex(6)),
+  submission: OwnedSubmission,
+): Promise<RecordedOperation> {
+  const { projectId, application } = request.spec;
+  await ensureProject(parts, projectId);
+  const wish = {
     kind: "backup",
-    projectId: spec.projectId,
-    ...(spec.application === undefined ? {} : { application: spec.application }),
-    requestId: submission.requestId ?? `req-${parts.ids.hex(12)}`,
+    projectId,
+    ...(application === undefined ? {} : { application }),
     spec: request,
     repository,
-    createdAtMs: nowMs,
-    leaseOwner: submission.leaseOwner,
   } as const;
-  if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) return operation;
-  const known =
-    submission.operationId === undefined
-      ? undefined
-      : await parts.catalog.getOperation(submission.operationId);
-  if (known !== undefined) return known;
-  // The same second and the same six random digits.
-  return await recordBackup(parts, request, repository, submission);
+  return (await recordOperation(parts, wish, submission)).operation;
 }
 
 async function refuseRunning(parts: EngineParts, backupId: string): Promise<void> {

@@ -1,4 +1,5 @@
-import type { BackupStatus, BackupSummary, BackupView, QueueView } from "../contract/service.ts";
+import type { BackupSummary, BackupView, QueueView } from "../contract/service.ts";
+import type { BackupStatus } from "../contract/statuses.ts";
 import type { Progress } from "../contract/worker-task.ts";
 import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { IndexedBackup } from "../core/ports/catalog.ts";

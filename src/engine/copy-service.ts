@@ -1,13 +1,13 @@
 import type { CopyView, Lc2Service, Waiting } from "../contract/service.ts";
 import type { CopyBackupResult } from "../contract/worker-task.ts";
 import { Failure } from "../core/failure.ts";
-import { makeOperationId } from "../core/repository/layout.ts";
 import { toIso } from "./backup-views.ts";
 import { readCopyTarget, refuseCopyInto } from "./copy-target.ts";
 import type { BackupPlace } from "./locate-backup.ts";
-import { OperationSession } from "./operation-session.ts";
+import { carryOut } from "./operation-session.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { readOperation } from "./read-operation.ts";
+import { ownWork, recordOperation } from "./record-operation.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { makeCopySteps, type CopyRequest } from "./run-copy.ts";
 import { runTaskAlone } from "./run-worker.ts";
@@ -50,32 +50,12 @@ async function runCopy(
   request: CopyRequest,
   waiting: Waiting,
 ): Promise<string> {
-  const nowMs = parts.clock.nowMs();
-  const id = makeOperationId("copy", nowMs, parts.ids.hex(6));
-  const owner = parts.processes.identifyThisProcess(parts.ids.hex(8));
-  const operation = {
-    id,
-    kind: "copy",
-    projectId: place.projectId,
-    requestId: `req-${parts.ids.hex(12)}`,
-    spec: request,
-    repository: place.repository,
-    createdAtMs: nowMs,
-    leaseOwner: owner,
-  } as const;
-  if (!(await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds }))) {
-    // The same second and the same six random digits.
-    return await runCopy(parts, place, request, waiting);
-  }
-  waiting.onEvent({ type: "accepted", id });
-  const session = new OperationSession(parts, id, owner, waiting.onEvent);
-  session.open(waiting.signal);
-  try {
-    await session.run(makeCopySteps(parts, session, owner, false));
-  } finally {
-    await session.close();
-  }
-  return id;
+  const { projectId, repository } = place;
+  const wish = { kind: "copy", projectId, spec: request, repository } as const;
+  const { operation } = await recordOperation(parts, wish, ownWork(parts));
+  waiting.onEvent({ type: "accepted", id: operation.id });
+  await carryOut(parts, operation, waiting, (session) => makeCopySteps(parts, session));
+  return operation.id;
 }
 
 /** The copy that has just ended; its failure, when it did not complete. */

@@ -1,11 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Waiting } from "../contract/service.ts";
 import type { Progress } from "../contract/worker-task.ts";
 import { Failure } from "../core/failure.ts";
 import { advance, type Steps } from "../core/operation/advance.ts";
+import type { AttemptObservation } from "../core/operation/attempts.ts";
 import type { LogLine, Operation, OperationTask } from "../core/operation/operation.ts";
 import type { TaskChange, TaskKey } from "../core/ports/catalog.ts";
 import { makeLogLine, type EngineParts, type EventListener, type TaskRequest } from "./parts.ts";
 import { startWorker, type WorkerRun, type WorkMessage } from "./run-worker.ts";
+
+/** Of one attempt, by name. */
+export type Tasks = ReadonlyMap<string, OperationTask>;
 
 /** How often a request to cancel is looked for. */
 const cancelPollMs = 1_000;
@@ -21,6 +26,8 @@ const awayPollMs = 500;
  */
 export class OperationSession {
   readonly operationId: string;
+  /** It took the operation over from a process that died. */
+  readonly ownerDied: boolean;
   readonly #parts: EngineParts;
   readonly #owner: string;
   readonly #emit: EventListener;
@@ -33,11 +40,16 @@ export class OperationSession {
   #changed = false;
   #wake: (() => void) | undefined;
 
-  constructor(parts: EngineParts, operationId: string, owner: string, emit: EventListener) {
-    this.operationId = operationId;
+  constructor(
+    parts: EngineParts,
+    { id, leaseOwner }: Pick<Operation, "id" | "leaseOwner">,
+    options: { readonly onEvent: EventListener; readonly ownerDied?: boolean },
+  ) {
+    this.operationId = id;
+    this.ownerDied = options.ownerDied ?? false;
     this.#parts = parts;
-    this.#owner = owner;
-    this.#emit = emit;
+    this.#owner = leaseOwner;
+    this.#emit = options.onEvent;
   }
 
   /** Holds the lease until `close`. */
@@ -71,7 +83,7 @@ export class OperationSession {
   }
 
   /** The operation and the tasks of its current attempt. */
-  async read(): Promise<{ operation: Operation; tasks: ReadonlyMap<string, OperationTask> }> {
+  async read(): Promise<{ operation: Operation; tasks: Tasks }> {
     await this.#records;
     this.#throwIfEnded();
     const { catalog } = this.#parts;
@@ -83,6 +95,18 @@ export class OperationSession {
     const tasks = await this.#patiently(async () => await catalog.listTasks(this.operationId));
     const current = tasks.filter((task) => task.attempt === operation?.attempt);
     return { operation: operation as Operation, tasks: new Map(current.map((task) => [task.name, task])) };
+  }
+
+  /** What every decision about an attempt looks at. */
+  observe({ attempt, notBeforeMs, cancelRequested }: Operation, tasks: Tasks): AttemptObservation {
+    return {
+      attempt,
+      nowMs: this.#parts.clock.nowMs(),
+      ...(notBeforeMs === undefined ? {} : { notBeforeMs }),
+      cancelRequested: cancelRequested || this.#cancelRequested,
+      ownerDied: this.ownerDied,
+      tasks: Object.fromEntries(tasks),
+    };
   }
 
   /** Takes the operation to its end. Rejects with `interrupted` when it was taken over by another process. */
@@ -137,6 +161,14 @@ export class OperationSession {
     for (const worker of workers) worker.stop();
     await Promise.all(workers.map((worker) => worker.outcome));
     await this.#records;
+  }
+
+  /** Records the operation's end and tells it. */
+  async finish({ outcome, failure }: Parameters<Steps<unknown, unknown>["finish"]>[0]): Promise<void> {
+    const finishedAtMs = this.#parts.clock.nowMs();
+    const end = { finishedAtMs, outcome, ...(failure === undefined ? {} : { failure }) };
+    await this.#parts.catalog.finishOperation(this.operationId, this.#owner, end);
+    this.emit({ type: "state", status: outcome });
   }
 
   emit(event: Parameters<EventListener>[0]): void {
@@ -256,6 +288,22 @@ export class OperationSession {
       this.#wake = undefined;
     }
     this.#changed = false;
+  }
+}
+
+/** Takes an operation that this process has claimed to its end, as somebody waits for it. */
+export async function carryOut<Observation, Action>(
+  parts: EngineParts,
+  operation: Pick<Operation, "id" | "leaseOwner">,
+  waiting: Waiting,
+  makeSteps: (session: OperationSession) => Steps<Observation, Action>,
+): Promise<void> {
+  const session = new OperationSession(parts, operation, waiting);
+  session.open(waiting.signal);
+  try {
+    await session.run(makeSteps(session));
+  } finally {
+    await session.close();
   }
 }
 

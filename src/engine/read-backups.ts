@@ -1,10 +1,5 @@
-import type {
-  BackupQuery,
-  BackupStatus,
-  BackupSummary,
-  BackupView,
-  Lc2Service,
-} from "../contract/service.ts";
+import type { BackupQuery, BackupSummary, BackupView, Lc2Service } from "../contract/service.ts";
+import type { BackupStatus } from "../contract/statuses.ts";
 import { Failure } from "../core/failure.ts";
 import type { Operation, OperationTask } from "../core/operation/operation.ts";
 import type { IndexedBackup } from "../core/ports/catalog.ts";

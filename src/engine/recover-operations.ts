@@ -48,9 +48,16 @@ async function adopt(parts: EngineParts, { operation, leaseLeftMs }: OpenOperati
   const owner = parts.processes.identifyThisProcess(parts.ids.hex(8));
   const lease = { seconds: parts.leaseSeconds };
   if (!(await parts.catalog.takeOver(operation.id, operation.leaseOwner, owner, lease))) return;
-  const session = new OperationSession(parts, operation.id, owner, (event) => {
-    if (event.type === "log") parts.notice(event.line);
-  });
+  const session = new OperationSession(
+    parts,
+    { id: operation.id, leaseOwner: owner },
+    {
+      ownerDied: true,
+      onEvent: (event) => {
+        if (event.type === "log") parts.notice(event.line);
+      },
+    },
+  );
   session.open();
   try {
     session.log("warn", describeDeath(parts, operation, leaseLeftMs));
@@ -65,18 +72,15 @@ async function adopt(parts: EngineParts, { operation, leaseLeftMs }: OpenOperati
 }
 
 async function runSteps(parts: EngineParts, session: OperationSession, left: Left): Promise<void> {
-  const { operation, owner } = left;
-  switch (operation.kind) {
+  switch (left.operation.kind) {
     case "backup":
-      return await session.run(queueAgain(parts, left, makeBackupSteps(parts, session, owner, true)));
+      return await session.run(queueAgain(parts, left, makeBackupSteps(parts, session)));
     case "restore":
-      return await session.run(
-        queueAgain(parts, left, makeRestoreSteps(parts, session, { owner, ownerDied: true })),
-      );
+      return await session.run(queueAgain(parts, left, makeRestoreSteps(parts, session)));
     case "undo":
-      return await session.run(makeUndoSteps(parts, session, owner, true));
+      return await session.run(makeUndoSteps(parts, session));
     case "copy":
-      return await session.run(makeCopySteps(parts, session, owner, true));
+      return await session.run(makeCopySteps(parts, session));
   }
 }
 

@@ -1,4 +1,4 @@
-import type { BackupReference, Restores, RestoreView, Submission, Waiting } from "../contract/service.ts";
+import type { BackupReference, Restores, RestoreView, Waiting } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
 import { nobody, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
@@ -7,9 +7,15 @@ import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
 import { validateRestore } from "../core/restore/validate-restore.ts";
 import { requestCancel } from "./cancel-operation.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
-import { OperationSession } from "./operation-session.ts";
+import { carryOut } from "./operation-session.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { readOperation } from "./read-operation.ts";
+import {
+  ownWork,
+  recordOperation,
+  type OwnedSubmission,
+  type RecordedOperation,
+} from "./record-operation.ts";
 import { estimateTimes } from "./restore-history.ts";
 import { viewRestore } from "./restore-views.ts";
 import { carryOutRestore, type RestoreRequest } from "./run-restore.ts";
@@ -32,8 +38,7 @@ export function createRestoreService(bareParts: EngineParts): Restores {
 
     createRestore: async (wish, options, waiting) => {
       const { parts, spec, place } = await open(bareParts, wish, options, waiting);
-      const leaseOwner = parts.processes.identifyThisProcess(parts.ids.hex(8));
-      const operation = await recordRestore(parts, toRequest(spec, options), place, { leaseOwner });
+      const operation = await recordRestore(parts, toRequest(spec, options), place, ownWork(parts));
       waiting.onEvent({ type: "accepted", id: operation.id });
       await carryOutRestore(parts, operation, waiting, options.onPlan);
       return await readEnded(parts, operation.id, operation.id);
@@ -102,35 +107,16 @@ const toRequest = (spec: RestoreSpec, { approve }: { readonly approve?: string }
   ...(approve === undefined ? {} : { approve }),
 });
 
-/** Puts the request into the catalog, as its owner's work or as nobody's; what is there under its id already. */
 async function recordRestore(
   parts: EngineParts,
   request: RestoreRequest,
-  place: BackupPlace,
-  submission: Submission & { readonly leaseOwner: string },
-): Promise<Pick<Operation, "id" | "leaseOwner">> {
-  const nowMs = parts.clock.nowMs();
-  const operation = {
-    id: submission.operationId ?? makeOperationId("restore", nowMs, parts.ids.hex(6)),
-    kind: "restore",
-    projectId: place.projectId,
-    requestId: submission.requestId ?? `req-${parts.ids.hex(12)}`,
-    spec: request,
-    repository: place.repository,
-    createdAtMs: nowMs,
-    leaseOwner: submission.leaseOwner,
-  } as const;
-  if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) {
-    await parts.catalog.putRestore(operation.id, { backupId: place.backupId });
-    return operation;
-  }
-  const known =
-    submission.operationId === undefined
-      ? undefined
-      : await parts.catalog.getOperation(submission.operationId);
-  if (known !== undefined) return known;
-  // The same second and the same six random digits.
-  return await recordRestore(parts, request, place, submission);
+  { backupId, projectId, repository }: BackupPlace,
+  submission: OwnedSubmission,
+): Promise<RecordedOperation> {
+  const wish = { kind: "restore", projectId, spec: request, repository } as const;
+  const { operation } = await recordOperation(parts, wish, submission);
+  await parts.catalog.putRestore(operation.id, { backupId });
+  return operation;
 }
 
 interface FoundRestore {
@@ -219,41 +205,24 @@ async function runUndo(
   request: UndoRequest,
   waiting: Waiting,
 ): Promise<string> {
-  const owner = parts.processes.identifyThisProcess(parts.ids.hex(8));
-  const undoId = await claimUndo(parts, operation, request, owner);
-  const session = new OperationSession(parts, undoId, owner, waiting.onEvent);
-  session.open(waiting.signal);
-  try {
-    await session.run(makeUndoSteps(parts, session, owner, false));
-  } finally {
-    await session.close();
-  }
-  return undoId;
+  const undo = await claimUndo(parts, operation, request);
+  await carryOut(parts, undo, waiting, (session) => makeUndoSteps(parts, session));
+  return undo.id;
 }
 
 /** The id counts the tries, so that two undos of one restore cannot run at once. */
 async function claimUndo(
   parts: EngineParts,
-  restore: Operation,
+  { id, projectId, repository }: Operation,
   request: UndoRequest,
-  owner: string,
-): Promise<string> {
+): Promise<RecordedOperation> {
+  const wish = { kind: "undo", projectId, spec: request, repository } as const;
   for (let count = 1; ; count += 1) {
-    const id = `undo-${restore.id}-${count}`;
-    const operation = {
-      id,
-      kind: "undo",
-      projectId: restore.projectId,
-      requestId: `req-${parts.ids.hex(12)}`,
-      spec: request,
-      repository: restore.repository,
-      createdAtMs: parts.clock.nowMs(),
-      leaseOwner: owner,
-    } as const;
-    if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) return id;
-    const earlier = await parts.catalog.getOperation(id);
-    if (earlier?.end === undefined) {
-      throw new Failure("still-running", `${restore.id} is being undone by another lc2 at this moment.`);
+    const submission = { operationId: `undo-${id}-${count}`, ...ownWork(parts) };
+    const { operation, isNew } = await recordOperation(parts, wish, submission);
+    if (isNew) return operation;
+    if (operation.end === undefined) {
+      throw new Failure("still-running", `${id} is being undone by another lc2 at this moment.`);
     }
   }
 }

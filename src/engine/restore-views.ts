@@ -1,5 +1,6 @@
-import type { QueueView, RestoreStatus, RestoreView } from "../contract/service.ts";
+import type { QueueView, RestoreView } from "../contract/service.ts";
 import type { RestoreDatabaseEvidence, RestoreFilesEvidence, UndoEvidence } from "../contract/operations.ts";
+import type { RestoreStatus } from "../contract/statuses.ts";
 import type { Progress, TaskResults } from "../contract/worker-task.ts";
 import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";

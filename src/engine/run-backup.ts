@@ -8,10 +8,10 @@ import {
   type BackupTaskName,
 } from "../core/backup/decide-backup.ts";
 import type { Steps } from "../core/operation/advance.ts";
-import type { Operation, OperationTask } from "../core/operation/operation.ts";
+import type { Operation } from "../core/operation/operation.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { backupStatusOf } from "./backup-views.ts";
-import { OperationSession } from "./operation-session.ts";
+import { carryOut, type OperationSession, type Tasks } from "./operation-session.ts";
 import { makeContext, makeLogLine, type EngineParts, type TaskRequest } from "./parts.ts";
 
 /** What a backup's operation row keeps as its request. */
@@ -20,29 +20,19 @@ export interface BackupRequest {
   readonly maxRateBytesPerSecond?: number;
 }
 
-type Tasks = ReadonlyMap<string, OperationTask>;
-
 /** Takes a backup that this process has claimed to its end. */
 export async function carryOutBackup(
   parts: EngineParts,
-  { id, leaseOwner }: Pick<Operation, "id" | "leaseOwner">,
+  operation: Pick<Operation, "id" | "leaseOwner">,
   waiting: Waiting,
 ): Promise<void> {
-  const session = new OperationSession(parts, id, leaseOwner, waiting.onEvent);
-  session.open(waiting.signal);
-  try {
-    await session.run(makeBackupSteps(parts, session, leaseOwner, false));
-  } finally {
-    await session.close();
-  }
+  await carryOut(parts, operation, waiting, (session) => makeBackupSteps(parts, session));
 }
 
-/** The steps of a backup, bound to one session. `ownerDied`: the session took it over from a dead process. */
+/** The steps of a backup, bound to one session. */
 export function makeBackupSteps(
   parts: EngineParts,
   session: OperationSession,
-  owner: string,
-  ownerDied: boolean,
 ): Steps<BackupObservation, BackupAction> {
   let shown: string | undefined;
   let announced = false;
@@ -61,7 +51,7 @@ export function makeBackupSteps(
       const status = backupStatusOf(operation, tasks);
       if (status !== shown) session.emit({ type: "state", status });
       shown = status;
-      return observe(parts, session, operation, tasks, ownerDied);
+      return { ...session.observe(operation, tasks), ...observe(operation, tasks) };
     },
     decide: decideBackup,
     act: async (action) => {
@@ -71,18 +61,12 @@ export function makeBackupSteps(
       const next = taskAfter(action.task, (operation.spec as BackupRequest).spec);
       if (next !== undefined) parts.launcher.expect?.(next);
     },
-    finish: async ({ outcome, failure }) => {
+    finish: async (end) => {
       const { operation, tasks } = await session.read();
-      const metadata = outcome === "Completed" ? sealedMetadata(tasks) : undefined;
+      const metadata = end.outcome === "Completed" ? sealedMetadata(tasks) : undefined;
       if (metadata !== undefined)
         await parts.catalog.putBackup(describeSealed(metadata, operation.repository));
-      const end = {
-        finishedAtMs: parts.clock.nowMs(),
-        outcome,
-        ...(failure === undefined ? {} : { failure }),
-      };
-      await parts.catalog.finishOperation(operation.id, owner, end);
-      session.emit({ type: "state", status: outcome });
+      await session.finish(end);
     },
   };
 }
@@ -118,25 +102,13 @@ async function announcePrepared(
   for (const note of prepared.database?.notes ?? []) session.log("info", note);
 }
 
-function observe(
-  parts: EngineParts,
-  session: OperationSession,
-  operation: Operation,
-  tasks: Tasks,
-  ownerDied: boolean,
-): BackupObservation {
-  const { spec } = operation.spec as BackupRequest;
+function observe({ id, spec: request }: Operation, tasks: Tasks) {
+  const { spec } = request as BackupRequest;
   const look = tasks.get("look")?.result as TaskResults["read-metadata"] | undefined;
   return {
-    backupId: operation.id,
+    backupId: id,
     wantsDatabase: spec.database !== undefined,
     wantsFiles: spec.storage !== undefined,
-    attempt: operation.attempt,
-    nowMs: parts.clock.nowMs(),
-    ...(operation.notBeforeMs === undefined ? {} : { notBeforeMs: operation.notBeforeMs }),
-    cancelRequested: operation.cancelRequested || session.cancelRequested,
-    ownerDied,
-    tasks: Object.fromEntries(tasks),
     recoveryPointKnown: tasks.get("database")?.recoveryPoint !== undefined,
     ...(look === undefined ? {} : { sealed: look.metadata !== undefined }),
   };

@@ -20,25 +20,18 @@ export interface CopyRequest {
   readonly maxRateBytesPerSecond?: number;
 }
 
-/** The steps of a copy, bound to one session. `ownerDied`: the session took it over from a dead process. */
+/** The steps of a copy, bound to one session. */
 export function makeCopySteps(
   parts: EngineParts,
   session: OperationSession,
-  owner: string,
-  ownerDied: boolean,
 ): Steps<CopyObservation, CopyAction> {
   return {
     observe: async () => {
       const { operation, tasks } = await session.read();
       const look = tasks.get("look")?.result as CopyBackupResult | undefined;
       return {
+        ...session.observe(operation, tasks),
         backupId: (operation.spec as CopyRequest).backupId,
-        attempt: operation.attempt,
-        nowMs: parts.clock.nowMs(),
-        ...(operation.notBeforeMs === undefined ? {} : { notBeforeMs: operation.notBeforeMs }),
-        cancelRequested: operation.cancelRequested || session.cancelRequested,
-        ownerDied,
-        tasks: Object.fromEntries(tasks),
         ...(look === undefined ? {} : { isThere: look.isThere }),
       };
     },
@@ -49,13 +42,10 @@ export function makeCopySteps(
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
       session.emit({ type: "state", status: "TransferInProgress" });
     },
-    finish: async ({ outcome, failure }) => {
+    finish: async (end) => {
       const { operation } = await session.read();
-      const finishedAtMs = parts.clock.nowMs();
-      if (outcome === "Completed") await noteCopy(parts, operation);
-      const end = { finishedAtMs, outcome, ...(failure === undefined ? {} : { failure }) };
-      await parts.catalog.finishOperation(operation.id, owner, end);
-      session.emit({ type: "state", status: outcome });
+      if (end.outcome === "Completed") await noteCopy(parts, operation);
+      await session.finish(end);
     },
   };
 }

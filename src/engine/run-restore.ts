@@ -2,7 +2,7 @@ import type { Waiting } from "../contract/service.ts";
 import type { Progress, TaskResults } from "../contract/worker-task.ts";
 import { Failure, failures, type FailureCode, type FailureRecord } from "../core/failure.ts";
 import type { Steps } from "../core/operation/advance.ts";
-import type { Operation, OperationTask } from "../core/operation/operation.ts";
+import type { Operation } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
 import {
   decideRestore,
@@ -11,7 +11,7 @@ import {
   type RestoreTaskName,
 } from "../core/restore/decide-restore.ts";
 import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
-import { OperationSession } from "./operation-session.ts";
+import { carryOut, type OperationSession, type Tasks } from "./operation-session.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 import { estimateTimes } from "./restore-history.ts";
 import { restoreStatusOf } from "./restore-views.ts";
@@ -23,38 +23,24 @@ export interface RestoreRequest {
   readonly approve?: string;
 }
 
-type Tasks = ReadonlyMap<string, OperationTask>;
-
-export interface RestoreOwner {
-  readonly owner: string;
-  /** The session took it over from a dead process. */
-  readonly ownerDied: boolean;
-  /** Shown the plan before anything is changed; rejects to refuse it. */
-  readonly onPlan?: (plan: RestorePlan) => Promise<void>;
-}
+/** Shown the plan before anything is changed; rejects to refuse it. */
+type OnPlan = ((plan: RestorePlan) => Promise<void>) | undefined;
 
 /** Takes a restore that this process has claimed to its end. */
 export async function carryOutRestore(
   parts: EngineParts,
-  { id, leaseOwner: owner }: Pick<Operation, "id" | "leaseOwner">,
+  operation: Pick<Operation, "id" | "leaseOwner">,
   waiting: Waiting,
-  onPlan?: RestoreOwner["onPlan"],
+  onPlan?: OnPlan,
 ): Promise<void> {
-  const session = new OperationSession(parts, id, owner, waiting.onEvent);
-  session.open(waiting.signal);
-  try {
-    const who = { owner, ownerDied: false, ...(onPlan === undefined ? {} : { onPlan }) };
-    await session.run(makeRestoreSteps(parts, session, who));
-  } finally {
-    await session.close();
-  }
+  await carryOut(parts, operation, waiting, (session) => makeRestoreSteps(parts, session, onPlan));
 }
 
 /** The steps of a restore, bound to one session. */
 export function makeRestoreSteps(
   parts: EngineParts,
   session: OperationSession,
-  who: RestoreOwner,
+  onPlan?: OnPlan,
 ): Steps<RestoreObservation, RestoreAction> {
   let shown: string | undefined;
   return {
@@ -63,48 +49,34 @@ export function makeRestoreSteps(
       const status = restoreStatusOf(operation, tasks);
       if (status !== shown) session.emit({ type: "state", status });
       shown = status;
-      return observe(session, operation, tasks, await parts.catalog.getRestore(operation.id), who.ownerDied);
+      const record = await parts.catalog.getRestore(operation.id);
+      return { ...session.observe(operation, tasks), ...observe(operation, tasks, record) };
     },
     decide: decideRestore,
     act: async (action) => {
       if (action.do === "stop") return await session.stopTasks();
       const { operation, tasks } = await session.read();
-      if (action.do === "ask-approval") return await askApproval(parts, operation, planOf(tasks), who);
+      if (action.do === "ask-approval") return await askApproval(parts, operation, planOf(tasks), onPlan);
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, tasks, action.task));
       if (action.task === "plan") {
         const { spec } = operation.spec as RestoreRequest;
         parts.launcher.expect?.(spec.database === undefined ? "restore-files" : "restore-database");
       }
     },
-    finish: async ({ outcome, failure }) => {
+    finish: async (end) => {
       const { operation, tasks } = await session.read();
-      if (outcome === "Completed") await recordRetired(parts, operation, tasks);
-      const end = {
-        finishedAtMs: parts.clock.nowMs(),
-        outcome,
-        ...(failure === undefined ? {} : { failure }),
-      };
-      await parts.catalog.finishOperation(operation.id, who.owner, end);
-      session.emit({ type: "state", status: outcome });
+      if (end.outcome === "Completed") await recordRetired(parts, operation, tasks);
+      await session.finish(end);
     },
   };
 }
 
-function observe(
-  session: OperationSession,
-  operation: Operation,
-  tasks: Tasks,
-  record: RestoreRecord | undefined,
-  ownerDied: boolean,
-): RestoreObservation {
+function observe({ id }: Operation, tasks: Tasks, record: RestoreRecord | undefined) {
   const plan = planOf(tasks);
   const swapped = swapOf(tasks)?.swapped;
   const filesTouched = (tasks.get("files")?.progress as Progress | undefined)?.objects;
   return {
-    restoreId: operation.id,
-    cancelRequested: operation.cancelRequested || session.cancelRequested,
-    ownerDied,
-    tasks: Object.fromEntries(tasks),
+    restoreId: id,
     ...(plan === undefined
       ? {}
       : {
@@ -115,7 +87,8 @@ function observe(
             files: plan.files !== undefined,
           },
         }),
-    approval: record?.refusal ?? (record?.approvedAtMs === undefined ? "pending" : "given"),
+    approval:
+      record?.refusal ?? (record?.approvedAtMs === undefined ? ("pending" as const) : ("given" as const)),
     ...(swapped === undefined ? {} : { swapped }),
     ...(filesTouched === undefined ? {} : { filesTouched }),
   };
@@ -133,11 +106,11 @@ async function askApproval(
   parts: EngineParts,
   operation: Operation,
   bare: RestorePlan | undefined,
-  who: RestoreOwner,
+  onPlan: OnPlan,
 ): Promise<void> {
   if (bare === undefined) throw new Failure("internal", `${operation.id} has no plan to approve.`);
   const plan = await estimateTimes(parts, bare);
-  const refusal = refusePlan(plan, (operation.spec as RestoreRequest).approve) ?? (await ask(plan, who));
+  const refusal = refusePlan(plan, (operation.spec as RestoreRequest).approve) ?? (await ask(plan, onPlan));
   const answer = refusal === undefined ? { approvedAtMs: parts.clock.nowMs() } : { refusal };
   await parts.catalog.putRestore(operation.id, { plan, ...answer });
 }
@@ -156,9 +129,9 @@ function refusePlan(plan: RestorePlan, approve: string | undefined): FailureReco
   return { code: "plan-not-approved", message, retry: "never" };
 }
 
-async function ask(plan: RestorePlan, who: RestoreOwner): Promise<FailureRecord | undefined> {
+async function ask(plan: RestorePlan, onPlan: OnPlan): Promise<FailureRecord | undefined> {
   try {
-    await who.onPlan?.(plan);
+    await onPlan?.(plan);
     return undefined;
   } catch (error) {
     return Failure.from(error).toRecord();

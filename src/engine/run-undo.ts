@@ -29,20 +29,16 @@ const wantedOf = ({ parts, discard }: UndoRequest): readonly UndoTaskName[] => [
 export function makeUndoSteps(
   parts: EngineParts,
   session: OperationSession,
-  owner: string,
-  ownerDied: boolean,
 ): Steps<UndoObservation, UndoAction> {
   return {
     observe: async () => {
       const { operation, tasks } = await session.read();
       const request = operation.spec as UndoRequest;
       return {
+        ...session.observe(operation, tasks),
         restoreId: request.restoreId,
-        cancelRequested: operation.cancelRequested || session.cancelRequested,
-        ownerDied,
         wanted: wantedOf(request),
         swapsDatabase: request.parts.includes("database") && request.plan.database?.into === "swap",
-        tasks: Object.fromEntries(tasks),
       };
     },
     decide: decideUndo,
@@ -51,10 +47,10 @@ export function makeUndoSteps(
       const { operation } = await session.read();
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
     },
-    finish: async ({ outcome, failure }) => {
+    finish: async (end) => {
       const { operation, tasks } = await session.read();
-      const nowMs = parts.clock.nowMs();
-      if (outcome === "Completed") {
+      if (end.outcome === "Completed") {
+        const nowMs = parts.clock.nowMs();
         const { restoreId, parts: undone } = operation.spec as UndoRequest;
         await parts.catalog.putRestore(restoreId, {
           undone: tasks.get("undo")?.result ?? {},
@@ -63,9 +59,7 @@ export function makeUndoSteps(
           ...(undone.includes("database") ? { droppedAtMs: nowMs } : {}),
         });
       }
-      const end = { finishedAtMs: nowMs, outcome, ...(failure === undefined ? {} : { failure }) };
-      await parts.catalog.finishOperation(operation.id, owner, end);
-      session.emit({ type: "state", status: outcome });
+      await session.finish(end);
     },
   };
 }

@@ -1,20 +1,21 @@
 import type { FailureRecord } from "../failure.ts";
 import type { Decision } from "../operation/advance.ts";
-import type { TaskFacts, TaskFactsByName } from "../operation/operation.ts";
+import {
+  decideByLook,
+  endOf,
+  failOrRetry,
+  failureOf,
+  pauseOf,
+  type AttemptObservation,
+  type EndWords,
+} from "../operation/attempts.ts";
+import type { TaskFacts } from "../operation/operation.ts";
 
-/** What exists of a backup, read anew before every decision. */
-export interface BackupObservation {
+/** What exists of a backup. Its tasks: `prepare`, `database`, `files`, `seal`, `look`. */
+export interface BackupObservation extends AttemptObservation {
   readonly backupId: string;
   readonly wantsDatabase: boolean;
   readonly wantsFiles: boolean;
-  readonly attempt: number;
-  readonly nowMs: number;
-  readonly notBeforeMs?: number;
-  readonly cancelRequested: boolean;
-  /** The process that ran the attempt is dead; the observer has taken the operation over. */
-  readonly ownerDied: boolean;
-  /** Tasks of this attempt: `prepare`, `database`, `files`, `seal`, `look`. */
-  readonly tasks: TaskFactsByName;
   /** The database task holds its snapshot. */
   readonly recoveryPointKnown: boolean;
   /** What `look` found: metadata.json is there. */
@@ -27,10 +28,6 @@ export type BackupAction =
   /** Ends every running task; idempotent. */
   | { readonly do: "stop" };
 
-/** Attempts in all, the first included. */
-const maximumAttempts = 3;
-const backoffMs = [2_000, 15_000];
-
 /**
  * What to do next for a backup.
  *
@@ -38,10 +35,10 @@ const backoffMs = [2_000, 15_000];
  * (or in the middle of being stopped), nothing is concluded: a look at the repository decides.
  */
 export function decideBackup(seen: BackupObservation): Decision<BackupAction> {
-  const { seal, look } = seen.tasks;
+  const { seal } = seen.tasks;
   if (seal?.state === "done") return { type: "complete" };
   if (seal?.state === "running") return { type: "wait" };
-  if (seal !== undefined) return decideAfterBrokenSeal(seen, seal, look);
+  if (seal !== undefined) return decideAfterBrokenSeal(seen, seal);
   return seen.cancelRequested || seen.ownerDied || firstFailure(seen) !== undefined
     ? decideEnd(seen)
     : decideProgress(seen);
@@ -49,12 +46,7 @@ export function decideBackup(seen: BackupObservation): Decision<BackupAction> {
 
 function decideProgress(seen: BackupObservation): Decision<BackupAction> {
   const { prepare } = seen.tasks;
-  if (prepare === undefined) {
-    if (seen.notBeforeMs !== undefined && seen.nowMs < seen.notBeforeMs) {
-      return { type: "wait", untilMs: seen.notBeforeMs };
-    }
-    return start("prepare");
-  }
+  if (prepare === undefined) return pauseOf(seen) ?? start("prepare");
   return prepare.state === "done" ? decideComponents(seen) : { type: "wait" };
 }
 
@@ -73,29 +65,17 @@ function decideComponents(seen: BackupObservation): Decision<BackupAction> {
 function decideEnd(seen: BackupObservation): Decision<BackupAction> {
   if (componentTasks(seen).some((task) => task.state === "running"))
     return { type: "act", action: { do: "stop" } };
-  if (seen.cancelRequested) return { type: "cancel", failure: cancelled(seen.backupId) };
-  if (seen.ownerDied) return { type: "fail", failure: interrupted(seen.backupId) };
-  return failOrRetry(seen, firstFailure(seen) ?? interrupted(seen.backupId));
+  const words = wordsOf(seen);
+  return endOf(seen, words) ?? failOrRetry(seen, firstFailure(seen) ?? words.interrupted);
 }
 
-function decideAfterBrokenSeal(
-  seen: BackupObservation,
-  seal: TaskFacts,
-  look: TaskFacts | undefined,
-): Decision<BackupAction> {
-  if (look === undefined) return start("look");
-  if (look.state === "running") return { type: "wait" };
-  if (seen.sealed === true) return { type: "complete" };
-  if (look.state !== "done") return { type: "fail", failure: sealUnknown(seen.backupId, look) };
-  if (seen.cancelRequested) return { type: "cancel", failure: cancelled(seen.backupId) };
-  if (seen.ownerDied) return { type: "fail", failure: interrupted(seen.backupId) };
-  return failOrRetry(seen, failureOf("seal", seal));
-}
-
-function failOrRetry(seen: BackupObservation, failure: FailureRecord): Decision<BackupAction> {
-  if (failure.retry === "never" || seen.attempt >= maximumAttempts) return { type: "fail", failure };
-  return { type: "retry", afterMs: backoffMs[seen.attempt - 1] ?? 60_000, failure };
-}
+const decideAfterBrokenSeal = (seen: BackupObservation, seal: TaskFacts): Decision<BackupAction> =>
+  decideByLook(seen, {
+    ...wordsOf(seen),
+    isThere: seen.sealed,
+    failure: failureOf(seal, "the seal task"),
+    unknown: (look) => sealUnknown(seen.backupId, look),
+  });
 
 const start = (task: BackupTaskName): Decision<BackupAction> => ({
   type: "act",
@@ -111,37 +91,28 @@ function componentTasks(seen: BackupObservation): TaskFacts[] {
 function firstFailure(seen: BackupObservation): FailureRecord | undefined {
   const { prepare, database, files } = seen.tasks;
   const broken = Object.entries({ prepare, database, files }).flatMap(([name, task]) =>
-    task === undefined || task.state === "running" || task.state === "done" ? [] : [failureOf(name, task)],
+    task === undefined || task.state === "running" || task.state === "done"
+      ? []
+      : [failureOf(task, `the ${name} task`)],
   );
   return (
     broken.find((failure) => failure.code !== "cancelled" && failure.code !== "worker-died") ?? broken[0]
   );
 }
 
-function failureOf(name: string, task: TaskFacts): FailureRecord {
-  return (
-    task.failure ?? {
-      code: "worker-died",
-      message:
-        `The worker of the ${name} task ended without a result: killed, out of memory, or crashed. ` +
-        "Look for the kernel's out-of-memory messages, then run again.",
-      retry: "backoff",
-    }
-  );
-}
-
-const cancelled = (backupId: string): FailureRecord => ({
-  code: "cancelled",
-  message: `${backupId} was cancelled. Nothing of it can be seen; run the command again when it is wanted.`,
-  retry: "never",
-});
-
-const interrupted = (backupId: string): FailureRecord => ({
-  code: "interrupted",
-  message:
-    `The process that ran ${backupId} died before it was done. ` +
-    "Run the command again: stored bytes that are whole are used again.",
-  retry: "never",
+const wordsOf = ({ backupId }: BackupObservation): EndWords => ({
+  cancelled: {
+    code: "cancelled",
+    message: `${backupId} was cancelled. Nothing of it can be seen; run the command again when it is wanted.`,
+    retry: "never",
+  },
+  interrupted: {
+    code: "interrupted",
+    message:
+      `The process that ran ${backupId} died before it was done. ` +
+      "Run the command again: stored bytes that are whole are used again.",
+    retry: "never",
+  },
 });
 
 const sealUnknown = (backupId: string, look: TaskFacts): FailureRecord => ({

@@ -1,3 +1,4 @@
+import type { OperationKind } from "../operation/operation.ts";
 import type { EncryptionMode, ServerEncryption } from "./encryption.ts";
 
 /**
@@ -76,7 +77,7 @@ const ownNames =
 export const isRepositoryName = (name: string): boolean => ownNames.test(name);
 
 /** `backup-20251110-020000-3f9c2a`: sorts by creation time (UTC). */
-export function makeOperationId(kind: "backup" | "restore" | "copy", nowMs: number, random: string): string {
+export function makeOperationId(kind: OperationKind, nowMs: number, random: string): string {
   const digits = new Date(nowMs).toISOString().replaceAll(/\D/g, "");
   return `${kind}-${digits.slice(0, 8)}-${digits.slice(8, 14)}-${random.slice(0, 6)}`;
 }

@@ -1,0 +1,78 @@
+import type { FailureRecord } from "../failure.ts";
+import type { Decision } from "./advance.ts";
+import type { TaskFacts, TaskFactsByName } from "./operation.ts";
+
+/** What every operation that may be tried again is seen by, read anew before every decision. */
+export interface AttemptObservation {
+  readonly attempt: number;
+  readonly nowMs: number;
+  readonly notBeforeMs?: number;
+  readonly cancelRequested: boolean;
+  /** The process that ran the attempt is dead; the observer has taken the operation over. */
+  readonly ownerDied: boolean;
+  /** Tasks of this attempt, by name. */
+  readonly tasks: TaskFactsByName;
+}
+
+/** Attempts in all, the first included. */
+const maximumAttempts = 3;
+const backoffMs = [2_000, 15_000];
+
+/** Another attempt where the failure may pass and there is one left. */
+export function failOrRetry({ attempt }: AttemptObservation, failure: FailureRecord): Decision<never> {
+  if (failure.retry === "never" || attempt >= maximumAttempts) return { type: "fail", failure };
+  return { type: "retry", afterMs: backoffMs[attempt - 1] ?? 60_000, failure };
+}
+
+/** The pause before the attempt, while it lasts. */
+export function pauseOf({ notBeforeMs, nowMs }: AttemptObservation): Decision<never> | undefined {
+  if (notBeforeMs === undefined || nowMs >= notBeforeMs) return undefined;
+  return { type: "wait", untilMs: notBeforeMs };
+}
+
+/** What an operation says when it ends before it is done. */
+export interface EndWords {
+  readonly cancelled: FailureRecord;
+  readonly interrupted: FailureRecord;
+}
+
+/** How it ends because somebody wants it to, or because its process is gone; undefined while neither is so. */
+export function endOf(
+  { cancelRequested, ownerDied }: AttemptObservation,
+  { cancelled, interrupted }: EndWords,
+): Decision<never> | undefined {
+  if (cancelRequested) return { type: "cancel", failure: cancelled };
+  return ownerDied ? { type: "fail", failure: interrupted } : undefined;
+}
+
+/** What is known of a commit whose task ended without saying whether it made it. */
+export interface LookWords extends EndWords {
+  /** What the look found; undefined: it could not tell. */
+  readonly isThere: boolean | undefined;
+  /** Of the task that should have committed. */
+  readonly failure: FailureRecord;
+  readonly unknown: (look: TaskFacts) => FailureRecord;
+}
+
+/** Nothing is concluded from silence: the task `look` reads what there is, and that decides. */
+export function decideByLook(
+  seen: AttemptObservation,
+  words: LookWords,
+): Decision<{ readonly do: "start"; readonly task: "look" }> {
+  const { look } = seen.tasks;
+  if (look === undefined) return { type: "act", action: { do: "start", task: "look" } };
+  if (look.state === "running") return { type: "wait" };
+  if (words.isThere === true) return { type: "complete" };
+  if (look.state !== "done") return { type: "fail", failure: words.unknown(look) };
+  return endOf(seen, words) ?? failOrRetry(seen, words.failure);
+}
+
+/** A task's own word on why it failed, or that it died without one. `of`: "the copy", "the seal task". */
+export const failureOf = (task: TaskFacts, of: string): FailureRecord =>
+  task.failure ?? {
+    code: "worker-died",
+    message:
+      `The worker of ${of} ended without a result: killed, out of memory, or crashed. ` +
+      "Look for the kernel's out-of-memory messages, then run again.",
+    retry: "backoff",
+  };
