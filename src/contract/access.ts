@@ -2,9 +2,10 @@
  * Who may call a server, and what for: API keys and what a request comes to with one. The command line makes and
  * ends keys; the HTTP server asks the `Gatekeeper` about every call.
  */
+import { roles, type Role } from "../core/access/validate-api-key.ts";
+import type { RequestKey } from "../core/ports/access-records.ts";
 
-/** Each may do what the one before it may: look; back up and restore; delete. */
-export type Role = "viewer" | "operator" | "admin";
+export { roles, type Role };
 
 export interface ApiKeyView {
   readonly keyId: string;
@@ -49,16 +50,6 @@ export interface Caller {
   readonly name: string;
   readonly role: Role;
   readonly projects?: readonly string[];
-}
-
-/** A request that its sender may repeat without it being done twice. */
-export interface RequestKey {
-  /** The caller's API key: the same words of two callers are two requests. */
-  readonly keyId: string;
-  /** As the sender chose it. */
-  readonly idempotencyKey: string;
-  /** Of everything that was asked for: the same words with another request are a mistake. */
-  readonly fingerprint: string;
 }
 
 /** What a server asks of the engine about its callers. */

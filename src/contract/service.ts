@@ -18,6 +18,7 @@ import type {
   RestoreFilesEvidence,
   UndoEvidence,
 } from "./operations.ts";
+import type { BackupStatus, RestoreStatus } from "./statuses.ts";
 import type {
   BrowseBackupResult,
   BrowseItem,
@@ -30,25 +31,6 @@ import type {
   SweepRepositoryResult,
   VerifyBackupResult,
 } from "./worker-task.ts";
-
-export type BackupStatus =
-  | "Queued"
-  | "Pending"
-  | "ExportInProgress"
-  | "TransferInProgress"
-  | "GeneratingMetadata"
-  | "Completed"
-  | "Failed"
-  | "Cancelled";
-export type RestoreStatus =
-  | "Queued"
-  | "Pending"
-  | "ValidatingBackup"
-  | "RestoringDump"
-  | "RestoringStorage"
-  | "Completed"
-  | "Failed"
-  | "Cancelled";
 
 /** Where something stands that waits for its turn, and why. */
 export interface QueueView {

@@ -1,8 +1,14 @@
+import { roles, type NewApiKey } from "../../contract/access.ts";
+import type { CommandContext } from "../context.ts";
 import { defineCommand, defineGroup, list, operand, required, value, valueOr } from "../command.ts";
 import { durationSeconds, oneOf, projectId, text } from "../option-values.ts";
 
-const roles = ["viewer", "operator", "admin"] as const;
 const keyIdOperand = operand("<keyId>", "as `lc2 api-key list` shows it");
+
+async function showOnce(context: CommandContext, made: NewApiKey): Promise<void> {
+  const { showNewApiKey } = await import("../pages/api-keys.ts");
+  showNewApiKey(made, context);
+}
 
 const createCommand = defineCommand({
   name: "create",
@@ -29,16 +35,13 @@ const createCommand = defineCommand({
     ),
   },
   run: async (context, { options: { name, role, project, expires } }) => {
-    const made = await (
-      await context.service()
-    ).createApiKey({
+    const wish = {
       name,
       role,
       ...(project.length === 0 ? {} : { projects: project }),
       ...(expires === undefined ? {} : { expiresInSeconds: expires }),
-    });
-    const { showNewApiKey } = await import("../pages/api-keys.ts");
-    showNewApiKey(made, context);
+    };
+    await showOnce(context, await (await context.service()).createApiKey(wish));
   },
 });
 
@@ -64,9 +67,8 @@ const rotateCommand = defineCommand({
     overlap: valueOr("--overlap <time>", "how long the old one stays valid", durationSeconds, "24h"),
   },
   run: async (context, { arguments: { keyId }, options: { overlap } }) => {
-    const made = await (await context.service()).rotateApiKey(keyId, { overlapSeconds: overlap });
-    const { showNewApiKey } = await import("../pages/api-keys.ts");
-    showNewApiKey(made, context);
+    const service = await context.service();
+    await showOnce(context, await service.rotateApiKey(keyId, { overlapSeconds: overlap }));
   },
 });
 

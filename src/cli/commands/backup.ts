@@ -1,6 +1,8 @@
-import type { BackupQuery } from "../../contract/service.ts";
+import type { BackupQuery, BackupReference, BackupView, Lc2Service } from "../../contract/service.ts";
+import { backupStatuses } from "../../contract/statuses.ts";
 import { Failure } from "../../core/failure.ts";
 import { defineCommand, defineGroup, flag, operand, optionalOperand, value } from "../command.ts";
+import type { CommandContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import {
   application,
@@ -21,17 +23,6 @@ import {
   referenceOptions,
 } from "./shared-options.ts";
 
-const statuses = [
-  "Queued",
-  "Pending",
-  "ExportInProgress",
-  "TransferInProgress",
-  "GeneratingMetadata",
-  "Completed",
-  "Failed",
-  "Cancelled",
-] as const;
-
 const listCommand = defineCommand({
   name: "list",
   summary: "list backups, newest first",
@@ -51,10 +42,10 @@ const listCommand = defineCommand({
     }),
     status: value(
       "--status <status>",
-      `only in this state: ${statuses.join(", ")}`,
-      oneOfAnyCase(...statuses),
+      `only in this state: ${backupStatuses.join(", ")}`,
+      oneOfAnyCase(...backupStatuses),
       {
-        complete: statuses,
+        complete: backupStatuses,
       },
     ),
     since: value(
@@ -98,50 +89,53 @@ const listCommand = defineCommand({
   },
 });
 
-const getCommand = defineCommand({
-  name: "get",
-  summary: "show one backup in a line",
-  output: ["table", "json", "yaml", "name", "wide"],
-  arguments: { backupId: backupIdOperand },
-  options: referenceOptions,
-  run: async (context, input) => {
-    const view = await (
-      await context.service()
-    ).getBackup(referenceOf(input.arguments.backupId, input.options));
-    const { showBackups } = await import("../pages/backup-list.ts");
-    context.print(view, () => showBackups([view], context));
-  },
-});
+type ShowBackup = (view: BackupView, context: CommandContext) => string;
 
-const describeCommand = defineCommand({
-  name: "describe",
-  summary: "show everything known of one backup",
-  output: ["table", "json", "yaml"],
-  arguments: { backupId: backupIdOperand },
-  options: referenceOptions,
-  run: async (context, input) => {
-    const view = await (
-      await context.service()
-    ).getBackup(referenceOf(input.arguments.backupId, input.options));
-    const { describeBackup } = await import("../pages/backup-page.ts");
-    context.print(view, () => describeBackup(view, context));
-  },
-});
+/** A verb that is about one backup and shows it. */
+const backupCommand = (
+  words: Pick<Parameters<typeof defineCommand>[0], "name" | "summary" | "output">,
+  ask: (service: Lc2Service, reference: BackupReference) => Promise<BackupView>,
+  loadPage: () => Promise<ShowBackup>,
+) =>
+  defineCommand({
+    ...words,
+    arguments: { backupId: backupIdOperand },
+    options: referenceOptions,
+    run: async (context, { arguments: { backupId }, options }) => {
+      const view = await ask(await context.service(), referenceOf(backupId, options));
+      const show = await loadPage();
+      context.print(view, () => show(view, context));
+    },
+  });
 
-const explainCommand = defineCommand({
-  name: "explain",
-  summary: "say what a backup waits for, or how it ended and why",
-  output: ["table", "json", "yaml"],
-  arguments: { backupId: backupIdOperand },
-  options: referenceOptions,
-  run: async (context, input) => {
-    const view = await (
-      await context.service()
-    ).getBackup(referenceOf(input.arguments.backupId, input.options));
-    const { explainBackup } = await import("../pages/explain-page.ts");
-    context.print(view, () => explainBackup(view, context));
+const look = async (service: Lc2Service, reference: BackupReference) => await service.getBackup(reference);
+
+const asRow = async (): Promise<ShowBackup> => {
+  const { showBackups } = await import("../pages/backup-list.ts");
+  return (view, context) => showBackups([view], context);
+};
+
+const getCommand = backupCommand(
+  { name: "get", summary: "show one backup in a line", output: ["table", "json", "yaml", "name", "wide"] },
+  look,
+  asRow,
+);
+
+const describeCommand = backupCommand(
+  { name: "describe", summary: "show everything known of one backup", output: ["table", "json", "yaml"] },
+  look,
+  async () => (await import("../pages/backup-page.ts")).describeBackup,
+);
+
+const explainCommand = backupCommand(
+  {
+    name: "explain",
+    summary: "say what a backup waits for, or how it ended and why",
+    output: ["table", "json", "yaml"],
   },
-});
+  look,
+  async () => (await import("../pages/explain-page.ts")).explainBackup,
+);
 
 const logsCommand = defineCommand({
   name: "logs",
@@ -150,9 +144,8 @@ const logsCommand = defineCommand({
   arguments: { backupId: backupIdOperand },
   options: referenceOptions,
   run: async (context, input) => {
-    const lines = await (
-      await context.service()
-    ).backupLogs(referenceOf(input.arguments.backupId, input.options));
+    const service = await context.service();
+    const lines = await service.backupLogs(referenceOf(input.arguments.backupId, input.options));
     const { showLogs } = await import("../pages/logs.ts");
     context.print({ lines }, () => showLogs(lines, context.paint));
   },
@@ -273,20 +266,15 @@ const copyCommand = defineCommand({
   },
 });
 
-const cancelCommand = defineCommand({
-  name: "cancel",
-  summary: "cancel a backup that is being made",
-  output: ["table", "json", "yaml", "name"],
-  arguments: { backupId: backupIdOperand },
-  options: referenceOptions,
-  run: async (context, input) => {
-    const view = await (
-      await context.service()
-    ).cancelBackup(referenceOf(input.arguments.backupId, input.options));
-    const { showBackups } = await import("../pages/backup-list.ts");
-    context.print(view, () => showBackups([view], context));
+const cancelCommand = backupCommand(
+  {
+    name: "cancel",
+    summary: "cancel a backup that is being made",
+    output: ["table", "json", "yaml", "name"],
   },
-});
+  async (service, reference) => await service.cancelBackup(reference),
+  asRow,
+);
 
 const deleteCommand = defineCommand({
   name: "delete",

@@ -1,6 +1,7 @@
 import { Type, type Static } from "typebox";
 import type { BackupMetadata } from "../../core/repository/metadata.ts";
 import type { BackupSpec } from "../operations.ts";
+import { backupStatuses } from "../statuses.ts";
 import { choice, closed, instant, names, refer, text, whole, yes } from "./schema.ts";
 import {
   cursor,
@@ -13,17 +14,6 @@ import {
   toolsMajor,
   transfers,
 } from "./shared.ts";
-
-const backupStatuses = [
-  "Queued",
-  "Pending",
-  "ExportInProgress",
-  "TransferInProgress",
-  "GeneratingMetadata",
-  "Completed",
-  "Failed",
-  "Cancelled",
-] as const;
 
 export const backupRequest = Type.Object(
   {

@@ -2,6 +2,7 @@ import { Type, type Static } from "typebox";
 import type { RestorePlan } from "../../core/restore/restore.ts";
 import type { RestoreSpec } from "../operations.ts";
 import type { RestoreView } from "../service.ts";
+import { restoreStatuses } from "../statuses.ts";
 import { choice, closed, instant, names, openObject, refer, text, whole, yes } from "./schema.ts";
 import {
   cursor,
@@ -14,16 +15,6 @@ import {
   transfers,
 } from "./shared.ts";
 
-const restoreStatuses = [
-  "Queued",
-  "Pending",
-  "ValidatingBackup",
-  "RestoringDump",
-  "RestoringStorage",
-  "Completed",
-  "Failed",
-  "Cancelled",
-] as const;
 const restoreTypes = ["full", "database-only", "storage-only", "selective"] as const;
 
 const restoreFields = {

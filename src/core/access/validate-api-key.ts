@@ -1,6 +1,8 @@
 import { validateProjectId, when, type Problem } from "../backup/validate-backup.ts";
 
-const roles: readonly string[] = ["viewer", "operator", "admin"];
+/** Each may do what the one before it may: look; back up and restore; delete. */
+export const roles = ["viewer", "operator", "admin"] as const;
+export type Role = (typeof roles)[number];
 
 /** Everything that is wrong with an API key that is asked for, at once. */
 export function validateApiKey(wish: {
@@ -16,7 +18,7 @@ export function validateApiKey(wish: {
       "name",
       "A key's name is 1 to 100 letters, digits, spaces and . _ @ -, no such sign at either end.",
     ),
-    ...when(!roles.includes(role), "role", `"${role}" is no role; use ${roles.join(", ")}.`),
+    ...when(!roles.some((known) => known === role), "role", `"${role}" is no role; use ${roles.join(", ")}.`),
     ...when(projects?.length === 0, "projects", "A key for no project is of no use; leave it out for all."),
     ...(projects ?? []).flatMap((projectId) => validateProjectId(projectId)),
     ...when(

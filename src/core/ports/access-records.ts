@@ -31,10 +31,17 @@ export interface ApiKeyRecord {
   readonly revokedAtMs?: number;
 }
 
-export interface RequestKeyRecord {
+/** A request that its sender may repeat without it being done twice. */
+export interface RequestKey {
+  /** The caller's API key: the same words of two callers are two requests. */
   readonly keyId: string;
+  /** As the sender chose it. */
   readonly idempotencyKey: string;
+  /** Of everything that was asked for: the same words with another request are a mistake. */
   readonly fingerprint: string;
+}
+
+export interface RequestKeyRecord extends RequestKey {
   /** Of what the request makes. */
   readonly operationId: string;
   readonly createdAtMs: number;
