@@ -3,7 +3,7 @@
  * that come with any checkout or Debian (licences, READMEs). Made-up syllables would compress unlike a CMS.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface ProseWriter {
@@ -98,7 +98,7 @@ function learn(text: string): Chain {
 
 /** Texts of this machine, always in the same order. What comes with the pinned packages comes first. */
 function readCorpus(maxChars: number): string {
-  const root = dirname(dirname(fileURLToPath(import.meta.url)));
+  const root = fileURLToPath(new URL("..", import.meta.url));
   let corpus = builtIn;
   for (const file of [
     ...textsBelow(join(root, "node_modules"), 3),

@@ -3,8 +3,8 @@
  * `lc2 --help` answers at once.
  */
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import lc2Package from "../../package.json" with { type: "json" };
 import { commandTree } from "../cli/command-tree.ts";
 import type { CliHost, DoctorCheck } from "../cli/host.ts";
 import { runCommandLine } from "../cli/program.ts";
@@ -17,22 +17,12 @@ const signalNumbers = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 type CancelSignal = keyof typeof signalNumbers;
 const cancelSignals = Object.keys(signalNumbers) as CancelSignal[];
 
-function readVersion(): string {
-  const description: unknown = JSON.parse(
-    readFileSync(new URL("../../package.json", import.meta.url), "utf8"),
-  );
-  if (typeof description === "object" && description !== null && "version" in description) {
-    return String(description.version);
-  }
-  return "unknown";
-}
-
 function createHost(): CliHost {
   const env = readEnvironment();
   const configFor = (wish: string | undefined) =>
     readConfig(wish === undefined ? {} : { dataDirectory: wish }, env);
   return {
-    version: readVersion(),
+    version: lc2Package.version,
     terminal: openProcessTerminal(env),
     nowMs: () => Date.now(),
     usesServer: configFor(undefined).server !== undefined,
@@ -52,15 +42,15 @@ function createHost(): CliHost {
     cancelOnSignal,
     diagnose: async ({ dataDirectory }) => await diagnoseInChild(dataDirectory),
     runDemo: async ({ keep }) => {
-      const demo = await startProgram<DemoProgram>("../../demo/run-demo.ts");
+      const demo = await startProgram<DemoProgram>(new URL("../../demo/run-demo.ts", import.meta.url));
       return (await demo.runDemo({ keep })) ?? 0;
     },
     serve: async (wish) => {
       const { serve } = await import("./serve.ts");
-      await serve({ ...wish, version: readVersion() }, configFor(wish.dataDirectory));
+      await serve({ ...wish, version: lc2Package.version }, configFor(wish.dataDirectory));
     },
     runWorker: async () => {
-      await startProgram<object>("./worker.ts");
+      await startProgram<object>(new URL("./worker.ts", import.meta.url));
     },
   };
 }
@@ -74,8 +64,8 @@ interface DemoProgram {
  * and they nothing from it: the layer rule that keeps bytes of backups out of the command line stays whole,
  * because a process that became a worker is a worker and nothing else.
  */
-async function startProgram<T>(path: string): Promise<T> {
-  return (await import(new URL(path, import.meta.url).href)) as T;
+async function startProgram<T>(program: URL): Promise<T> {
+  return (await import(program.href)) as T;
 }
 
 function cancelOnSignal(controller: AbortController): void {
@@ -90,7 +80,7 @@ function cancelOnSignal(controller: AbortController): void {
 
 /** In a process of its own: it looks at client tools and files that the command line itself does not touch. */
 async function diagnoseInChild(dataDirectory: string): Promise<readonly DoctorCheck[]> {
-  const program = fileURLToPath(new URL("doctor.ts", import.meta.url));
+  const program = fileURLToPath(new URL("./doctor.ts", import.meta.url));
   const child = spawn(process.execPath, [program, dataDirectory], { stdio: ["ignore", "pipe", "inherit"] });
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {

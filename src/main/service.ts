@@ -34,6 +34,8 @@ export interface ServiceOptions {
   readonly onNotice?: (line: LogLine, about?: NoticeSubject) => void;
   /** Program and first arguments of a worker. Default: this installation's own. For tests. */
   readonly workerCommand?: readonly [string, ...string[]];
+  /** Put around what starts workers. For tests. */
+  readonly wrapLauncher?: (launcher: EngineParts["launcher"]) => EngineParts["launcher"];
   /** `tend` is called from time to time, so that calls need not look for what dead processes left. Default: false. */
   readonly isTended?: boolean;
 }
@@ -97,28 +99,13 @@ function makeParts(
   background: EngineParts["background"],
 ): EngineParts & { readonly openedCatalog: () => Catalog | undefined } {
   let catalog: Catalog | undefined;
+  const launcher = makeLauncher(config, options);
   return {
     openedCatalog: () => catalog,
     get catalog() {
       return (catalog ??= openCatalog());
     },
-    launcher: createWorkerLauncher<WorkerTask, WorkerMessage>({
-      command: options.workerCommand ?? [
-        process.execPath,
-        ...workerNodeOptions,
-        fileURLToPath(new URL("./worker.ts", import.meta.url)),
-      ],
-      ...(options.workerCommand === undefined ? { expecting: (taskKind: string) => taskKind } : {}),
-      // Asked for at every launch: the first one may come before the data directory is there.
-      get env() {
-        return {
-          ...compileCacheVariables(config.dataDirectory),
-          ...workerMemoryVariables,
-          ...config.env,
-          UV_THREADPOOL_SIZE: config.env["UV_THREADPOOL_SIZE"] ?? workerThreads,
-        };
-      },
-    }),
+    launcher: options.wrapLauncher?.(launcher) ?? launcher,
     processes: createProcesses(),
     clock: { nowMs: () => Date.now() },
     ids: {
@@ -136,6 +123,26 @@ function makeParts(
     queue: new OperationQueue(config.limits),
     background,
   };
+}
+
+function makeLauncher(config: Config, options: ServiceOptions): EngineParts["launcher"] {
+  return createWorkerLauncher<WorkerTask, WorkerMessage>({
+    command: options.workerCommand ?? [
+      process.execPath,
+      ...workerNodeOptions,
+      fileURLToPath(new URL("./worker.ts", import.meta.url)),
+    ],
+    ...(options.workerCommand === undefined ? { expecting: (taskKind: string) => taskKind } : {}),
+    // Asked for at every launch: the first one may come before the data directory is there.
+    get env() {
+      return {
+        ...compileCacheVariables(config.dataDirectory),
+        ...workerMemoryVariables,
+        ...config.env,
+        UV_THREADPOOL_SIZE: config.env["UV_THREADPOOL_SIZE"] ?? workerThreads,
+      };
+    },
+  });
 }
 
 function makeService(parts: ReturnType<typeof makeParts>, config: Config): Lc2Service {

@@ -1,8 +1,4 @@
-import { readFileSync } from "node:fs";
-
-const description = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
+import lc2Package from "../../package.json" with { type: "json" };
 
 /** The version of this software, as written into every backup. */
-export const softwareVersion: string = description.version;
+export const softwareVersion: string = lc2Package.version;

@@ -6,7 +6,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { installations } from "./servers.ts";
 
-const program = fileURLToPath(new URL("../../src/main/cli.ts", import.meta.url));
+/** The command line of this checkout: program and first arguments. */
+const checkout = [
+  process.execPath,
+  fileURLToPath(new URL("../../src/main/cli.ts", import.meta.url)),
+] as const;
 
 export interface CommandResult {
   readonly code: number | null;
@@ -32,7 +36,11 @@ export interface CommandLine extends AsyncDisposable {
   json(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Record<string, unknown>>;
 }
 
-export async function openCommandLine(): Promise<CommandLine> {
+/** @param program and its first arguments; default: the command line of this checkout */
+export async function openCommandLine([program, ...words]: readonly [
+  string,
+  ...string[],
+] = checkout): Promise<CommandLine> {
   const folder = await mkdtemp(join(tmpdir(), "lc2-command-line-"));
   await chmod(folder, 0o755);
   const tools = (await installations()).filter((one) => one.hasClientTools).map((one) => one.binDirectory);
@@ -46,7 +54,7 @@ export async function openCommandLine(): Promise<CommandLine> {
       : { NODE_V8_COVERAGE: process.env["NODE_V8_COVERAGE"] }),
   };
   const start = (args: readonly string[], env: Readonly<Record<string, string>> = {}): RunningCommand => {
-    const child = spawn(process.execPath, [program, ...args], {
+    const child = spawn(program, [...words, ...args], {
       cwd: folder,
       env: { ...base, ...env },
       stdio: ["ignore", "pipe", "pipe"],

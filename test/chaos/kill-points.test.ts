@@ -1,0 +1,36 @@
+/** A sample of `npm run chaos`: killed where most would be lost, or done twice. */
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { majorsAvailable, useServer } from "../support/servers.ts";
+import type { KillPoint } from "./kill-points.ts";
+import { Lab } from "./lab.ts";
+import { scenarios } from "./scenarios.ts";
+import { tryKillPoint } from "./try-kill-point.ts";
+
+let lab: Lab;
+beforeAll(async () => {
+  lab = await Lab.open(await useServer((await majorsAvailable()).at(-1) ?? 0));
+});
+afterAll(async () => await lab?.[Symbol.asyncDispose]());
+
+const at = (process: string, when: KillPoint["when"], call: string, count: number): KillPoint => ({
+  process,
+  call,
+  count,
+  when,
+});
+
+it.each([
+  ["backup", "the engine, with a worker that it has not noted", at("engine", "after", "launcher.launch", 2)],
+  ["backup", "the seal, once it has committed", at("seal-backup", "after", "store.createIfAbsent", 1)],
+  ["backup", "the engine, before it records the end", at("engine", "before", "catalog.finishOperation", 1)],
+  ["restore", "the swap, between two names", at("swap-database", "after", "sql ALTER DATABASE", 3)],
+  ["restore", "the engine, after its plan", at("engine", "after", "catalog.putRestore", 2)],
+  ["undo", "files, half put back", at("undo-restore", "after", "target.writeFile", 1)],
+  ["delete", "half deleted", at("delete-backup", "after", "store.delete", 3)],
+])("a %s recovers from the death of %s", async (name, _what, point) => {
+  const scenario = scenarios.find((one) => one.name === name);
+  if (scenario === undefined) throw new Error(`no scenario ${name}`);
+  const tried = await tryKillPoint(lab, scenario, point, `sample-${Math.random().toString(36).slice(2)}`);
+  expect(tried.problems).toEqual([]);
+  expect(tried.reached).toBe(true);
+});

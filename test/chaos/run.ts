@@ -1,0 +1,96 @@
+/**
+ * `npm run chaos`: kills the engine or a worker before and after each call that a backup, a restore, an undo and a
+ * deletion make to the outside, and looks at what came of it.
+ *
+ *     npm run chaos -- [backup|restore|undo|delete…] [--looks] [--every N] [--only TEXT] [--at-once N] [--list]
+ *
+ * Points around calls that only look are left out without `--looks`: what they leave is what the change before them
+ * left. `--every N` tries each Nth point, `--only TEXT` those whose name has the text. The last line is `N kill points
+ * tried, N recovered`; the exit code is 0 only when all were.
+ */
+import { parseArgs } from "node:util";
+import { ensurePostgresServers, startPostgres } from "../../demo/postgres-servers.ts";
+import { describePoint, isLook, type KillPoint } from "./kill-points.ts";
+import { Lab } from "./lab.ts";
+import { scenarios, type Scenario } from "./scenarios.ts";
+import { listKillPoints, tryKillPoint, type Tried } from "./try-kill-point.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    every: { type: "string", default: "1" },
+    "at-once": { type: "string", default: "2" },
+    only: { type: "string", default: "" },
+    looks: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+  },
+});
+
+const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const installation = (await ensurePostgresServers({})).findLast((one) => one.hasClientTools);
+if (installation === undefined) throw new Error("No PostgreSQL server can be had here.");
+await using server = await startPostgres(installation);
+await using lab = await Lab.open(server);
+process.once("SIGINT", () => process.exit(130));
+
+interface Case {
+  readonly scenario: Scenario;
+  readonly point: KillPoint;
+}
+
+const cases: Case[] = [];
+for (const scenario of chosen) {
+  const points = await listKillPoints(lab, scenario);
+  const wanted = points
+    .filter((point) => (values.looks || !isLook(point)) && describePoint(point).includes(values.only))
+    .filter((_, index) => index % Number(values.every) === 0);
+  console.log(`${scenario.name}: ${points.length} kill points, ${wanted.length} of them chosen`);
+  cases.push(...wanted.map((point) => ({ scenario, point })));
+}
+if (values.list) for (const { scenario, point } of cases) console.log(scenario.name, describePoint(point));
+else await tryAll(cases);
+
+async function tryAll(all: readonly Case[]): Promise<void> {
+  const waiting = [...all.entries()];
+  const tried: Tried[] = [];
+  const work = async (): Promise<void> => {
+    for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
+      const [index, { scenario, point }] = next;
+      const result = await attempt(scenario, point, `run-${index}`);
+      tried.push(result);
+      console.log(describeTried(scenario, point, result));
+    }
+  };
+  await Promise.all(Array.from({ length: Number(values["at-once"]) }, work));
+  const reached = tried.filter(({ reached: was }) => was);
+  const recovered = reached.filter(({ problems }) => problems.length === 0);
+  if (reached.length < tried.length)
+    console.log(`${tried.length - reached.length} points were not reached again, and killed nobody`);
+  console.log(`${reached.length} kill points tried, ${recovered.length} recovered`);
+  const isGood = recovered.length === reached.length && reached.length > 0;
+  process.exitCode = isGood && tried.every(({ problems }) => problems.length === 0) ? 0 : 1;
+}
+
+async function attempt(scenario: Scenario, point: KillPoint, name: string): Promise<Tried> {
+  try {
+    return await tryKillPoint(lab, scenario, point, name);
+  } catch (error) {
+    return { reached: true, starts: 0, outcome: "unknown", problems: [String(error)] };
+  }
+}
+
+function describeTried(
+  { name }: Scenario,
+  point: KillPoint,
+  { reached, starts, outcome, problems }: Tried,
+): string {
+  const verdict = !reached ? "not reached" : problems.length === 0 ? "recovered" : "FAILED";
+  const row = [
+    name.padEnd(8),
+    describePoint(point).padEnd(62),
+    `${starts} starts`,
+    outcome.padEnd(10),
+    verdict,
+  ];
+  return [row.join("  "), ...problems.map((problem) => `    ${problem}`)].join("\n");
+}
