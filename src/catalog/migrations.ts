@@ -187,6 +187,18 @@ const history: readonly Migration[] = [
     )`,
     ],
   },
+  {
+    oldestProgram: 6,
+    statements: [
+      `create table store_waits (
+      store text primary key,
+      kind text not null,
+      since_ms bigint not null,
+      until_ms bigint not null,
+      tries integer not null
+    )`,
+    ],
+  },
 ];
 
 /**

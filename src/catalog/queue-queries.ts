@@ -5,7 +5,10 @@ import { numberOf } from "./columns.ts";
 import { toOperation } from "./operation-queries.ts";
 import type { CatalogTables } from "./schema.ts";
 
-type QueueQueries = Pick<Catalog, "observeQueue" | "admit" | "returnToQueue">;
+type QueueQueries = Pick<
+  Catalog,
+  "observeQueue" | "admit" | "returnToQueue" | "putStoreWait" | "removeStoreWait"
+>;
 
 /** The queue is no table of its own: it is the open operations that have no owner. */
 export function createQueueQueries(
@@ -40,15 +43,28 @@ export function createQueueQueries(
         return admitted;
       }),
 
-    returnToQueue: async (id, owner) => {
+    returnToQueue: async (id, owner, notBeforeMs) => {
       const changed = await database
         .updateTable("operations")
-        .set({ lease_owner: nobody, attempt: sql<number>`attempt + 1`, not_before_ms: null })
+        .set({ lease_owner: nobody, attempt: sql<number>`attempt + 1`, not_before_ms: notBeforeMs ?? null })
         .where("id", "=", id)
         .where("lease_owner", "=", owner)
         .where("finished_at_ms", "is", null)
         .executeTakeFirst();
       return changed.numUpdatedRows > 0n;
+    },
+
+    putStoreWait: async ({ store, kind, sinceMs, untilMs, tries }) => {
+      const facts = { kind, since_ms: sinceMs, until_ms: untilMs, tries };
+      await database
+        .insertInto("store_waits")
+        .values({ store, ...facts })
+        .onConflict((conflict) => conflict.column("store").doUpdateSet(facts))
+        .execute();
+    },
+
+    removeStoreWait: async (store) => {
+      await database.deleteFrom("store_waits").where("store", "=", store).execute();
     },
   };
 }
@@ -62,7 +78,7 @@ async function observe(database: Kysely<CatalogTables>): Promise<QueueObservatio
     .orderBy("id")
     .execute();
   const open = rows.map(toOperation);
-  if (!open.some(({ leaseOwner }) => leaseOwner === nobody)) return { open, served: [] };
+  if (!open.some(({ leaseOwner }) => leaseOwner === nobody)) return { open, served: [], storeWaits: [] };
   const served = await database
     .selectFrom("operations")
     .select((eb) => ["project_id", "kind", eb.fn.max("admitted_at_ms").as("at_ms")])
@@ -76,8 +92,16 @@ async function observe(database: Kysely<CatalogTables>): Promise<QueueObservatio
     )
     .groupBy(["project_id", "kind"])
     .execute();
+  const storeWaits = await database.selectFrom("store_waits").selectAll().execute();
   return {
     open,
+    storeWaits: storeWaits.map((row) => ({
+      store: row.store,
+      kind: row.kind === "throttled" ? "throttled" : "away",
+      sinceMs: numberOf(row.since_ms),
+      untilMs: numberOf(row.until_ms),
+      tries: numberOf(row.tries),
+    })),
     served: served.map((row) => ({
       projectId: row.project_id,
       kind: row.kind as OperationKind,

@@ -11,6 +11,7 @@ export interface CatalogTables {
   restores: RestoresTable;
   api_keys: ApiKeysTable;
   request_keys: RequestKeysTable;
+  store_waits: StoreWaitsTable;
   definitions: DefinitionsTable;
 }
 
@@ -139,4 +140,13 @@ export interface DefinitionsTable {
   deleted_at_ms: NullableInteger;
   /** The revision that the project's repository has. */
   saved_revision: NullableInteger;
+}
+
+/** Stores that are away or throttle: nobody is sent there before `until_ms`. */
+export interface StoreWaitsTable {
+  store: string;
+  kind: string;
+  since_ms: Integer;
+  until_ms: Integer;
+  tries: Integer;
 }

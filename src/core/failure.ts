@@ -643,6 +643,10 @@ export interface FailureRecord {
   readonly code: FailureCode;
   readonly message: string;
   readonly retry: Retry;
+  /** How long whoever was asked wants to be left alone. */
+  readonly retryAfterMs?: number;
+  /** The store that is away or throttles, as `storeAccountOf` names it. */
+  readonly store?: string;
 }
 
 /**
@@ -654,12 +658,20 @@ export interface FailureRecord {
 export class Failure extends Error {
   readonly code: FailureCode;
   readonly retry: Retry;
+  readonly retryAfterMs: number | undefined;
+  readonly store: string | undefined;
 
-  constructor(code: FailureCode, message: string, options: { cause?: unknown; retry?: Retry } = {}) {
+  constructor(
+    code: FailureCode,
+    message: string,
+    options: { cause?: unknown } & Partial<Pick<FailureRecord, "retry" | "retryAfterMs" | "store">> = {},
+  ) {
     super(message, options.cause === undefined ? {} : { cause: options.cause });
     this.name = "Failure";
     this.code = code;
     this.retry = options.retry ?? "never";
+    this.retryAfterMs = options.retryAfterMs;
+    this.store = options.store;
   }
 
   get kind(): FailureKind {
@@ -667,11 +679,19 @@ export class Failure extends Error {
   }
 
   toRecord(): FailureRecord {
-    return { code: this.code, message: this.message, retry: this.retry };
+    const { code, message, retry, retryAfterMs, store } = this;
+    return {
+      code,
+      message,
+      retry,
+      ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+      ...(store === undefined ? {} : { store }),
+    };
   }
 
   static fromRecord(record: FailureRecord): Failure {
-    return new Failure(record.code, record.message, { retry: record.retry });
+    const { code, message, ...options } = record;
+    return new Failure(code, message, options);
   }
 
   /** Any thrown value as a `Failure`; what is not one already is a defect of ours (`internal`). */

@@ -6,6 +6,8 @@ import {
   type AdmissionLimits,
   type WaitingOperation,
 } from "../core/admission/admit-operations.ts";
+import { storeAccountOf, type StoreWait } from "../core/admission/store-wait.ts";
+import type { Clock } from "../core/ports/clock.ts";
 import { placesOf } from "../core/admission/operation-place.ts";
 import { isWaiting, type Operation } from "../core/operation/operation.ts";
 import type { Catalog, QueueObservation } from "../core/ports/catalog.ts";
@@ -19,11 +21,14 @@ const standingsLastMs = 1_000;
 /** What waits for its turn, as this process sees it. The queue itself is in the catalog. */
 export class OperationQueue {
   readonly #limits: AdmissionLimits;
+  readonly #clock: Clock;
+  #storeWaits: readonly StoreWait[] = [];
   #bell = Promise.withResolvers<void>();
   #standings: { readonly atMs: number; readonly read: Promise<ReadonlyMap<string, Admission>> } | undefined;
 
-  constructor(limits: AdmissionLimits) {
+  constructor(limits: AdmissionLimits, clock: Clock) {
     this.#limits = limits;
+    this.#clock = clock;
   }
 
   /** Something was added, or has ended: whoever waits for that may look at once. */
@@ -44,7 +49,15 @@ export class OperationQueue {
   decide(queue: QueueObservation): Admission[] {
     const running = queue.open.filter((operation) => !isWaiting(operation)).map(describe);
     const waiting = queue.open.filter(isWaiting).map(describe) as WaitingOperation[];
-    return admitOperations({ running, waiting, served: queue.served, limits: this.#limits });
+    const { served, storeWaits } = queue;
+    this.#storeWaits = storeWaits;
+    const nowMs = this.#clock.nowMs();
+    return admitOperations({ running, waiting, served, storeWaits, limits: this.#limits, nowMs });
+  }
+
+  /** Stores that were away or throttled when this process last looked. */
+  get storeWaits(): readonly StoreWait[] {
+    return this.#storeWaits;
   }
 
   /** Where a waiting operation stands; undefined when it waits no longer. */
@@ -77,8 +90,23 @@ export class OperationQueue {
 }
 
 function describe(operation: Operation) {
-  const { id, kind, projectId, createdAtMs } = operation;
-  return { id, kind, projectId, createdAtMs, places: placesOf(namedBy(operation)) };
+  const { id, kind, projectId, createdAtMs, notBeforeMs } = operation;
+  return {
+    id,
+    kind,
+    projectId,
+    createdAtMs,
+    places: placesOf(namedBy(operation)),
+    stores: storesOf(operation),
+    ...(notBeforeMs === undefined ? {} : { notBeforeMs }),
+  };
+}
+
+/** Where its requests go: the repository's store, and those of its source or target. */
+export function storesOf(operation: Operation): string[] {
+  const { storage } = namedBy(operation);
+  const urls = [operation.repository, ...(storage === undefined ? [] : [storage.url])];
+  return [...new Set(urls.flatMap((url) => storeAccountOf(url) ?? []))];
 }
 
 /** Copies read a repository, which any number may. */

@@ -1,16 +1,27 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Waiting } from "../contract/service.ts";
 import type { Progress } from "../contract/worker-task.ts";
-import { Failure } from "../core/failure.ts";
+import { Failure, type FailureRecord } from "../core/failure.ts";
 import { advance, type Steps } from "../core/operation/advance.ts";
 import type { AttemptObservation } from "../core/operation/attempts.ts";
+import { countSpentAttempts, type RetryBudget } from "../core/operation/decide-retry.ts";
 import type { LogLine, Operation, OperationTask } from "../core/operation/operation.ts";
 import type { TaskChange, TaskKey } from "../core/ports/catalog.ts";
 import { makeLogLine, type EngineParts, type EventListener, type TaskRequest } from "./parts.ts";
 import { startWorker, type WorkerRun, type WorkMessage } from "./run-worker.ts";
+import { noteStoreAnswers, noteStoreWait } from "./store-waits.ts";
 
 /** Of one attempt, by name. */
 export type Tasks = ReadonlyMap<string, OperationTask>;
+
+/** What a step sees of its operation. */
+export interface SessionView {
+  readonly operation: Operation;
+  /** Of the current attempt. */
+  readonly tasks: Tasks;
+  /** What the attempts so far have cost. */
+  readonly budget: RetryBudget;
+}
 
 /** How often a request to cancel is looked for. */
 const cancelPollMs = 1_000;
@@ -82,26 +93,35 @@ export class OperationSession {
     this.#notifyChange();
   }
 
-  /** The operation and the tasks of its current attempt. */
-  async read(): Promise<{ operation: Operation; tasks: Tasks }> {
+  async read(): Promise<SessionView> {
     await this.#records;
     this.#throwIfEnded();
     const { catalog } = this.#parts;
     const operation = await this.#patiently(async () => await catalog.getOperation(this.operationId));
     if (operation === undefined || operation.leaseOwner !== this.#owner || operation.end !== undefined) {
-      this.#end(takenOver(this.operationId));
-      this.#throwIfEnded();
+      throw this.#end(takenOver(this.operationId));
     }
     const tasks = await this.#patiently(async () => await catalog.listTasks(this.operationId));
-    const current = tasks.filter((task) => task.attempt === operation?.attempt);
-    return { operation: operation as Operation, tasks: new Map(current.map((task) => [task.name, task])) };
+    const current = tasks.filter((task) => task.attempt === operation.attempt);
+    return {
+      operation,
+      tasks: new Map(current.map((task) => [task.name, task])),
+      budget: {
+        operationId: this.operationId,
+        attempt: operation.attempt,
+        spentAttempts: countSpentAttempts(operation.attempt, tasks),
+        createdAtMs: operation.createdAtMs,
+        nowMs: this.#parts.clock.nowMs(),
+        isQueued: operation.admittedAtMs !== undefined,
+      },
+    };
   }
 
   /** What every decision about an attempt looks at. */
-  observe({ attempt, notBeforeMs, cancelRequested }: Operation, tasks: Tasks): AttemptObservation {
+  observe({ operation, tasks, budget }: SessionView): AttemptObservation {
+    const { notBeforeMs, cancelRequested } = operation;
     return {
-      attempt,
-      nowMs: this.#parts.clock.nowMs(),
+      budget,
       ...(notBeforeMs === undefined ? {} : { notBeforeMs }),
       cancelRequested: cancelRequested || this.#cancelRequested,
       ownerDied: this.ownerDied,
@@ -115,21 +135,31 @@ export class OperationSession {
       const result = await advance(steps);
       if (result.type === "done" || result.type === "failed") return;
       if (result.type === "retry") {
-        const { operation } = await this.read();
-        const seconds = Math.ceil(result.afterMs / 1000);
-        this.log("warn", `${result.failure.message} Trying again in ${seconds} s.`);
-        const notBeforeMs = this.#parts.clock.nowMs() + result.afterMs;
-        const { catalog } = this.#parts;
-        if (
-          !(await catalog.startAttempt(this.operationId, this.#owner, operation.attempt + 1, notBeforeMs))
-        ) {
-          this.#end(takenOver(this.operationId));
-        }
+        if (await this.#tryLater(result.failure, result.afterMs)) return;
       } else {
         await this.#waitForChange(result.untilMs);
       }
       this.#throwIfEnded();
     }
+  }
+
+  /**
+   * Begins the next attempt, here or, where the operation came from there, in the queue: it holds no place while it
+   * waits. True: it is the queue's again.
+   */
+  async #tryLater(failure: FailureRecord, afterMs: number): Promise<boolean> {
+    const { operation, budget } = await this.read();
+    const { catalog, clock, queue } = this.#parts;
+    const untilMs = Math.max(clock.nowMs() + afterMs, await noteStoreWait(this.#parts, failure));
+    const seconds = Math.max(0, Math.ceil((untilMs - clock.nowMs()) / 1000));
+    this.log("warn", `${failure.message} Trying again in ${seconds} s.`);
+    await this.#records;
+    const isDone = budget.isQueued
+      ? await catalog.returnToQueue(this.operationId, this.#owner, untilMs)
+      : await catalog.startAttempt(this.operationId, this.#owner, operation.attempt + 1, untilMs);
+    if (!isDone) throw this.#end(takenOver(this.operationId));
+    if (budget.isQueued) queue.ring();
+    return budget.isQueued;
   }
 
   /** Starts a worker for the named task of the attempt. Does nothing when there is one already. */
@@ -146,6 +176,8 @@ export class OperationSession {
       void worker.outcome.then((outcome) => {
         this.#workers.delete(name);
         record({ ...outcome, ...listener.latest(), finishedAtMs: this.#parts.clock.nowMs() });
+        if (outcome.state === "done")
+          this.#recordIfPossible(async () => await noteStoreAnswers(this.#parts, this.operationId));
         this.#notifyChange();
       });
     } catch (error) {
@@ -213,7 +245,7 @@ export class OperationSession {
   #record(write: () => Promise<void>): void {
     this.#records = this.#records
       .then(async () => await this.#patiently(write))
-      .catch((error: unknown) => this.#end(Failure.from(error)));
+      .catch((error: unknown) => void this.#end(Failure.from(error)));
   }
 
   /**
@@ -244,7 +276,7 @@ export class OperationSession {
         this.#owner,
         this.#parts.leaseSeconds,
       );
-      if (!held) return this.#end(takenOver(this.operationId));
+      if (!held) return void this.#end(takenOver(this.operationId));
       for (const worker of this.#workers.values()) worker.renewLease();
     } catch {
       // Not renewed is not told to the workers: when it lasts, they stop by themselves.
@@ -262,11 +294,12 @@ export class OperationSession {
     }
   }
 
-  /** Nothing may be written any more; workers end at once. */
-  #end(failure: Failure): void {
+  /** Nothing may be written any more; workers end at once. The failure is to be thrown. */
+  #end(failure: Failure): Failure {
     this.#ended ??= failure;
     for (const worker of this.#workers.values()) worker.kill();
     this.#notifyChange();
+    return this.#ended;
   }
 
   #throwIfEnded(): void {

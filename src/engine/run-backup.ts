@@ -38,7 +38,8 @@ export function makeBackupSteps(
   let announced = false;
   return {
     observe: async () => {
-      const { operation, tasks } = await session.read();
+      const view = await session.read();
+      const { operation, tasks } = view;
       if (!announced && tasks.get("prepare")?.state === "done") {
         announced = true;
         await announcePrepared(
@@ -51,7 +52,7 @@ export function makeBackupSteps(
       const status = backupStatusOf(operation, tasks);
       if (status !== shown) session.emit({ type: "state", status });
       shown = status;
-      return { ...session.observe(operation, tasks), ...observe(operation, tasks) };
+      return { ...session.observe(view), ...observe(operation, tasks) };
     },
     decide: decideBackup,
     act: async (action) => {

@@ -27,10 +27,11 @@ export function makeCopySteps(
 ): Steps<CopyObservation, CopyAction> {
   return {
     observe: async () => {
-      const { operation, tasks } = await session.read();
+      const view = await session.read();
+      const { operation, tasks } = view;
       const look = tasks.get("look")?.result as CopyBackupResult | undefined;
       return {
-        ...session.observe(operation, tasks),
+        ...session.observe(view),
         backupId: (operation.spec as CopyRequest).backupId,
         ...(look === undefined ? {} : { isThere: look.isThere }),
       };

@@ -45,12 +45,13 @@ export function makeRestoreSteps(
   let shown: string | undefined;
   return {
     observe: async () => {
-      const { operation, tasks } = await session.read();
+      const view = await session.read();
+      const { operation, tasks } = view;
       const status = restoreStatusOf(operation, tasks);
       if (status !== shown) session.emit({ type: "state", status });
       shown = status;
       const record = await parts.catalog.getRestore(operation.id);
-      return { ...session.observe(operation, tasks), ...observe(operation, tasks, record) };
+      return { ...session.observe(view), ...observe(operation, tasks, record) };
     },
     decide: decideRestore,
     act: async (action) => {
@@ -87,12 +88,16 @@ function observe({ id }: Operation, tasks: Tasks, record: RestoreRecord | undefi
             files: plan.files !== undefined,
           },
         }),
-    approval:
-      record?.refusal ?? (record?.approvedAtMs === undefined ? ("pending" as const) : ("given" as const)),
+    approval: record?.refusal ?? (isApproved(record, plan) ? ("given" as const) : ("pending" as const)),
     ...(swapped === undefined ? {} : { swapped }),
     ...(filesTouched === undefined ? {} : { filesTouched }),
   };
 }
+
+/** An approval is for one plan: what an attempt before this one planned may be another. */
+const isApproved = (record: RestoreRecord | undefined, plan: RestorePlan | undefined): boolean =>
+  record?.approvedAtMs !== undefined &&
+  (plan === undefined || (record.plan as RestorePlan).hash === plan.hash);
 
 const planOf = (tasks: Tasks): RestorePlan | undefined =>
   tasks.get("plan")?.result as RestorePlan | undefined;

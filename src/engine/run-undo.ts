@@ -32,10 +32,11 @@ export function makeUndoSteps(
 ): Steps<UndoObservation, UndoAction> {
   return {
     observe: async () => {
-      const { operation, tasks } = await session.read();
+      const view = await session.read();
+      const { operation, tasks } = view;
       const request = operation.spec as UndoRequest;
       return {
-        ...session.observe(operation, tasks),
+        ...session.observe(view),
         restoreId: request.restoreId,
         wanted: wantedOf(request),
         swapsDatabase: request.parts.includes("database") && request.plan.database?.into === "swap",

@@ -2,6 +2,7 @@ import type { BackupReference, Waiting } from "../contract/service.ts";
 import type { BrowseItem } from "../contract/worker-task.ts";
 import type { Problem } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
+import { isWaiting } from "../core/operation/operation.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
 import { makeContext, makeLogLine, type EngineParts } from "./parts.ts";
 import { recoverDeadOperations } from "./recover-operations.ts";
@@ -38,6 +39,8 @@ export function carryOutInBackground(parts: EngineParts, id: string, work: () =>
   const run = async (): Promise<void> => {
     await work();
     const operation = await parts.catalog.getOperation(id);
+    // It waits for its next attempt, and its log says why.
+    if (operation !== undefined && isWaiting(operation)) return;
     const { outcome = "open", failure } = operation?.end ?? {};
     const why = failure === undefined ? "" : ` (${failure.code}): ${failure.message}`;
     const level = outcome === "Completed" ? "info" : "error";

@@ -100,6 +100,7 @@ function makeParts(
 ): EngineParts & { readonly openedCatalog: () => Catalog | undefined } {
   let catalog: Catalog | undefined;
   const launcher = makeLauncher(config, options);
+  const clock = { nowMs: () => Date.now() };
   return {
     openedCatalog: () => catalog,
     get catalog() {
@@ -107,7 +108,7 @@ function makeParts(
     },
     launcher: options.wrapLauncher?.(launcher) ?? launcher,
     processes: createProcesses(),
-    clock: { nowMs: () => Date.now() },
+    clock,
     ids: {
       hex: (length) =>
         randomBytes(Math.ceil(length / 2))
@@ -120,7 +121,7 @@ function makeParts(
     keyPlace: (projectId) => join(config.keysDirectory, `${projectId}.key`),
     notice: options.onNotice ?? ((line) => process.stderr.write(`lc2: ${line.message}\n`)),
     isTended: options.isTended ?? false,
-    queue: new OperationQueue(config.limits),
+    queue: new OperationQueue(config.limits, clock),
     background,
   };
 }

@@ -108,13 +108,11 @@ export function describeCatalog(
         const others = isShared ? [subject.openAnother(), subject.openAnother()] : [];
         const atMost = 4;
         // Each has others in mind, so that nothing but the look itself keeps them from being too many together.
-        const chooseFrom =
-          (start: number) =>
-          ({ open, served }: QueueObservation) => {
-            const free = atMost - open.filter((each) => !isWaiting(each)).length;
-            const all = everything({ open, served });
-            return [...all.slice(start), ...all.slice(0, start)].slice(0, Math.max(0, Math.min(2, free)));
-          };
+        const chooseFrom = (start: number) => (queue: QueueObservation) => {
+          const free = atMost - queue.open.filter((each) => !isWaiting(each)).length;
+          const all = everything(queue);
+          return [...all.slice(start), ...all.slice(0, start)].slice(0, Math.max(0, Math.min(2, free)));
+        };
         const asked = [catalog, ...others].flatMap((each) => [each, each, each]);
         const claimed = await Promise.all(
           asked.map(async (each, index) => await each.admit(chooseFrom(index), claim)),
@@ -149,6 +147,20 @@ export function describeCatalog(
         await catalog.admit(everything, claim);
         await catalog.finishOperation(waiting(1).id, me, { outcome: "Completed", finishedAtMs: 9 });
         expect(await catalog.returnToQueue(waiting(1).id, me)).toBe(false);
+      });
+
+      it("keeps what is to be tried later, and which stores nobody is sent to, until they answer", async () => {
+        await catalog.createOperation(waiting(1), lease);
+        await catalog.admit(everything, claim);
+        expect(await catalog.returnToQueue(waiting(1).id, me, 99_000)).toBe(true);
+        expect(await catalog.getOperation(waiting(1).id)).toMatchObject({ attempt: 2, notBeforeMs: 99_000 });
+        const wait = { store: "http://minio:9000", sinceMs: 5, untilMs: 99_000, tries: 1 } as const;
+        await catalog.putStoreWait({ ...wait, kind: "throttled" });
+        await catalog.putStoreWait({ ...wait, kind: "away", tries: 2 });
+        expect((await catalog.observeQueue()).storeWaits).toEqual([{ ...wait, kind: "away", tries: 2 }]);
+        await catalog.removeStoreWait(wait.store);
+        await catalog.removeStoreWait(wait.store);
+        expect((await catalog.observeQueue()).storeWaits).toEqual([]);
       });
     });
 

@@ -30,6 +30,8 @@ export const failureRecord = Type.Object({
   code: failureCode,
   message: Type.String(),
   retry: choice(["never", "backoff"]),
+  retryAfterMs: Type.Optional(whole("How long whoever was asked wants to be left alone.")),
+  store: Type.Optional(text("The store that is away or asks to slow down.")),
 });
 
 export const queue = Type.Object(

@@ -11,6 +11,7 @@ import {
 } from "./admit-operations.ts";
 
 const hourMs = 3_600_000;
+const nowMs = 200 * hourMs;
 const limits: AdmissionLimits = { backups: 2, restores: 1 };
 
 const backup = (id: string, change: Partial<WaitingOperation> = {}): WaitingOperation => ({
@@ -19,13 +20,14 @@ const backup = (id: string, change: Partial<WaitingOperation> = {}): WaitingOper
   projectId: "shop",
   createdAtMs: 100 * hourMs,
   places: [`file:///${id}`],
+  stores: [],
   ...change,
 });
 const restore = (id: string, change: Partial<WaitingOperation> = {}): WaitingOperation =>
   backup(id, { kind: "restore", ...change });
 
 function decide(seen: Partial<AdmissionObservation>): Admission[] {
-  return admitOperations({ running: [], waiting: [], served: [], limits, ...seen });
+  return admitOperations({ running: [], waiting: [], served: [], storeWaits: [], limits, nowMs, ...seen });
 }
 const admitted = (answers: readonly Admission[]): string[] =>
   answers.flatMap(({ id, admit }) => (admit ? [id] : []));
@@ -42,8 +44,8 @@ describe("admission", () => {
     const waiting = [backup("a"), restore("b"), restore("c")];
     expect(admitted(decide({ waiting }))).toEqual(["a", "b"]);
     const running: RunningOperation[] = [
-      { id: "u", kind: "undo", projectId: "shop", places: [] },
-      { id: "y", kind: "copy", projectId: "shop", places: [] },
+      { id: "u", kind: "undo", projectId: "shop", places: [], stores: [] },
+      { id: "y", kind: "copy", projectId: "shop", places: [], stores: [] },
     ];
     expect(admitted(decide({ waiting, running }))).toEqual(["a", "b"]);
   });
@@ -55,6 +57,7 @@ describe("admission", () => {
       kind: "undo",
       projectId: "other",
       places: ["postgres://db/x"],
+      stores: [],
     };
     expect(decide({ waiting: [backup("a", place)], running: [undo] })).toEqual([
       {
@@ -154,6 +157,43 @@ describe("admission", () => {
     ]);
   });
 
+  it("lets what failed wait for its time, and gives what it would keep to others", () => {
+    const soon = backup("soon", { notBeforeMs: nowMs + 1, places: ["p"], createdAtMs: 1 });
+    const other = backup("other", { places: ["p"], projectId: "other" });
+    const one = { backups: 1, restores: 1, perProject: 1 };
+    const answers = decide({ waiting: [soon, other], limits: one });
+    expect(admitted(answers)).toEqual(["other"]);
+    expect(answers[0]).toMatchObject({
+      reason: "its last attempt failed, and the next one begins at 1970-01-09 08:00:00 UTC",
+    });
+    expect(admitted(decide({ waiting: [{ ...soon, notBeforeMs: nowMs }] }))).toEqual(["soon"]);
+  });
+
+  it("sends nobody to a store that is away, and then one to try", () => {
+    const store = "http://minio:9000";
+    const at = (id: string) => backup(id, { stores: [store] });
+    const wait = { store, kind: "away", sinceMs: 0, untilMs: nowMs + 60_000, tries: 1 } as const;
+    const waiting = [at("a"), at("b"), backup("elsewhere")];
+    const away = decide({ waiting, storeWaits: [wait] });
+    expect(admitted(away)).toEqual(["elsewhere"]);
+    expect(away[0]).toMatchObject({
+      reason:
+        "http://minio:9000 does not answer since 1970-01-01 00:00:00 UTC; it is tried again at 1970-01-09 08:01:00 UTC",
+    });
+    const due = decide({ waiting, storeWaits: [{ ...wait, kind: "throttled", untilMs: nowMs }] });
+    expect(admitted(due)).toEqual(["a", "elsewhere"]);
+    expect(due[1]).toMatchObject({
+      behind: { id: "a" },
+      reason:
+        "http://minio:9000 asks to slow down since 1970-01-01 00:00:00 UTC; one operation tries it at this moment",
+    });
+    expect(admitted(decide({ waiting, limits: { backups: 5, restores: 1 } }))).toEqual([
+      "a",
+      "b",
+      "elsewhere",
+    ]);
+  });
+
   it("answers at once where thousands wait", () => {
     const waiting = Array.from({ length: 3_000 }, (_, n) =>
       backup(`b${n}`, { projectId: `p${n % 50}`, createdAtMs: n }),
@@ -175,7 +215,13 @@ const anyWaiting = fc.array(
 );
 const toWaiting = (
   all: readonly { project: number; kind: "backup" | "restore"; createdAtMs: number; places: string[] }[],
-) => all.map(({ project, ...one }, index) => ({ ...one, id: `o${index}`, projectId: `project-${project}` }));
+) =>
+  all.map(({ project, ...one }, index) => ({
+    ...one,
+    id: `o${index}`,
+    projectId: `project-${project}`,
+    stores: [],
+  }));
 const anyLimits = fc.record(
   {
     backups: fc.integer({ min: 1, max: 4 }),

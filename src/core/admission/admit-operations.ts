@@ -1,4 +1,5 @@
 import type { OperationKind } from "../operation/operation.ts";
+import type { StoreWait } from "./store-wait.ts";
 
 /** What waits for its turn. Copies and undos are begun by whoever asks for them. */
 export type QueuedKind = "backup" | "restore";
@@ -9,11 +10,15 @@ export interface RunningOperation {
   readonly projectId: string;
   /** What it works on; see `placesOf`. */
   readonly places: readonly string[];
+  /** Stores that it sends requests to; see `storeAccountOf`. */
+  readonly stores: readonly string[];
 }
 
 export interface WaitingOperation extends RunningOperation {
   readonly kind: QueuedKind;
   readonly createdAtMs: number;
+  /** An attempt failed, and the next one begins not before this instant. */
+  readonly notBeforeMs?: number;
 }
 
 /** Of the whole installation, however many servers it has. */
@@ -36,7 +41,9 @@ export interface AdmissionObservation {
   readonly running: readonly RunningOperation[];
   readonly waiting: readonly WaitingOperation[];
   readonly served: readonly Served[];
+  readonly storeWaits: readonly StoreWait[];
   readonly limits: AdmissionLimits;
+  readonly nowMs: number;
 }
 
 export type Admission =
@@ -64,6 +71,8 @@ const headStartMs = 24 * 3_600_000;
  *
  * - Not more at once than the limits say.
  * - One operation at a time works on a place. Of those that wait for the same place the first keeps it free.
+ * - What failed waits for its time. Nobody is sent to a store that is away or throttles; when its time has come one
+ *   operation tries, and the others follow when it was answered. They keep nothing from others meanwhile.
  * - Restores first, as far as the two kinds are in each other's way: they have limits of their own.
  * - Of several projects, the one with the fewest of that kind running begins; of equals, the one that was served least
  *   recently. In a project the first that came.
@@ -109,9 +118,13 @@ class Turn {
   /** Whoever came first is first, restores with their head start. */
   readonly #waiting: WaitingOperation[];
   readonly #served: Recency;
+  readonly #storeWaits: ReadonlyMap<string, StoreWait>;
+  readonly #nowMs: number;
 
-  constructor({ running, waiting, served, limits }: AdmissionObservation) {
+  constructor({ running, waiting, served, storeWaits, limits, nowMs }: AdmissionObservation) {
     this.#limits = limits;
+    this.#nowMs = nowMs;
+    this.#storeWaits = new Map(storeWaits.map((wait) => [wait.store, wait]));
     this.#running = [...running];
     this.#waiting = waiting.toSorted((a, b) => rankOf(a) - rankOf(b) || (a.id < b.id ? -1 : 1));
     this.#served = new Recency(served);
@@ -162,6 +175,11 @@ class Turn {
     const blocked: Blocked[] = [];
     for (const operation of waiting) {
       const { projectId, places } = operation;
+      const early = this.#notYet(operation);
+      if (early !== undefined) {
+        blocked.push({ operation, obstacle: early });
+        continue;
+      }
       const isFirst = !seenProjects.has(projectId);
       seenProjects.add(projectId);
       const held = this.#heldPlace(operation, holders);
@@ -174,6 +192,22 @@ class Turn {
       if (obstacle === undefined || (full === undefined && isFirst)) addOne(ofProject, projectId);
     }
     return { free, blocked };
+  }
+
+  /** It waits for a time, not for others. */
+  #notYet({ notBeforeMs, stores }: WaitingOperation): Obstacle | undefined {
+    for (const store of stores) {
+      const wait = this.#storeWaits.get(store);
+      if (wait === undefined) continue;
+      const what = wait.kind === "away" ? "does not answer" : "asks to slow down";
+      const since = `${store} ${what} since ${timeOf(wait.sinceMs)}`;
+      if (wait.untilMs > this.#nowMs)
+        return { reason: `${since}; it is tried again at ${timeOf(wait.untilMs)}` };
+      const behind = this.#running.find((one) => one.stores.includes(store));
+      if (behind !== undefined) return { behind, reason: `${since}; one operation tries it at this moment` };
+    }
+    if (notBeforeMs === undefined || notBeforeMs <= this.#nowMs) return undefined;
+    return { reason: `its last attempt failed, and the next one begins at ${timeOf(notBeforeMs)}` };
   }
 
   #heldPlace(
@@ -246,6 +280,8 @@ class Recency {
     return new Recency([], new Map(this.#atMs));
   }
 }
+
+const timeOf = (ms: number): string => `${new Date(ms).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
 const rankOf = ({ kind, createdAtMs }: WaitingOperation): number =>
   kind === "restore" ? createdAtMs - headStartMs : createdAtMs;

@@ -20,6 +20,7 @@ describe("what a dead process left", () => {
   it("goes back when it is a restore only if nothing of it had begun", () => {
     expect(returnsToQueue({ ...backup, kind: "restore" }, [], interrupted)).toBe(true);
     expect(returnsToQueue({ ...backup, kind: "restore" }, [task], interrupted)).toBe(false);
+    expect(returnsToQueue({ ...backup, kind: "restore", attempt: 2 }, [task], interrupted)).toBe(true);
     expect(returnsToQueue({ ...backup, kind: "copy" }, [], interrupted)).toBe(false);
   });
 

@@ -1,15 +1,24 @@
 import { describe, expect, it } from "vitest";
 import fc from "fast-check";
 import type { FailureRecord } from "../failure.ts";
+import type { RetryBudget } from "../operation/decide-retry.ts";
 import type { TaskFacts, TaskState } from "../operation/operation.ts";
 import { decideBackup, type BackupAction, type BackupObservation } from "./decide-backup.ts";
 
+const budget = (change: Partial<RetryBudget> = {}): RetryBudget => ({
+  operationId: "backup-20260101-000000-abcdef",
+  attempt: 1,
+  spentAttempts: 0,
+  createdAtMs: 0,
+  nowMs: 1_000,
+  isQueued: false,
+  ...change,
+});
 const observation = (change: Partial<BackupObservation> = {}): BackupObservation => ({
   backupId: "backup-20260101-000000-abcdef",
   wantsDatabase: true,
   wantsFiles: true,
-  attempt: 1,
-  nowMs: 1_000,
+  budget: budget(),
   cancelRequested: false,
   ownerDied: false,
   tasks: {},
@@ -84,8 +93,26 @@ describe("decideBackup", () => {
 
   it("tries again later when the failure says that it may pass, and not for ever", () => {
     const tasks = { prepare: done, database: failed("backoff") };
-    expect(decideBackup(observation({ tasks, attempt: 1 }))).toMatchObject({ type: "retry" });
-    expect(decideBackup(observation({ tasks, attempt: 3 }))).toMatchObject({ type: "fail" });
+    expect(decideBackup(observation({ tasks }))).toMatchObject({ type: "retry" });
+    expect(decideBackup(observation({ tasks, budget: budget({ attempt: 3 }) }))).toMatchObject({
+      type: "fail",
+    });
+  });
+
+  it("begins again, when it came from the queue, although it is not known whether it was sealed", () => {
+    const tasks = {
+      prepare: done,
+      database: done,
+      files: done,
+      seal: lost,
+      look: failed("backoff", "store-unreachable"),
+    };
+    const queued = budget({ attempt: 9, isQueued: true });
+    expect(decideBackup(observation({ tasks, budget: queued }))).toMatchObject({ type: "retry" });
+    expect(decideBackup(observation({ tasks, budget: queued, cancelRequested: true }))).toMatchObject({
+      type: "fail",
+      failure: { code: "store-unreachable", retry: "never" },
+    });
   });
 
   it("fails for good when the failure says so", () => {
@@ -200,7 +227,7 @@ function liveThrough(wantsDatabase: boolean, wantsFiles: boolean, fate: readonly
       observation({
         wantsDatabase: wantsDatabase || !wantsFiles,
         wantsFiles,
-        attempt: world.attempt,
+        budget: budget({ attempt: world.attempt }),
         cancelRequested: world.cancelRequested,
         ownerDied: world.ownerDied,
         tasks: world.tasks,

@@ -3,12 +3,12 @@ import type { Decision } from "../operation/advance.ts";
 import {
   decideByLook,
   endOf,
-  failOrRetry,
   failureOf,
   pauseOf,
   type AttemptObservation,
   type EndWords,
 } from "../operation/attempts.ts";
+import { decideRetry } from "../operation/decide-retry.ts";
 import type { TaskFacts } from "../operation/operation.ts";
 
 /** What exists of a backup. Its tasks: `prepare`, `database`, `files`, `seal`, `look`. */
@@ -66,7 +66,7 @@ function decideEnd(seen: BackupObservation): Decision<BackupAction> {
   if (componentTasks(seen).some((task) => task.state === "running"))
     return { type: "act", action: { do: "stop" } };
   const words = wordsOf(seen);
-  return endOf(seen, words) ?? failOrRetry(seen, firstFailure(seen) ?? words.interrupted);
+  return endOf(seen, words) ?? decideRetry(firstFailure(seen) ?? words.interrupted, seen.budget);
 }
 
 const decideAfterBrokenSeal = (seen: BackupObservation, seal: TaskFacts): Decision<BackupAction> =>

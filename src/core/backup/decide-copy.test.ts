@@ -1,12 +1,20 @@
 import { describe, expect, test } from "vitest";
 import type { FailureRecord } from "../failure.ts";
+import type { RetryBudget } from "../operation/decide-retry.ts";
 import { decideCopy, type CopyObservation } from "./decide-copy.ts";
 
 const backupId = "backup-20261124-020000-3f9c2a";
+const budget = (attempt: number): RetryBudget => ({
+  operationId: "copy-1",
+  attempt,
+  spentAttempts: attempt - 1,
+  createdAtMs: 0,
+  nowMs: 1_000,
+  isQueued: false,
+});
 const seen = (changes: Partial<CopyObservation> = {}): CopyObservation => ({
   backupId,
-  attempt: 1,
-  nowMs: 1_000,
+  budget: budget(1),
   cancelRequested: false,
   ownerDied: false,
   tasks: {},
@@ -33,8 +41,8 @@ describe("a copy", () => {
   });
 
   test("starts again only when its time has come", () => {
-    expect(decideCopy(seen({ attempt: 2, notBeforeMs: 1_001 }))).toEqual({ type: "wait", untilMs: 1_001 });
-    expect(decideCopy(seen({ attempt: 2, notBeforeMs: 1_000 }))).toEqual(start("copy"));
+    expect(decideCopy(seen({ notBeforeMs: 1_001 }))).toEqual({ type: "wait", untilMs: 1_001 });
+    expect(decideCopy(seen({ notBeforeMs: 1_000 }))).toEqual(start("copy"));
   });
 
   test("that was not begun is cancelled, or ends with its process", () => {
@@ -61,9 +69,9 @@ describe("a copy whose worker said why it failed", () => {
 
   test("is tried three times, later each time, when the reason may pass", () => {
     const busy = failure("repository-busy", "backoff");
-    expect(broken(busy)).toMatchObject({ type: "retry", afterMs: 2_000 });
-    expect(broken(busy, { attempt: 2 })).toMatchObject({ type: "retry", afterMs: 15_000 });
-    expect(broken(busy, { attempt: 3 })).toMatchObject(fail("repository-busy"));
+    expect(broken(busy)).toMatchObject({ type: "retry" });
+    expect(broken(busy, { budget: budget(2) })).toMatchObject({ type: "retry" });
+    expect(broken(busy, { budget: budget(3) })).toMatchObject(fail("repository-busy"));
   });
 
   test("is not tried again for nobody", () => {
@@ -114,10 +122,4 @@ test("a copy that ended without a word, and is not there, is tried again", () =>
     type: "retry",
     failure: { code: "worker-died" },
   });
-});
-
-test("a wait that nothing tells the end of is one minute", () => {
-  // Attempts are counted from 1; a catalog that says otherwise must not make it run at once.
-  const tasks = { copy: { state: "failed", failure: failure("repository-busy", "backoff") } } as const;
-  expect(decideCopy(seen({ attempt: 0, tasks }))).toMatchObject({ type: "retry", afterMs: 60_000 });
 });

@@ -3,12 +3,12 @@ import type { Decision } from "../operation/advance.ts";
 import {
   decideByLook,
   endOf,
-  failOrRetry,
   failureOf,
   pauseOf,
   type AttemptObservation,
   type EndWords,
 } from "../operation/attempts.ts";
+import { decideRetry } from "../operation/decide-retry.ts";
 import type { TaskFacts } from "../operation/operation.ts";
 
 /** What exists of the copying of a backup. Its tasks: `copy`, `look`. */
@@ -59,7 +59,7 @@ const isStopped = ({ code }: FailureRecord): boolean => code === "cancelled" || 
 
 /** The cause says more than that the process which waited for it is gone. */
 const decideKnownFailure = (seen: CopyObservation, failure: FailureRecord): Decision<CopyAction> =>
-  endOf(seen, { ...wordsOf(seen), interrupted: failure }) ?? failOrRetry(seen, failure);
+  endOf(seen, { ...wordsOf(seen), interrupted: failure }) ?? decideRetry(failure, seen.budget);
 
 const goesOn = "Run the command again when it is wanted: what arrived whole is not copied again.";
 

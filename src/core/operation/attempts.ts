@@ -1,11 +1,11 @@
 import type { FailureRecord } from "../failure.ts";
 import type { Decision } from "./advance.ts";
+import { decideRetry, type RetryBudget } from "./decide-retry.ts";
 import type { TaskFacts, TaskFactsByName } from "./operation.ts";
 
 /** What every operation that may be tried again is seen by, read anew before every decision. */
 export interface AttemptObservation {
-  readonly attempt: number;
-  readonly nowMs: number;
+  readonly budget: RetryBudget;
   readonly notBeforeMs?: number;
   readonly cancelRequested: boolean;
   /** The process that ran the attempt is dead; the observer has taken the operation over. */
@@ -14,19 +14,9 @@ export interface AttemptObservation {
   readonly tasks: TaskFactsByName;
 }
 
-/** Attempts in all, the first included. */
-const maximumAttempts = 3;
-const backoffMs = [2_000, 15_000];
-
-/** Another attempt where the failure may pass and there is one left. */
-export function failOrRetry({ attempt }: AttemptObservation, failure: FailureRecord): Decision<never> {
-  if (failure.retry === "never" || attempt >= maximumAttempts) return { type: "fail", failure };
-  return { type: "retry", afterMs: backoffMs[attempt - 1] ?? 60_000, failure };
-}
-
 /** The pause before the attempt, while it lasts. */
-export function pauseOf({ notBeforeMs, nowMs }: AttemptObservation): Decision<never> | undefined {
-  if (notBeforeMs === undefined || nowMs >= notBeforeMs) return undefined;
+export function pauseOf({ notBeforeMs, budget }: AttemptObservation): Decision<never> | undefined {
+  if (notBeforeMs === undefined || budget.nowMs >= notBeforeMs) return undefined;
   return { type: "wait", untilMs: notBeforeMs };
 }
 
@@ -63,8 +53,18 @@ export function decideByLook(
   if (look === undefined) return { type: "act", action: { do: "start", task: "look" } };
   if (look.state === "running") return { type: "wait" };
   if (words.isThere === true) return { type: "complete" };
-  if (look.state !== "done") return { type: "fail", failure: words.unknown(look) };
-  return endOf(seen, words) ?? failOrRetry(seen, words.failure);
+  if (look.state !== "done") return lookLater(seen, look) ?? { type: "fail", failure: words.unknown(look) };
+  return endOf(seen, words) ?? decideRetry(words.failure, seen.budget);
+}
+
+/** Where nobody waits, another attempt may begin although nothing is known: it adopts what is there already. */
+function lookLater(
+  { budget, cancelRequested }: AttemptObservation,
+  look: TaskFacts,
+): Decision<never> | undefined {
+  if (look.failure === undefined || cancelRequested || !budget.isQueued) return undefined;
+  const later = decideRetry(look.failure, budget);
+  return later.type === "retry" ? later : undefined;
 }
 
 /** A task's own word on why it failed, or that it died without one. `of`: "the copy", "the seal task". */

@@ -1,5 +1,6 @@
 import type { FailureRecord } from "../failure.ts";
 import type { Served } from "../admission/admit-operations.ts";
+import type { StoreWait } from "../admission/store-wait.ts";
 import type { AccessRecords } from "./access-records.ts";
 import type { DefinitionRecords } from "./definition-records.ts";
 import type {
@@ -58,8 +59,12 @@ export interface Catalog extends AccessRecords, DefinitionRecords {
     choose: (queue: QueueObservation) => readonly QueueClaim[],
     claim: { readonly seconds: number; readonly nowMs: number },
   ): Promise<readonly Operation[]>;
-  /** Starts the next attempt as one that waits for its turn. */
-  returnToQueue(id: string, owner: string): Promise<boolean>;
+  /** Starts the next attempt as one that waits for its turn, not to begin before the instant where one is given. */
+  returnToQueue(id: string, owner: string, notBeforeMs?: number): Promise<boolean>;
+  /** Notes a store that nobody is to be sent to for now; replaces what was noted of it. */
+  putStoreWait(wait: StoreWait): Promise<void>;
+  /** It answers again. Idempotent. */
+  removeStoreWait(store: string): Promise<void>;
   /** Asks the owner to cancel. False when the operation is finished or unknown. Idempotent. */
   requestCancel(id: string): Promise<boolean>;
   /** Starts the next attempt, to begin not before the instant. Idempotent for the same `attempt`. */
@@ -132,6 +137,7 @@ export interface QueueObservation {
   readonly open: readonly Operation[];
   /** Of the projects that wait: when something was last taken from the queue for them. */
   readonly served: readonly Served[];
+  readonly storeWaits: readonly StoreWait[];
 }
 export interface QueueClaim {
   readonly id: string;

@@ -17,6 +17,14 @@ const failed = (code: FailureRecord["code"] = "session-will-not-end"): TaskFacts
 const planFor = (into: RestoreInto, files: boolean) => ({ database: { into, target: "shop" }, files });
 const observation = (change: Partial<RestoreObservation> = {}): RestoreObservation => ({
   restoreId,
+  budget: {
+    operationId: restoreId,
+    attempt: 1,
+    spentAttempts: 0,
+    createdAtMs: 0,
+    nowMs: 1_000,
+    isQueued: true,
+  },
   cancelRequested: false,
   ownerDied: false,
   tasks: {},
@@ -25,6 +33,40 @@ const observation = (change: Partial<RestoreObservation> = {}): RestoreObservati
   ...change,
 });
 const start = (task: string) => ({ type: "act", action: { do: "start", task } });
+
+describe("a restore whose store is away", () => {
+  const away: TaskFacts = {
+    state: "failed",
+    failure: { code: "store-unreachable", message: "It does not answer.", retry: "backoff" },
+  };
+  it.each<[string, Partial<RestoreObservation>, object]>([
+    ["is planned again", { tasks: { plan: away } }, { type: "retry" }],
+    ["is not begun before its time", { notBeforeMs: 5_000, tasks: {} }, { type: "wait", untilMs: 5_000 }],
+    ["clears away what it had loaded", { tasks: { plan: done, database: away } }, start("discard")],
+    ["then begins again", { tasks: { plan: done, database: away, discard: done } }, { type: "retry" }],
+    [
+      "does not when something is left",
+      { tasks: { plan: done, database: away, discard: failed() } },
+      { type: "fail" },
+    ],
+    [
+      "does not once files were replaced",
+      { tasks: { plan: done, database: done, files: away, discard: done } },
+      { type: "fail", failure: { retry: "never" } },
+    ],
+    ["does not when it is cancelled", { cancelRequested: true, tasks: { plan: away } }, { type: "fail" }],
+  ])("%s", (_name, change, decision) => {
+    expect(decideRestore(observation(change))).toMatchObject(decision);
+  });
+
+  it("is given up where somebody waits for it, after three attempts", () => {
+    const { budget } = observation();
+    const third = { ...budget, attempt: 3, isQueued: false };
+    expect(decideRestore(observation({ budget: third, tasks: { plan: away } }))).toMatchObject({
+      type: "fail",
+    });
+  });
+});
 
 describe("decideRestore", () => {
   const loaded = { plan: done, database: done };

@@ -1,16 +1,13 @@
 import type { FailureRecord } from "../failure.ts";
 import type { Decision } from "../operation/advance.ts";
-import type { TaskFacts, TaskFactsByName } from "../operation/operation.ts";
+import { pauseOf, type AttemptObservation } from "../operation/attempts.ts";
+import { classifyFailure, decideRetry } from "../operation/decide-retry.ts";
+import type { TaskFacts } from "../operation/operation.ts";
 import type { RestoreInto } from "./restore.ts";
 
-/** What exists of a restore, read anew before every decision. */
-export interface RestoreObservation {
+/** What exists of a restore. Its tasks: `plan`, `database`, `files`, `swap`, `look` (at the swap), `undo-files`, `discard`. */
+export interface RestoreObservation extends AttemptObservation {
   readonly restoreId: string;
-  readonly cancelRequested: boolean;
-  /** The process that ran it is dead; the observer has taken the restore over. */
-  readonly ownerDied: boolean;
-  /** `plan`, `database`, `files`, `swap`, `look` (at the swap), `undo-files`, `discard`. */
-  readonly tasks: TaskFactsByName;
   /** Of the plan, once there is one. */
   readonly plan?: {
     readonly database?: { readonly into: RestoreInto; readonly target: string };
@@ -35,7 +32,8 @@ export type RestoreAction =
 /**
  * What to do next for a restore: plan, approval, database beside the old one, files, swap last. Until
  * the swap the running database is untouched; files are replaced one by one, so a failure after they began
- * says so. Nothing is tried twice: a restore that fails is cleaned up and a new one is asked for.
+ * says so. A restore that fails is cleaned up and a new one is asked for. Only what had changed nothing that stays, and
+ * failed because a store or server was away, is tried again.
  */
 export function decideRestore(seen: RestoreObservation): Decision<RestoreAction> {
   if (seen.swapped === true) return { type: "complete" };
@@ -52,7 +50,7 @@ export function decideRestore(seen: RestoreObservation): Decision<RestoreAction>
 
 function decideProgress(seen: RestoreObservation): Decision<RestoreAction> {
   const { plan, database, files, swap } = seen.tasks;
-  if (plan === undefined) return start("plan");
+  if (plan === undefined) return pauseOf(seen) ?? start("plan");
   if (plan.state === "running") return { type: "wait" };
   if (seen.approval !== "given") return { type: "act", action: { do: "ask-approval" } };
   if (seen.plan?.database !== undefined) {
@@ -80,12 +78,25 @@ function decideCleanUp(seen: RestoreObservation, cause: FailureRecord): Decision
   if (undo?.state === "running") return { type: "wait" };
   if (database !== undefined && mayDiscard(seen) && discard === undefined) return start("discard");
   if (discard?.state === "running") return { type: "wait" };
+  if (mayBeginAgain(seen, cause)) {
+    const again = decideRetry(cause, seen.budget);
+    if (again.type === "retry") return again;
+  }
   const failure = {
     ...cause,
     message: [cause.message, ...describeLeft(seen)].join(" "),
     retry: "never" as const,
   };
   return cause.code === "cancelled" ? { type: "cancel", failure } : { type: "fail", failure };
+}
+
+/** Nothing of it is left, no file was touched, and what it failed of has nothing to do with it. */
+function mayBeginAgain(seen: RestoreObservation, cause: FailureRecord): boolean {
+  const { database, files, discard } = seen.tasks;
+  const kind = classifyFailure(cause);
+  if (kind !== "away" && kind !== "throttled" && kind !== "conflict") return false;
+  if (seen.ownerDied || seen.cancelRequested || files !== undefined) return false;
+  return database === undefined || discard?.state === "done";
 }
 
 /**

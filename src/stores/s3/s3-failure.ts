@@ -227,18 +227,26 @@ function objectFailure(error: unknown, facts: StoreError, way: Way, deed: Deed):
 function passingFailure(error: unknown, facts: StoreError, way: Way, deed: Deed): Failure | undefined {
   const kind = classifyError(error);
   if (kind === "permanent") return undefined;
+  const { bucket, endpoint } = way.place;
+  const store = endpoint ?? `s3://${bucket}`;
+  const passing = {
+    cause: error,
+    retry: "backoff",
+    store,
+    ...(facts.retryAfterMs === undefined ? {} : { retryAfterMs: facts.retryAfterMs }),
+  } as const;
   const tries = facts.attempts === 1 ? "" : ` ${facts.attempts} attempts were made.`;
   if (kind === "throttled") {
     return new Failure(
       "store-throttled",
       `The store keeps asking to slow down (${words(facts)}), so ${what(way, deed)} could not be ${deed.verb === "read" ? "read" : "reached"}.${tries} Run again later, or with fewer requests at once.`,
-      { cause: error, retry: "backoff" },
+      passing,
     );
   }
   return new Failure(
     "store-unreachable",
     `Cannot ${deed.verb} ${what(way, deed)}: ${words(facts)}.${tries} ${reachingAdvice(facts, way)}`,
-    { cause: error, retry: "backoff" },
+    passing,
   );
 }
 
