@@ -104,7 +104,8 @@ def recovery_wrapping_key(private, ephemeral):
 
 
 def unwrap(entry, name):
-    context = f"lc2-keyring/1\n{project}\n{backup_id}\n{name}".encode()
+    mode = ";server" if entry.get("encryption") == "server" else ""
+    context = f"lc2-keyring/1\n{project}\n{backup_id}\n{name}{mode}".encode()
     for wrapped in entry["wrapped"]:
         if wrapped["kind"] == "project" and wrapped["id"] in project_keys:
             wrapping = project_keys[wrapped["id"]]
@@ -123,7 +124,16 @@ def unwrap(entry, name):
 # --- stored files: Tink AES256_GCM_HKDF_1MB around zstd frames --------------------------------------------------
 
 
-def streaming(key):
+class EncryptedByStore:
+    """Server mode: what the store gives is what is inside an encrypted stream."""
+
+    def new_decrypting_stream(self, stored, associated):
+        return stored
+
+
+def streaming(key, entry):
+    if entry.get("encryption") == "server":
+        return EncryptedByStore()
     params = aes_gcm_hkdf_streaming_pb2.AesGcmHkdfStreamingParams(
         ciphertext_segment_size=1 << 20, derived_key_size=32, hkdf_hash_type=common_pb2.SHA256)
     message = aes_gcm_hkdf_streaming_pb2.AesGcmHkdfStreamingKey(params=params, key_value=key)
@@ -277,7 +287,7 @@ project_keys, recovery_keys = read_keys(keyfile)
 metadata = json.load(open(os.path.join(folder(backup_id), "metadata.json"), encoding="utf-8"))
 keyring = json.load(open(os.path.join(folder(backup_id), "keyring.json"), encoding="utf-8"))
 data_key = unwrap(keyring["keys"]["data"], "data")
-data_stream = streaming(data_key)
+data_stream = streaming(data_key, keyring["keys"]["data"])
 
 # The signature: HMAC-SHA256 over the metadata without it, members sorted, no white space.
 signature = metadata.pop("signature")["value"]
@@ -294,7 +304,7 @@ def files_stream(owner):
     if owner not in streams:
         own = owner == backup_id
         entry = keyring["keys"]["files"] if own else keyring["references"][owner]
-        streams[owner] = streaming(unwrap(entry, "files" if own else f"files:{owner}"))
+        streams[owner] = streaming(unwrap(entry, "files" if own else f"files:{owner}"), entry)
     return streams[owner]
 
 

@@ -41,7 +41,12 @@ const contents: readonly (readonly [key: string, body: string])[] = [
   ["marker/", ""],
 ];
 
-async function backUp(lc2: CommandLine, bucket: TestBucket, repository: string): Promise<string> {
+async function backUp(
+  lc2: CommandLine,
+  bucket: TestBucket,
+  repository: string,
+  more: readonly string[] = [],
+): Promise<string> {
   const words = [
     "backup",
     "create",
@@ -51,6 +56,7 @@ async function backUp(lc2: CommandLine, bucket: TestBucket, repository: string):
     bucket.url,
     "--repository",
     repository,
+    ...more,
   ];
   return String((await lc2.json(words, s3.environment))["backupId"]);
 }
@@ -101,28 +107,37 @@ describe("by hand", () => {
     expect(await readdir(dirname(out))).not.toContain("escape");
   });
 
-  it("a repository in a bucket is read once it is copied into a folder", async () => {
-    await using lc2 = await openCommandLine();
-    const [source, place] = [await s3.freshBucket(), await s3.freshBucket()];
-    await source.put("first", "first ".repeat(100));
-    await backUp(lc2, source, place.url);
-    await source.put("line\nbreak", "a line break");
-    await source.put("second", "second ".repeat(100));
-    const backupId = await backUp(lc2, source, place.url);
+  it.each([
+    ["lc2", "versitygw", []],
+    ["the store", "minio", ["--encryption", "server", "--kms-key", "lc2"]],
+  ] as const)(
+    "a repository in a bucket, encrypted by %s, is read once it is copied into a folder",
+    async (_who, kind, encryption) => {
+      await using lc2 = await openCommandLine();
+      const server = await useS3Server(kind);
+      const [source, place] = [await server.freshBucket(), await server.freshBucket()];
+      await source.put("first", "first ".repeat(100));
+      await source.put("large", "large ".repeat(300_000));
+      await backUp(lc2, source, place.url, encryption);
+      await source.put("line\nbreak", "a line break");
+      await source.put("second", "second ".repeat(100));
+      const backupId = await backUp(lc2, source, place.url);
 
-    const copied = join(lc2.folder, "copied");
-    for (const key of await place.keys()) {
-      await mkdir(dirname(join(copied, key)), { recursive: true });
-      await writeFile(join(copied, key), await place.getBytes(key));
-    }
-    const out = join(lc2.folder, "out");
-    await byHand(lc2, copied, backupId, out);
-    expect(await readFile(join(out, "files", "first"), "utf8")).toBe("first ".repeat(100));
-    expect(await readFile(join(out, "files", "line\nbreak"), "utf8")).toBe("a line break");
-    expect(await readFile(join(out, "files", "second"), "utf8")).toBe("second ".repeat(100));
-    await expect(byHand(lc2, copied, backupId, out)).rejects.toThrow(/is not empty/);
-    await expect(byHand(lc2, place.url, backupId, `${out}-2`)).rejects.toThrow(
-      /copy the bucket into a folder/,
-    );
-  });
+      const copied = join(lc2.folder, "copied");
+      for (const key of await place.keys()) {
+        await mkdir(dirname(join(copied, key)), { recursive: true });
+        await writeFile(join(copied, key), await place.getBytes(key));
+      }
+      const out = join(lc2.folder, "out");
+      await byHand(lc2, copied, backupId, out);
+      expect(await readFile(join(out, "files", "first"), "utf8")).toBe("first ".repeat(100));
+      expect(await readFile(join(out, "files", "large"), "utf8")).toBe("large ".repeat(300_000));
+      expect(await readFile(join(out, "files", "line\nbreak"), "utf8")).toBe("a line break");
+      expect(await readFile(join(out, "files", "second"), "utf8")).toBe("second ".repeat(100));
+      await expect(byHand(lc2, copied, backupId, out)).rejects.toThrow(/is not empty/);
+      await expect(byHand(lc2, place.url, backupId, `${out}-2`)).rejects.toThrow(
+        /copy the bucket into a folder/,
+      );
+    },
+  );
 });

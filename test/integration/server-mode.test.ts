@@ -86,8 +86,11 @@ describe("a database and a bucket, backed up where the store encrypts", () => {
     expect(metadata).toMatchObject({
       encryption: "server",
       serverEncryption: { algorithm: "aws:kms", keyId: "arn:aws:kms:lc2" },
+      components: { files: { copied: { files: 1, hashedByStore: 1 } } },
     });
-    expect(await runWell("backup", "describe", backupId)).toContain("arn:aws:kms:lc2");
+    const page = await runWell("backup", "describe", backupId);
+    expect(page).toContain("arn:aws:kms:lc2");
+    expect(page).toContain("in 1 object copied by the store itself");
   });
 
   it("are there for the store's own tools: a dump is an archive after decompression alone", async () => {

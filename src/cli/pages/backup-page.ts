@@ -82,6 +82,11 @@ function filesSentence(files: FilesComponent): string {
     `${counted(files.objects, nounOf(files))}, ${size(files.sourceBytes)}: ` +
       `${count(files.newObjects)} new or changed, ${count(files.unchangedObjects)} unchanged`,
     `stored ${size(files.stored.sizeBytes)} in ${counted(files.stored.files, "pack or file", "packs and files")}`,
+    ...(files.copied === undefined
+      ? []
+      : [
+          `of that ${size(files.copied.sizeBytes)} in ${counted(files.copied.files, "object")} copied by the store itself`,
+        ]),
     ...(left.length > 0 ? [left.join(", ")] : []),
   ].join("\n");
 }

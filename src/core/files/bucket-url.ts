@@ -82,6 +82,14 @@ export function isSameBucket(a: BucketPlace, b: BucketPlace): boolean {
   return a.bucket === b.bucket && storeOf(a) === storeOf(b);
 }
 
+/**
+ * Whether two places are of one store and reached with the same credentials, so that it can copy between them by
+ * itself.
+ */
+export function canCopyBetween(a: BucketPlace, b: BucketPlace): boolean {
+  return storeOf(a) === storeOf(b) && a.profile === b.profile;
+}
+
 /** One text for all usual spellings of an endpoint; empty: AWS, which has a bucket's name only once. */
 function storeOf({ endpoint }: BucketPlace): string {
   const [, scheme = "", host = "", port] = /^(https?):\/\/(.*?)\.?(?::(\d+))?$/i.exec(endpoint ?? "") ?? [];

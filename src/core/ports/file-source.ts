@@ -1,4 +1,5 @@
 import type { FileFilter } from "../files/filter.ts";
+import type { CopyOrigin } from "./object-store.ts";
 import type { FileKey, ObjectFacts } from "../repository/manifest.ts";
 
 /** A place whose objects are backed up: a folder or a bucket. Worker side only. Nothing here writes. */
@@ -26,6 +27,12 @@ export interface FileSource {
    * means for the backup. `sizeBytes` is what the list said, a hint of how to read it.
    */
   open(key: FileKey, sizeBytes?: number): SourceContent | Promise<SourceContent>;
+
+  /**
+   * An object as opening it would show it, without its content: for who has its store copy it. Throws as `open` does.
+   * Absent where nothing but this software copies.
+   */
+  locate?(key: FileKey): Promise<LocatedObject>;
 
   /**
    * Whether an object could be put at `key` beside what the source holds now: false when there is one of
@@ -61,6 +68,13 @@ export interface SourceEntry {
   readonly object?: ObjectFacts;
   /** Why its content (a folder's: its list) is not to be had. */
   readonly problem?: SourceProblem;
+}
+
+export interface LocatedObject {
+  readonly facts: SourceEntry;
+  /** As `SourceContent.openedAtMs`. */
+  readonly openedAtMs?: number | undefined;
+  readonly origin: CopyOrigin;
 }
 
 export interface SourceProblem {

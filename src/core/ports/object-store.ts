@@ -1,4 +1,6 @@
+import type { BucketPlace } from "../files/bucket-url.ts";
 import type { ServerEncryption } from "../repository/encryption.ts";
+import type { ObjectFacts } from "../repository/manifest.ts";
 
 /**
  * Where repository bytes live: a folder, memory, later a bucket. Worker side only.
@@ -62,10 +64,41 @@ export interface ObjectStore {
   encryptBy?(wanted: ServerEncryption, prefix: string): Promise<ServerEncryption>;
 
   /**
+   * Whether this store can copy objects of that place by itself: it is the same store, reached with the same
+   * credentials. Absent: it never can.
+   */
+  canCopyFrom?(url: string): boolean;
+
+  /**
+   * Has the store copy an object of such a place to `name`, with its metadata and tags, without a byte of it coming
+   * here; durable and proved as what is written is. Rejects with a `SourceError` where the object is not to be had as
+   * it was (`changed`, `gone`, `unreadable`), and with a `Failure` where the store does not copy it.
+   */
+  copyIn?(origin: CopyOrigin, name: string): Promise<CopiedObject>;
+
+  /**
    * What this kind of store may or may not be able to do, tried out. Writes below `prefix` only and leaves nothing
    * there. Absent where every store of the kind can do the same.
    */
   probe?(prefix: string): Promise<readonly StoreCapability[]>;
+}
+
+/** One state of an object of a bucket that is backed up, to be copied by its own store. */
+export interface CopyOrigin {
+  readonly place: BucketPlace;
+  /** Whole, as the store knows it. */
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly etag: string;
+  /** In a bucket with versions. */
+  readonly versionId?: string;
+  /** What the bucket keeps of it beside its bytes. */
+  readonly object: ObjectFacts;
+}
+
+export interface CopiedObject extends StoredObject {
+  /** Of its content, as the store computed it when it copied, in hex; absent where the store does not say it. */
+  readonly sha256?: string;
 }
 
 /** One thing that some stores can do. */

@@ -28,6 +28,12 @@ export interface StoredAt {
   readonly codec: "zstd" | "none";
 }
 
+/**
+ * How the SHA-256 of a content that the store copied by itself is known: the store computed it (`store`), or the copy
+ * was read once (`read-back`).
+ */
+export type CopyProof = "store" | "read-back";
+
 /** What a bucket keeps of an object beside its bytes; what is absent is not set. */
 export interface ObjectFacts {
   readonly contentType?: string;
@@ -60,6 +66,8 @@ export interface ManifestEntry {
   readonly version?: string;
   /** SHA-256 of the content, lower-case hex; files only. */
   readonly sha256?: string;
+  /** Absent: the content passed through this software, which hashed it. */
+  readonly proof?: CopyProof;
   /** Symlink target, binary string; symlinks only. */
   readonly target?: string;
   /** Objects of a bucket only, and always there for them: it tells them from files of a folder. */
@@ -120,6 +128,7 @@ export function showKey(key: FileKey): string {
 export function encodeEntry(entry: ManifestEntry): string {
   let line = encodeFacts(entry);
   if (entry.sha256 !== undefined) line += `,"sha256":"${entry.sha256}"`;
+  if (entry.proof !== undefined) line += `,"proof":"${entry.proof}"`;
   if (entry.target !== undefined) line += `,${encodeName("target", entry.target)}`;
   if (entry.object !== undefined) line += `,"object":${JSON.stringify(entry.object)}`;
   if (entry.stored !== undefined) line += `,"stored":${encodeStoredAt(entry.stored)}`;
@@ -130,7 +139,10 @@ export function encodeEntry(entry: ManifestEntry): string {
 
 /** How the line of an entry begins: all that the source says of it, up to and without its content. */
 export function encodeFacts(
-  entry: Omit<ManifestEntry, "kind" | "sha256" | "target" | "object" | "stored" | "vanished" | "stale"> & {
+  entry: Omit<
+    ManifestEntry,
+    "kind" | "sha256" | "proof" | "target" | "object" | "stored" | "vanished" | "stale"
+  > & {
     readonly kind: string;
   },
 ): string {
@@ -230,6 +242,8 @@ function problemOfKind(value: EncodedEntry, key: FileKey, target: FileKey | unde
   if (kind !== "file")
     return value.sizeBytes === 0 && stored === undefined ? undefined : "only files have content";
   if (typeof value.sha256 !== "string" || !sha256Form.test(value.sha256)) return "its SHA-256 is missing";
+  if (value.proof !== undefined && value.proof !== "store" && value.proof !== "read-back")
+    return "how its SHA-256 is known is unknown";
   if (value.sizeBytes > 0 !== (stored !== undefined))
     return "a file with content, and only that, has stored bytes";
   return stored === undefined ? undefined : problemOfStored(stored);

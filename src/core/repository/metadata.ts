@@ -100,6 +100,11 @@ export interface FilesComponent {
   readonly manifest: StoredFile;
   /** Packs and single files that this backup wrote, whole. */
   readonly stored: { readonly files: number; readonly sizeBytes: number };
+  /**
+   * Of `stored`: what the store copied by itself, and of how many of these it computed the SHA-256; the other copies
+   * were read once.
+   */
+  readonly copied?: { readonly files: number; readonly sizeBytes: number; readonly hashedByStore: number };
   readonly objects: number;
   readonly directories: number;
   readonly symlinks: number;

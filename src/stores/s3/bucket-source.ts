@@ -1,19 +1,22 @@
-import { GetObjectTaggingCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { GetObjectTaggingCommand, HeadObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import type { Failure } from "../../core/failure.ts";
 import {
   SourceError,
   type FileSource,
+  type LocatedObject,
   type ListOptions,
   type SourceContent,
   type SourceEntry,
 } from "../../core/ports/file-source.ts";
 import { showKey, type FileKey } from "../../core/repository/manifest.ts";
+import { explainHead } from "./explain-head.ts";
 import { isListed, listBucket } from "./list-bucket.ts";
 import { requestKey } from "./listed-key.ts";
 import { sortByName, toOpenedEntry } from "./object-entry.ts";
 import { quickRequestsOf } from "./quick-requests.ts";
 import { openObject, readFailure, type OpenedObject } from "./read-object-bytes.ts";
 import type { S3Connection } from "./s3-connection.ts";
+import { sourceError } from "./source-error.ts";
 import { isConditionFailed, isDenied, isMissing, isNoBucket, isNotImplemented } from "./s3-failure.ts";
 import { describeError } from "./store-error.ts";
 
@@ -34,11 +37,14 @@ export function openBucketSource(connection: S3Connection, opensAtOnce: number):
       const content = await openBucketObject(connection, key, { sizeBytes, rangesAtOnce: opensAtOnce });
       return Object.assign(content, { openedAtMs: requests.storeTimeMs() });
     },
+    locate: (key) => locateObject(connection, key, requests.storeTimeMs()),
     // A slash is a character like any other: no key is in another one's way.
     hasRoomFor: () => true,
     close: () => connection.close(),
   };
 }
+
+const keyUnsayable = "its key is not valid UTF-8, so the store cannot be asked for it";
 
 export interface OpenBucketOptions {
   /** Its size as far as is known; only a hint of how to read it. */
@@ -58,8 +64,7 @@ export async function openBucketObject(
   options: OpenBucketOptions,
 ): Promise<SourceContent> {
   const name = requestKey(connection.prefix, key);
-  if (name === undefined)
-    throw new SourceError("unreadable", "its key is not valid UTF-8, so the store cannot be asked for it");
+  if (name === undefined) throw new SourceError("unreadable", keyUnsayable);
   const inParts = (options.sizeBytes ?? 0) > partBytes;
   const opened = await request(connection, name, inParts ? { offset: 0, length: partBytes } : { offset: 0 });
   const sizeBytes = totalBytes(opened.facts);
@@ -70,6 +75,35 @@ export async function openBucketObject(
     ? opened.bytes
     : readRanges(connection, name, opened, sizeBytes, options.rangesAtOnce);
   return new ObjectContent(connection, name, facts, pieces);
+}
+
+async function locateObject(
+  connection: S3Connection,
+  key: FileKey,
+  openedAtMs: number | undefined,
+): Promise<LocatedObject> {
+  const name = requestKey(connection.prefix, key);
+  if (name === undefined) throw new SourceError("unreadable", keyUnsayable);
+  const head = await connection.client
+    .send(new HeadObjectCommand({ Bucket: connection.bucket, Key: name }))
+    .catch(async (error: unknown) => {
+      throw isMissing(error) && !(await isListed(connection, name))
+        ? missingError(name, error)
+        : sourceError(await explainHead(connection, error), connection, name);
+    });
+  const { ContentLength: sizeBytes = 0, ETag: etag, VersionId: versionId } = head;
+  if (etag === undefined) throw new SourceError("unreadable", "the store states no ETag of it");
+  const facts = toOpenedEntry(key, sizeBytes, head, await readTags(connection, name, head));
+  noteMissingMetadata(connection, key, head);
+  const origin = {
+    place: connection.place,
+    key: name,
+    sizeBytes,
+    etag,
+    ...(versionId === undefined || versionId === "null" ? {} : { versionId }),
+    object: facts.object ?? {},
+  };
+  return { facts, openedAtMs, origin };
 }
 
 class ObjectContent implements SourceContent {
@@ -224,22 +258,4 @@ function noteMissingMetadata(
     `${MissingMeta} of the user metadata of ${showKey(key)} cannot be said in a header; the store leaves them out, ` +
       "so they are not in this backup.",
   );
-}
-
-/** What concerns this object alone is a `SourceError`; what concerns the store is final, a `Failure`. */
-function sourceError(error: unknown, connection: S3Connection, name: string): SourceError | Failure {
-  if (error instanceof SourceError) return error;
-  if (isConditionFailed(error) || (isMissing(error) && !isNoBucket(error)))
-    return new SourceError("changed", "it was replaced or removed while it was read", error);
-  const failure = readFailure(error, connection, { verb: "read", action: "s3:GetObject", key: name });
-  const isOfObject = objectCodes.has(failure.code) || isObjectsOwn(error);
-  return isOfObject ? new SourceError("unreadable", failure.message, error) : failure;
-}
-
-const objectCodes = new Set(["store-access-denied", "object-cold", "data-damaged"]);
-
-/** Encrypted with a customer's own key, or with a key of KMS that is disabled or deleted. */
-function isObjectsOwn(error: unknown): boolean {
-  const { code, status } = describeError(error);
-  return status === 400 && (code.startsWith("KMS.") || code === "InvalidRequest");
 }

@@ -46,7 +46,15 @@ export async function confirmStored(
     modifiedAtMs: facts?.LastModified?.getTime() ?? 0,
     ...(encryption === undefined ? {} : { encryption }),
     ...(etag === undefined ? {} : { etag }),
+    ...statedSha256(facts),
   };
+}
+
+/** Of the whole object; of one in parts some stores state a hash of hashes, with the number of parts. */
+function statedSha256(facts: HeadObjectCommandOutput | undefined): { readonly sha256?: string } {
+  const { ChecksumSHA256: stated = "", ChecksumType: type } = facts ?? {};
+  const isWhole = type !== "COMPOSITE" && /^[A-Za-z0-9+/]{43}=$/.test(stated);
+  return isWhole ? { sha256: Buffer.from(stated, "base64").toString("hex") } : {};
 }
 
 /** What was sent, and how the store was asked to encrypt it. */
@@ -56,7 +64,11 @@ export interface SentObject {
   readonly encryption?: ServerEncryption | undefined;
 }
 
-export type ConfirmedObject = Omit<StoredObject, "name"> & { readonly etag?: string };
+export type ConfirmedObject = Omit<StoredObject, "name"> & {
+  readonly etag?: string;
+  /** As the store states it, in hex. */
+  readonly sha256?: string;
+};
 
 async function look(way: S3Connection, key: string): Promise<HeadObjectCommandOutput | undefined> {
   for (let tries = 0; ; tries += 1) {

@@ -108,7 +108,7 @@ export class MultipartWriter implements ObjectWriter {
     else await this.#complete(this.#uploadId);
     this.#state = "committed";
     this.#buffer = Buffer.alloc(0);
-    const { etag: _etag, ...facts } = await this.#confirm(this.#sizeBytes);
+    const { etag: _etag, sha256: _sha256, ...facts } = await this.#confirm(this.#sizeBytes);
     return { name: this.#name, ...facts };
   }
 
@@ -294,8 +294,8 @@ export class MultipartWriter implements ObjectWriter {
     this.#uploadId = uploadId;
     this.#checksums.restart();
     this.#parts = [];
-    const source = { way: this.#way, key: this.#key, sizeBytes: this.#foldedBytes, etag };
-    for await (const part of copyInParts(source, uploadId)) {
+    const source = { bucket: this.#way.bucket, key: this.#key, sizeBytes: this.#foldedBytes, etag };
+    for await (const part of copyInParts(this.#way, source, { key: this.#key, uploadId })) {
       this.#parts.push({ ...part, PartNumber: this.#checksums.addCopied(part.ChecksumCRC32) });
     }
     return uploadId;

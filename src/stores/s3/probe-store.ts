@@ -15,6 +15,7 @@ import {
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { StoreCapability } from "../../core/ports/object-store.ts";
+import { copySourceInput } from "./copy-in-parts.ts";
 import { deleteForGood } from "./delete-versions.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, isDenied, isNotImplemented, s3Failure } from "./s3-failure.ts";
@@ -233,9 +234,9 @@ async function probeServerEncryption(way: S3Connection, stem: string): Promise<A
 
 async function probeServerCopy(way: S3Connection, stem: string): Promise<Answer> {
   await put(way, `${stem}original`);
-  const source = `${way.bucket}/${`${stem}original`.split("/").map(encodeURIComponent).join("/")}`;
+  const source = { bucket: way.bucket, key: `${stem}original`, sizeBytes: 3, etag: undefined };
   const object = { Bucket: way.bucket, Key: `${stem}copied` };
-  await way.client.send(new CopyObjectCommand({ ...object, CopySource: source }));
+  await way.client.send(new CopyObjectCommand({ ...object, ...copySourceInput(source) }));
   return (await look(way, object.Key)).ContentLength === 3
     ? ["yes", "The store copies objects by itself."]
     : ["no", "A copy made by the store differs from its original."];

@@ -1,22 +1,15 @@
 import {
-  AbortMultipartUploadCommand,
-  CompleteMultipartUploadCommand,
   CopyObjectCommand,
-  CreateMultipartUploadCommand,
   HeadObjectCommand,
-  type CompletedPart,
   type HeadObjectCommandOutput,
   type StorageClass,
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { ObjectFacts } from "../../core/repository/manifest.ts";
-import { copyInParts } from "./copy-in-parts.ts";
+import { copySourceInput, copyWholeInParts, mostCopiedBytes, type CopySource } from "./copy-in-parts.ts";
 import { toHeaders, type ObjectHeaders } from "./object-headers.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, s3Failure, type Deed } from "./s3-failure.ts";
-
-/** The most that S3 copies in one request. */
-const mostBytes = 5 * 1024 ** 3;
 
 /**
  * Gives an object other headers, metadata and tags by copying it onto itself within the store; its bytes do not
@@ -28,14 +21,15 @@ export async function replaceFacts(
   name: string,
   now: HeadObjectCommandOutput,
   facts: ObjectFacts | undefined,
-  inOneRequest = mostBytes,
+  inOneRequest = mostCopiedBytes,
 ): Promise<void> {
   const deed: Deed = { verb: "set the metadata of", action: "s3:PutObject", key: name };
   const { StorageClass } = now;
   const wanted = { ...toHeaders(facts), ...(StorageClass === undefined ? {} : { StorageClass }) };
   try {
-    if ((now.ContentLength ?? 0) > inOneRequest) await copyLarge(way, name, now, wanted);
-    else await copyWhole(way, name, now, wanted);
+    const source = { bucket: way.bucket, key: name, sizeBytes: now.ContentLength ?? 0, etag: now.ETag };
+    if (source.sizeBytes > inOneRequest) await copyWholeInParts(way, source, { key: name, ...wanted });
+    else await copyWhole(way, source, wanted);
     const after = await way.client.send(new HeadObjectCommand({ Bucket: way.bucket, Key: name }));
     if (after.ContentLength === now.ContentLength) return assertFactsSet(way, name, facts, now, after);
   } catch (error) {
@@ -107,43 +101,14 @@ const prefixed = (metadata: Readonly<Record<string, string>>): FactTexts =>
 
 type Wanted = ObjectHeaders & { readonly StorageClass?: StorageClass };
 
-async function copyWhole(
-  way: S3Connection,
-  name: string,
-  { ETag }: HeadObjectCommandOutput,
-  wanted: Wanted,
-): Promise<void> {
+async function copyWhole(way: S3Connection, source: CopySource, wanted: Wanted): Promise<void> {
   const input = {
     Bucket: way.bucket,
-    Key: name,
-    CopySource: `${way.bucket}/${name.split("/").map(encodeURIComponent).join("/")}`,
+    Key: source.key,
+    ...copySourceInput(source),
     MetadataDirective: "REPLACE" as const,
     TaggingDirective: "REPLACE" as const,
-    ...(ETag === undefined ? {} : { CopySourceIfMatch: ETag }),
     ...wanted,
   };
   await way.client.send(new CopyObjectCommand(input));
-}
-
-async function copyLarge(
-  way: S3Connection,
-  name: string,
-  { ETag, ContentLength = 0 }: HeadObjectCommandOutput,
-  wanted: Wanted,
-): Promise<void> {
-  const object = { Bucket: way.bucket, Key: name };
-  const { UploadId = "" } = await way.client.send(new CreateMultipartUploadCommand({ ...object, ...wanted }));
-  try {
-    const parts: CompletedPart[] = [];
-    const source = { way, key: name, sizeBytes: ContentLength, etag: ETag };
-    for await (const part of copyInParts(source, UploadId)) parts.push(part);
-    await way.client.send(
-      new CompleteMultipartUploadCommand({ ...object, UploadId, MultipartUpload: { Parts: parts } }),
-    );
-  } catch (error) {
-    await way.client
-      .send(new AbortMultipartUploadCommand({ ...object, UploadId }), way.cleaningUp())
-      .catch(() => undefined);
-    throw error;
-  }
 }

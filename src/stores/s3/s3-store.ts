@@ -7,8 +7,11 @@ import {
   type ListObjectsV2CommandOutput,
 } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
+import { canCopyBetween, parseBucketUrl } from "../../core/files/bucket-url.ts";
 import type {
   ByteRange,
+  CopiedObject,
+  CopyOrigin,
   ObjectStore,
   ObjectWriter,
   StoreCapability,
@@ -17,6 +20,7 @@ import type {
 import type { ServerEncryption } from "../../core/repository/encryption.ts";
 import { encodeKey } from "../../core/repository/manifest.ts";
 import { assertObjectName } from "../../core/repository/object-name.ts";
+import { copyWithinStore } from "./copy-within-store.ts";
 import { bucketExists, bucketMissing, ensureBucket } from "./ensure-bucket.ts";
 import { confirmStored, type ConfirmedObject } from "./confirm-stored.ts";
 import { deleteAllVersions, deleteObject, keepsVersions } from "./delete-versions.ts";
@@ -29,6 +33,7 @@ import { openObject, readFailure } from "./read-object-bytes.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, isMissing, isNotImplemented, s3Failure } from "./s3-failure.ts";
 import { encryptionInput, explainRefusal, statedEncryption } from "./server-encryption.ts";
+import { sourceError } from "./source-error.ts";
 import { describeError } from "./store-error.ts";
 import { abortUpload, listUploads } from "./unfinished-uploads.ts";
 
@@ -308,6 +313,22 @@ class S3Store implements ObjectStore {
     // Where the store names the key that an alias stands for, that very key counts from now on.
     this.#encryptionKnown = encryption ?? wanted;
     return this.#encryptionKnown;
+  }
+
+  canCopyFrom(url: string): boolean {
+    const from = parseBucketUrl(url);
+    return "place" in from && canCopyBetween(from.place, this.#way.place);
+  }
+
+  async copyIn(origin: CopyOrigin, name: string): Promise<CopiedObject> {
+    assertObjectName(name);
+    const key = this.#way.prefix + name;
+    try {
+      const copied = await copyWithinStore(this.#way, origin, key, await this.#encryption());
+      return { name, ...copied };
+    } catch (error) {
+      throw sourceError(error, this.#way, origin.key);
+    }
   }
 
   async #encryption(): Promise<ServerEncryption | undefined> {

@@ -85,9 +85,7 @@ async function backUp(
       onNote: (message) => run.report({ type: "log", level: "warn", message }),
     });
     const joined = mergeJoin(known.batches(), listed);
-    const batches = ahead?.lookAhead(joined, ({ left, right }) =>
-      collector.foreseesOpening(left, right) ? right : undefined,
-    );
+    const batches = ahead?.lookAhead(joined, ({ left, right }) => collector.foresee(left, right));
     for await (const batch of batches ?? joined) {
       for (const { left, right } of batch) {
         await collector.take(left, right);

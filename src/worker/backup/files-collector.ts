@@ -18,7 +18,8 @@ import { ChangingError, smallFileBytes, SourceReader, type ReadFile } from "./re
 import { ReferenceChecker } from "../repository/reference-checker.ts";
 import { ProgressReporter } from "../report-progress.ts";
 import { SkippedList } from "./skipped-list.ts";
-import { toManifestEntry } from "./to-manifest-entry.ts";
+import { StoreCopies } from "./store-copies.ts";
+import { toManifestEntry, type EntryContent } from "./to-manifest-entry.ts";
 import { StoredBytesWriter, type Placement } from "../streams/stored-bytes-writer.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -60,6 +61,8 @@ export class FilesCollector {
   readonly #skipped: SkippedList;
   readonly #reader: SourceReader;
   readonly #references: ReferenceChecker;
+  readonly #copies: StoreCopies | undefined;
+  readonly #copied = { files: 0, sizeBytes: 0, hashedByStore: 0 };
   readonly #progress: ProgressReporter;
   /** The folder that could not be listed last: what earlier backups know of it has not vanished. */
   #unlistedFolder: FileKey | undefined;
@@ -105,6 +108,8 @@ export class FilesCollector {
     const rate = new RateLimiter(run.context.maxRateBytesPerSecond, run.signal);
     this.#reader = new SourceReader(content, rate, run.signal);
     this.#references = new ReferenceChecker(run, backupId);
+    const { source, keys } = input;
+    this.#copies = StoreCopies.open({ source, run, backupId, keys, bytes, rate });
     const last = input.known.previous?.metadata.components.files;
     this.#progress = new ProgressReporter(run, {
       component: "files",
@@ -119,9 +124,19 @@ export class FilesCollector {
     this.#counts.excludedObjects += 1;
   }
 
-  /** Whether `take` is going to open the object, as far as that can be seen before. */
-  foreseesOpening(known: KnownFile | undefined, entry: SourceEntry | undefined): boolean {
-    if (entry === undefined || entry.problem !== undefined) return false;
+  /**
+   * The object that `take` is going to open, as far as that can be seen before; what the store is going to copy is
+   * begun here.
+   */
+  foresee(known: KnownFile | undefined, entry: SourceEntry | undefined): SourceEntry | undefined {
+    if (entry === undefined || !this.#foreseesReading(known, entry)) return undefined;
+    if (this.#copies?.wants(entry) !== true) return entry;
+    this.#copies.expect(entry);
+    return undefined;
+  }
+
+  #foreseesReading(known: KnownFile | undefined, entry: SourceEntry): boolean {
+    if (entry.problem !== undefined) return false;
     const isMarker = entry.kind === "directory" && entry.object !== undefined;
     if (entry.kind !== "file" && !isMarker) return false;
     if (this.#in.spec.rehash === true || known === undefined) return true;
@@ -170,6 +185,7 @@ export class FilesCollector {
       manifest,
       stored: this.#bytes.stored,
       ...this.#counts,
+      ...(this.#copied.files === 0 ? {} : { copied: this.#copied }),
       ...(skipped === undefined ? {} : { skipped }),
     };
     return { facts, referenceKeys: this.#references.keys };
@@ -177,6 +193,7 @@ export class FilesCollector {
 
   /** Leaves no unfinished file; what is in the journal stays. Idempotent. */
   async abort(): Promise<void> {
+    await this.#copies?.settle();
     await this.#bytes.abort();
     await this.#manifest.abort();
     await this.#skipped.abort();
@@ -253,13 +270,14 @@ export class FilesCollector {
     const candidates = this.#candidates(known);
     for (const candidate of candidates) {
       if (decideFile(candidate.entry, entry) !== "unchanged") continue;
-      const { sha256 } = candidate.entry;
+      const { sha256, proof } = candidate.entry;
       if (entry.sizeBytes === 0) return this.#writeFile(entry, { sha256 }, "unchanged");
       const referred = this.#references.refer(candidate.entry.stored, candidate.from);
       const stored = referred instanceof Promise ? await referred : referred;
-      if (stored !== undefined) return this.#writeFile(entry, { sha256, stored }, "unchanged");
+      if (stored !== undefined) return this.#writeFile(entry, { sha256, proof, stored }, "unchanged");
     }
     try {
+      if (this.#copies?.wants(entry) === true && (await this.#copyLarge(this.#copies, entry))) return;
       await (entry.sizeBytes < smallFileBytes
         ? this.#readSmall(entry, candidates)
         : this.#readLarge(entry, candidates));
@@ -279,6 +297,26 @@ export class FilesCollector {
     const placement = this.#bytes.storeSmall(read.content);
     await this.#writeStored(read, placement);
     await this.#bytes.room();
+  }
+
+  /** False where the store does not copy it. */
+  async #copyLarge(copies: StoreCopies, entry: SourceEntry): Promise<boolean> {
+    if (this.#bytes.isJournalDue()) await this.#manifest.writeJournal();
+    const copied = await copies.take(entry);
+    if (copied === undefined) return false;
+    const { content: stored, proof, sha256 } = copied;
+    const facts = this.#settle(copied);
+    if (stored === undefined) {
+      await this.#writeFile(facts, { sha256 }, "new");
+      return true;
+    }
+    this.#bytes.countCopied(stored.length);
+    this.#copied.files += 1;
+    this.#copied.sizeBytes += stored.length;
+    if (proof === "store") this.#copied.hashedByStore += 1;
+    this.#countContent(facts, "new");
+    await this.#manifest.add(toManifestEntry(facts, { sha256, proof }), { stored });
+    return true;
   }
 
   async #readLarge(entry: SourceEntry, candidates: readonly Candidate[]): Promise<void> {
@@ -414,7 +452,7 @@ export class FilesCollector {
 
   #writeFile(
     entry: SourceEntry,
-    content: { readonly sha256?: string | undefined; readonly stored?: StoredAt },
+    content: EntryContent,
     kind: "new" | "unchanged",
     progressBytes?: number,
   ): Promise<void> | undefined {

@@ -14,8 +14,9 @@ export const smallFileBytes = 1 << 20;
 const pieceBytes = 2 << 20;
 /** A piece's buffer is used again when the third one after it is asked for. */
 const piecesInUse = 4;
-const attempts = 4;
-const pausesMs = [20, 100, 500];
+/** Pauses before an object that changed is read again. */
+export const changingPausesMs = [20, 100, 500] as const;
+const attempts = changingPausesMs.length + 1;
 
 /** The content changed while it was read, at every attempt. */
 export class ChangingError extends Error {
@@ -136,7 +137,7 @@ export class SourceReader {
         await content.close();
       }
       if (attempt === attempts) throw new ChangingError();
-      await delay(pausesMs[attempt - 1], undefined, { signal: this.#signal });
+      await delay(changingPausesMs[attempt - 1], undefined, { signal: this.#signal });
     }
   }
 }

@@ -1,11 +1,8 @@
 import type { SourceEntry } from "../../core/ports/file-source.ts";
-import type { ManifestEntry, StoredAt } from "../../core/repository/manifest.ts";
+import type { CopyProof, ManifestEntry, StoredAt } from "../../core/repository/manifest.ts";
 
 /** The line of the manifest for an object of the source, with its content. */
-export function toManifestEntry(
-  entry: SourceEntry,
-  content: { readonly sha256?: string | undefined; readonly stored?: StoredAt },
-): ManifestEntry {
+export function toManifestEntry(entry: SourceEntry, content: EntryContent): ManifestEntry {
   const { key, kind, sizeBytes, mtimeNs, mode } = entry;
   const made: Writable<ManifestEntry> = {
     key,
@@ -19,9 +16,16 @@ export function toManifestEntry(
   if (entry.version !== undefined) made.version = entry.version;
   if (entry.object !== undefined) made.object = entry.object;
   if (content.sha256 !== undefined) made.sha256 = content.sha256;
+  if (content.proof !== undefined) made.proof = content.proof;
   if (entry.target !== undefined) made.target = entry.target;
   if (content.stored !== undefined) made.stored = content.stored;
   return made;
+}
+
+export interface EntryContent {
+  readonly sha256?: string | undefined;
+  readonly proof?: CopyProof | undefined;
+  readonly stored?: StoredAt;
 }
 
 /** Built member by member, which for hundreds of thousands of entries is faster than spreading. */

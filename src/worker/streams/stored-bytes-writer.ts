@@ -20,6 +20,9 @@ const batchesInFlight = 2;
 /** At most so much of large files, stored but in no journal part yet, is read again after a kill. */
 const unjournalledBytes = 64 << 20;
 
+/** A copy by the store counts as so many bytes read. */
+const copyWorth = 1 << 20;
+
 /** Where a small content will be; known once its batch has been written. */
 export interface Placement {
   stored: StoredAt | undefined;
@@ -142,6 +145,17 @@ export class StoredBytesWriter {
     } finally {
       await iterator.return?.();
     }
+  }
+
+  /** A name for a large content that the store is going to copy. */
+  nameLarge(): string {
+    return this.#nameNext("file");
+  }
+
+  /** Counts what the store copied: a file that costs less to copy again than to read again. */
+  countCopied(sizeBytes: number): void {
+    this.#count(sizeBytes);
+    this.#pendingLargeBytes += copyWorth;
   }
 
   /** Whether a journal part should be written before so many bytes more are read for one file. */
