@@ -3,6 +3,7 @@
 #   restore-by-hand.sh REPOSITORY PROJECT BACKUP_ID KEYFILE OUT
 # leaves
 #   OUT/database/NAME.dump   custom archives that pg_restore reads, and roles.sql, NAME.inventory.json
+#   OUT/hooks/NAME/artifact.tar  what hooks left, such as an exported configuration
 #   OUT/files/…              the files under their source names, with modes and modification times
 # and of a backup of a bucket
 #   OUT/objects.jsonl        a line for each object: its key, the file with its bytes, and what the bucket kept
@@ -314,6 +315,11 @@ if database:
         target = os.path.join(out, "database", os.path.basename(file["name"]))
         write(target, stored_file(file))
         print(f"{target}  {os.path.getsize(target)} bytes")
+for hook in metadata["components"].get("hooks", []):
+    if "artifact" in hook:
+        target = os.path.join(out, "hooks", hook["name"], "artifact.tar")
+        write(target, stored_file(hook["artifact"]))
+        print(f"{target}  {hook['artifact']['files']} files")
 if metadata["components"].get("files"):
     restore_files(metadata["components"]["files"])
     print(f"{os.path.join(out, 'files')}  {metadata['components']['files']['objects']} files")

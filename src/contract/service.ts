@@ -6,6 +6,7 @@
  * operation cleanly (worker ended, nothing half done visible) and rejects with `cancelled`.
  */
 import type { FailureRecord } from "../core/failure.ts";
+import type { HookKind } from "../core/hooks/hook.ts";
 import type { ApiKeys } from "./access.ts";
 import type { Environments } from "./environments.ts";
 import type { Projects } from "./projects.ts";
@@ -75,10 +76,32 @@ export interface BackupView extends BackupSummary {
   /** Present while it is queued. */
   readonly queue?: QueueView;
   readonly error?: FailureRecord;
+  /** In their order; absent where none was asked for. */
+  readonly hooks?: readonly HookView[];
   /** Other repositories that have it too, as far as the catalog knows. */
   readonly alsoIn?: readonly string[];
   /** The sealed metadata; completed backups only. */
   readonly metadata?: BackupMetadata;
+}
+
+/** How one hook of an operation went. */
+export interface HookView extends HookRunView {
+  readonly name: string;
+  readonly kind: HookKind;
+  readonly when: "before" | "after";
+  readonly startedAt?: string;
+  readonly finishedAt?: string;
+  readonly tries?: number;
+  readonly output?: string;
+  readonly outputCut?: true;
+  /** Of one that holds: how undoing it went, once it was begun. */
+  readonly undo?: HookRunView;
+}
+
+export interface HookRunView {
+  /** `Unknown`: its worker died before it said how it went. */
+  readonly status: "Pending" | "InProgress" | "Holding" | "Completed" | "Failed" | "Unknown";
+  readonly error?: FailureRecord;
 }
 
 /** One copying of a backup into another repository. */
@@ -121,6 +144,8 @@ export interface RestoreView {
   };
   readonly files?: RestoreFilesEvidence;
   readonly undone?: UndoEvidence;
+  /** In their order; absent where none was asked for. */
+  readonly hooks?: readonly HookView[];
   readonly error?: FailureRecord;
 }
 

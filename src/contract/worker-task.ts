@@ -7,6 +7,8 @@
  * Credentials are not part of a task: the worker inherits the environment (PGPASSWORD, .pgpass, …).
  */
 import type { FailureRecord } from "../core/failure.ts";
+import type { HookPolicy } from "../core/hooks/hook-policy.ts";
+import type { HookResult, HookSpec } from "../core/hooks/hook.ts";
 import type { StoreCapability } from "../core/ports/object-store.ts";
 import type { DatabaseComponent, FilesComponent, BackupMetadata } from "../core/repository/metadata.ts";
 import type { RepositoryDescription } from "../core/repository/layout.ts";
@@ -66,6 +68,13 @@ export type TaskBody =
       readonly spec: BackupSpec;
       readonly createdAt: string;
     }
+  /** Does what a hook does, or what undoes it; keeps its artifact in the backup. */
+  | ({ readonly kind: "run-hook"; readonly undo: boolean } & HookWork)
+  /**
+   * Does what the hook does, says `held`, and undoes it when it is stopped, when its time is over (`hook-hold-expired`)
+   * and when lease or parent are lost.
+   */
+  | ({ readonly kind: "hold-hook" } & HookWork)
   /** Only the commit record: is this backup sealed, and what does it say. */
   | { readonly kind: "read-metadata"; readonly backupId: string }
   | { readonly kind: "verify-backup"; readonly backupId: string; readonly scratchDatabase?: string }
@@ -115,12 +124,26 @@ export type TaskBody =
   | { readonly kind: "probe-repository" }
   | { readonly kind: "rotate-keys"; readonly dryRun: boolean };
 
+/** Which hook, of which attempt of an operation, and what it may do. */
+export interface HookWork {
+  readonly operationId: string;
+  readonly attempt: number;
+  readonly hook: HookSpec;
+  readonly policy: HookPolicy;
+  /** Where its SQL runs. */
+  readonly databaseUrl?: string;
+  /** Of hooks afterwards: how the operation ends. */
+  readonly outcome?: string;
+}
+
 /** What each task answers when it succeeded. */
 export interface TaskResults {
   "prepare-backup": PrepareBackupResult;
   "backup-database": DatabaseComponent;
   "backup-files": FilesComponent;
   "seal-backup": BackupMetadata;
+  "run-hook": HookResult;
+  "hold-hook": HookResult;
   "read-metadata": { readonly metadata?: BackupMetadata };
   "verify-backup": VerifyBackupResult;
   "browse-backup": BrowseBackupResult;
@@ -150,13 +173,15 @@ export type WorkerMessage =
   | { readonly type: "progress"; readonly progress: Progress }
   /** The database's snapshot is held: the recovery point is fixed and the file listing may start. */
   | { readonly type: "recovery-point"; readonly at: string }
+  /** The effect of a hook that holds is there. */
+  | { readonly type: "held" }
   | { readonly type: "log"; readonly level: "info" | "warn"; readonly message: string }
   | { readonly type: "item"; readonly item: unknown }
   | { readonly type: "done"; readonly result: TaskResults[TaskKind] }
   | { readonly type: "failed"; readonly failure: FailureRecord };
 
 export interface Progress {
-  readonly component: "database" | "files" | "verify" | "check" | "download" | "copy";
+  readonly component: "database" | "files" | "verify" | "check" | "download" | "copy" | "hook";
   /** What is going on, e.g. "reading", "loading", "indexing", "comparing". */
   readonly phase: string;
   readonly bytes: number;

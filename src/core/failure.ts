@@ -632,6 +632,40 @@ export const failures = define({
     meaning: "This restore, or this part of it, left nothing that it could be undone from.",
     remedy: "Restore the backup that was made before it.",
   },
+  // --- hooks --------------------------------------------------------------------------------
+  "hook-not-allowed": {
+    kind: "refused",
+    meaning:
+      "A hook would run a command, call a URL, run SQL, use a secret or keep a path that is not allowed here.",
+    remedy:
+      "An administrator adds it to the hooks file (docs/guide/hooks.md); the sentence names what is missing.",
+  },
+  "hooks-file-invalid": {
+    kind: "refused",
+    meaning: "The file that says what hooks may do cannot be read, or others than its owner may write it.",
+    remedy: "Mend it as the sentence says; docs/guide/hooks.md shows its form.",
+  },
+  "hook-failed": {
+    kind: "failed",
+    meaning: "A hook ended with an error, an unexpected status, or took longer than its timeout.",
+    remedy: "Its output is shown with the operation. Mend the hook, or give it onError: continue.",
+  },
+  "hook-outcome-unknown": {
+    kind: "failed",
+    meaning: "The worker of a hook died, so nobody knows what the hook did.",
+    remedy:
+      "Look at what it changes, then run the command again; a hook that may run twice says idempotent: true.",
+  },
+  "hook-hold-expired": {
+    kind: "failed",
+    meaning: "What a hook held was undone because its time limit was over before the data had been read.",
+    remedy: "Give it a longer maximumHold, or make the backup faster.",
+  },
+  "hook-artifact-missing": {
+    kind: "failed",
+    meaning: "A hook ended well, but there is nothing at its artifactPath.",
+    remedy: "Compare artifactPath with where the hook's command writes.",
+  },
 } as const satisfies Record<string, FailureDefinition>);
 
 export type FailureCode = keyof typeof failures;

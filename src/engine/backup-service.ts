@@ -1,6 +1,6 @@
 import type { Lc2Service } from "../contract/service.ts";
 import type { DeleteBackupResult, PrepareBackupResult } from "../contract/worker-task.ts";
-import type { BackupSpec } from "../core/backup/backup.ts";
+import { hooksOfBackup, type BackupSpec } from "../core/backup/backup.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
 import { nobody } from "../core/operation/operation.ts";
@@ -19,6 +19,7 @@ import {
 } from "./record-operation.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { carryOutBackup, type BackupRequest } from "./run-backup.ts";
+import { refuseHooks } from "./run-hooks.ts";
 import { runTaskAlone } from "./run-worker.ts";
 import { beginCall, forward, openBackup, refuseProblems } from "./service-call.ts";
 
@@ -31,7 +32,7 @@ type BackupService = Pick<
 export function createBackupService(bareParts: EngineParts): BackupService {
   return {
     createBackup: async (spec, options, waiting) => {
-      refuseProblems(validateBackup(spec));
+      await refuseSpec(bareParts, spec);
       const repository = await placeOf(bareParts, spec, options);
       const parts = await beginCall(bareParts, waiting);
       const operation = await recordBackup(parts, toRequest(spec, options), repository, ownWork(parts));
@@ -41,7 +42,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
     },
 
     submitBackup: async (spec, options) => {
-      refuseProblems(validateBackup(spec));
+      await refuseSpec(bareParts, spec);
       const repository = await placeOf(bareParts, spec, options);
       const parts = await beginCall(bareParts);
       const submission = { ...options, leaseOwner: nobody };
@@ -56,7 +57,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
     },
 
     dryRunBackup: async (spec, options, waiting) => {
-      refuseProblems(validateBackup(spec));
+      await refuseSpec(bareParts, spec);
       const repository = await placeOf(bareParts, spec, options);
       const context = makeContext(bareParts, { repository, projectId: spec.projectId });
       const backupId = makeOperationId("backup", bareParts.clock.nowMs(), bareParts.ids.hex(6));
@@ -86,6 +87,11 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       return deleted;
     },
   };
+}
+
+async function refuseSpec(parts: EngineParts, spec: BackupSpec): Promise<void> {
+  refuseProblems(validateBackup(spec));
+  await refuseHooks(parts, hooksOfBackup(spec), "backup");
 }
 
 /** Where a backup goes: as it is asked for, else as its project says, else into the installation's own repository. */

@@ -3,7 +3,11 @@ import type { BackupStatus } from "../contract/statuses.ts";
 import type { Progress } from "../contract/worker-task.ts";
 import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { IndexedBackup } from "../core/ports/catalog.ts";
+import { hooksOfBackup } from "../core/backup/backup.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
+
+import { viewHooks } from "./hook-views.ts";
+import type { BackupRequest } from "./run-backup.ts";
 
 type Tasks = ReadonlyMap<string, OperationTask>;
 
@@ -53,6 +57,9 @@ export function viewBackup(
     ...(progress === undefined ? {} : { progress }),
     ...(queue === undefined ? {} : { queue }),
     ...(failure === undefined ? {} : { error: failure }),
+    ...(operation === undefined
+      ? {}
+      : viewHooks(hooksOfBackup((operation.spec as BackupRequest).spec), tasks)),
     ...(alsoIn.length === 0 ? {} : { alsoIn }),
     ...(metadata === undefined ? {} : { metadata }),
   };

@@ -162,15 +162,23 @@ export class OperationSession {
     return budget.isQueued;
   }
 
-  /** Starts a worker for the named task of the attempt. Does nothing when there is one already. */
-  async startTask(attempt: number, name: string, request: TaskRequest): Promise<void> {
+  /**
+   * Starts a worker for the named task of the attempt. Does nothing when there is one already. A request that cannot be
+   * made is the task's failure.
+   */
+  async startTask(
+    attempt: number,
+    name: string,
+    request: TaskRequest | (() => Promise<TaskRequest>),
+  ): Promise<void> {
     const key: TaskKey = { operationId: this.operationId, attempt, name };
     const startedAtMs = this.#parts.clock.nowMs();
     if (!(await this.#parts.catalog.startTask({ ...key, startedAtMs }, this.#owner))) return;
     const record = (change: TaskChange) => this.#record(() => this.#update(key, change));
     const listener = this.#listen(record);
     try {
-      const worker = await startWorker(this.#parts, request, { onMessage: listener.onMessage });
+      const task = typeof request === "function" ? await request() : request;
+      const worker = await startWorker(this.#parts, task, { onMessage: listener.onMessage });
       this.#workers.set(name, worker);
       record({ worker: worker.identity });
       void worker.outcome.then((outcome) => {
@@ -185,6 +193,14 @@ export class OperationSession {
       record({ state: "failed", failure, finishedAtMs: this.#parts.clock.nowMs() });
       this.#notifyChange();
     }
+  }
+
+  /** Asks the worker of one task to stop and waits until it is gone and recorded. Idempotent. */
+  async stopTask(name: string): Promise<void> {
+    const worker = this.#workers.get(name);
+    worker?.stop();
+    await worker?.outcome;
+    await this.#records;
   }
 
   /** Asks every running worker to stop and waits until all are gone and recorded. */
@@ -224,6 +240,10 @@ export class OperationSession {
           if (performance.now() - recordedAtMs < progressRecordMs) return;
           recordedAtMs = performance.now();
           return record({ progress: latest });
+        case "held":
+          latest = holding;
+          record({ progress: latest });
+          return this.#notifyChange();
         case "recovery-point":
           record({ recoveryPoint: message.at });
           return this.#notifyChange();
@@ -339,6 +359,19 @@ export async function carryOut<Observation, Action>(
     await session.close();
   }
 }
+/** What is recorded of a task whose hook's effect is there. */
+const holding: Progress = { component: "hook", phase: "holding", bytes: 0 };
+
+/** Names of the tasks whose hook's effect is there and will be undone. */
+export const holdingTasks = (tasks: ReadonlyMap<string, OperationTask>): ReadonlySet<string> =>
+  new Set(
+    [...tasks.values()]
+      .filter(
+        ({ state, progress }) =>
+          state === "running" && (progress as Progress | undefined)?.phase === holding.phase,
+      )
+      .map(({ name }) => name),
+  );
 
 const takenOver = (operationId: string): Failure =>
   new Failure(

@@ -1,5 +1,6 @@
 import type { LogLine, ServiceEvent } from "../contract/service.ts";
 import type { TaskBody, WorkerContext, WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
+import type { HookPolicy } from "../core/hooks/hook-policy.ts";
 import type { Operation } from "../core/operation/operation.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
 import type { Clock, Ids } from "../core/ports/clock.ts";
@@ -25,6 +26,8 @@ export interface EngineParts {
   readonly notice: (line: LogLine, about?: NoticeSubject) => void;
   /** Somebody else ends what dead processes left, in the background: calls need not look for it. */
   readonly isTended: boolean;
+  /** What hooks may do here. Rejects with `hooks-file-invalid`. */
+  readonly readHookPolicy: () => Promise<HookPolicy>;
   /** What waits for its turn; `runQueue` begins it. */
   readonly queue: OperationQueue;
   /** Follows work that nobody waits for; it must not reject. */

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { returnsToQueue } from "../core/admission/return-to-queue.ts";
+import { hookOfTask } from "../core/hooks/decide-hooks.ts";
 import { Failure } from "../core/failure.ts";
 import type { Steps } from "../core/operation/advance.ts";
 import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
@@ -17,6 +18,8 @@ const workerGraceMs = 6_000;
 const longestLeaseMs = 3_600_000;
 /** Tasks that may be run anew when it is not known how they ended: they only look or clean up. */
 const repeatable = new Set(["look", "discard", "undo-files"]);
+const isRepeatable = (task: OperationTask): boolean =>
+  repeatable.has(task.name) || hookOfTask(task.name)?.undo === true;
 
 /**
  * Ends what dead processes left: whose lease has run out, or who are certainly dead. Sealed backups and
@@ -123,7 +126,7 @@ async function endWorkers(parts: EngineParts, tasks: readonly OperationTask[]): 
 async function recordLost(parts: EngineParts, owner: string, tasks: readonly OperationTask[]): Promise<void> {
   for (const task of tasks) {
     const isLost = task.state === "running" || task.state === "lost";
-    if (isLost && repeatable.has(task.name)) await parts.catalog.removeTask(task, owner);
+    if (isLost && isRepeatable(task)) await parts.catalog.removeTask(task, owner);
     else if (task.state === "running") {
       await parts.catalog.updateTask(task, owner, { state: "lost", finishedAtMs: parts.clock.nowMs() });
     }

@@ -3,7 +3,7 @@ import { Failure } from "../core/failure.ts";
 import { nobody, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
-import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
+import { hooksOfRestore, type RestorePlan, type RestoreSpec } from "../core/restore/restore.ts";
 import { validateRestore } from "../core/restore/validate-restore.ts";
 import { requestCancel } from "./cancel-operation.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
@@ -18,6 +18,7 @@ import {
 } from "./record-operation.ts";
 import { estimateTimes } from "./restore-history.ts";
 import { viewRestore } from "./restore-views.ts";
+import { refuseHooks } from "./run-hooks.ts";
 import { carryOutRestore, type RestoreRequest } from "./run-restore.ts";
 import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
 import { runTaskAlone } from "./run-worker.ts";
@@ -92,6 +93,7 @@ async function open(
 ): Promise<{ parts: EngineParts; spec: RestoreSpec; place: BackupPlace }> {
   // The project may be left out: the backup knows whose it is.
   refuseProblems(validateRestore(wish.projectId === "" ? { ...wish, projectId: "unknown" } : wish));
+  await refuseHooks(bareParts, hooksOfRestore(wish), "restore");
   const parts = await beginCall(bareParts, waiting);
   const { backupId, projectId } = wish;
   const reference: BackupReference = { backupId, projectId, ...pickRepository(options) };

@@ -4,8 +4,9 @@ import type { RestoreStatus } from "../contract/statuses.ts";
 import type { Progress, TaskResults } from "../contract/worker-task.ts";
 import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
-import type { RestorePlan } from "../core/restore/restore.ts";
+import { hooksOfRestore, type RestorePlan } from "../core/restore/restore.ts";
 import { toIso } from "./backup-views.ts";
+import { viewHooks } from "./hook-views.ts";
 import type { RestoreRequest } from "./run-restore.ts";
 
 type Tasks = ReadonlyMap<string, OperationTask>;
@@ -48,6 +49,7 @@ export function viewRestore(
     ...(operation.end === undefined ? {} : { completedAt: toIso(operation.end.finishedAtMs) }),
     ...(plan === undefined ? {} : { plan }),
     ...viewEvidence(tasks, record),
+    ...viewHooks(hooksOfRestore(spec), tasks),
     ...(record?.undone === undefined ? {} : { undone: record.undone as UndoEvidence }),
     ...(operation.end?.failure === undefined ? {} : { error: operation.end.failure }),
   };

@@ -1,17 +1,20 @@
 import type { Waiting } from "../contract/service.ts";
 import type { PrepareBackupResult, TaskKind, TaskResults } from "../contract/worker-task.ts";
-import type { BackupSpec } from "../core/backup/backup.ts";
+import { hooksOfBackup, type BackupSpec } from "../core/backup/backup.ts";
 import {
   decideBackup,
   type BackupAction,
   type BackupObservation,
   type BackupTaskName,
 } from "../core/backup/decide-backup.ts";
+import type { HookStep } from "../core/hooks/decide-hooks.ts";
+import { runsAfter } from "../core/hooks/hook.ts";
 import type { Steps } from "../core/operation/advance.ts";
 import type { Operation } from "../core/operation/operation.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { backupStatusOf } from "./backup-views.ts";
 import { carryOut, type OperationSession, type Tasks } from "./operation-session.ts";
+import { actOnHook, logHookFailures, observeHooks } from "./run-hooks.ts";
 import { makeContext, makeLogLine, type EngineParts, type TaskRequest } from "./parts.ts";
 
 /** What a backup's operation row keeps as its request. */
@@ -52,24 +55,43 @@ export function makeBackupSteps(
       const status = backupStatusOf(operation, tasks);
       if (status !== shown) session.emit({ type: "state", status });
       shown = status;
-      return { ...session.observe(view), ...observe(operation, tasks) };
+      return {
+        ...session.observe(view),
+        ...observeHooks(session, operation, tasks, hooksOfBackup((operation.spec as BackupRequest).spec)),
+        ...observe(operation, tasks),
+      };
     },
     decide: decideBackup,
     act: async (action) => {
       if (action.do === "stop") return await session.stopTasks();
-      const { operation } = await session.read();
+      const { operation, tasks } = await session.read();
+      if (action.do !== "start") {
+        const { database } = (operation.spec as BackupRequest).spec;
+        const outcome = outcomeFor(action, operation, tasks);
+        return await actOnHook(parts, session, operation, action, { databaseUrl: database?.url, outcome });
+      }
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
       const next = taskAfter(action.task, (operation.spec as BackupRequest).spec);
       if (next !== undefined) parts.launcher.expect?.(next);
     },
     finish: async (end) => {
       const { operation, tasks } = await session.read();
+      logHookFailures(session, tasks);
       const metadata = end.outcome === "Completed" ? sealedMetadata(tasks) : undefined;
       if (metadata !== undefined)
         await parts.catalog.putBackup(describeSealed(metadata, operation.repository));
       await session.finish(end);
     },
   };
+}
+
+/** Of a hook afterwards: whether there is a backup. */
+function outcomeFor(step: HookStep, operation: Operation, tasks: Tasks): string | undefined {
+  const isAfter =
+    step.do === "hook" && runsAfter(hooksOfBackup((operation.spec as BackupRequest).spec), step.hook);
+  if (!isAfter) return undefined;
+  if (sealedMetadata(tasks) !== undefined) return "Completed";
+  return operation.cancelRequested ? "Cancelled" : "Failed";
 }
 
 /** The kind of task that will follow when all goes well. */

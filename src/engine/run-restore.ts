@@ -1,6 +1,8 @@
 import type { Waiting } from "../contract/service.ts";
 import type { Progress, TaskResults } from "../contract/worker-task.ts";
 import { Failure, failures, type FailureCode, type FailureRecord } from "../core/failure.ts";
+import type { HookStep } from "../core/hooks/decide-hooks.ts";
+import { runsAfter } from "../core/hooks/hook.ts";
 import type { Steps } from "../core/operation/advance.ts";
 import type { Operation } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
@@ -10,8 +12,9 @@ import {
   type RestoreObservation,
   type RestoreTaskName,
 } from "../core/restore/decide-restore.ts";
-import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
+import { hooksOfRestore, type RestorePlan, type RestoreSpec } from "../core/restore/restore.ts";
 import { carryOut, type OperationSession, type Tasks } from "./operation-session.ts";
+import { actOnHook, logHookFailures, observeHooks, type HookSubject } from "./run-hooks.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 import { estimateTimes } from "./restore-history.ts";
 import { restoreStatusOf } from "./restore-views.ts";
@@ -51,13 +54,21 @@ export function makeRestoreSteps(
       if (status !== shown) session.emit({ type: "state", status });
       shown = status;
       const record = await parts.catalog.getRestore(operation.id);
-      return { ...session.observe(view), ...observe(operation, tasks, record) };
+      return {
+        ...session.observe(view),
+        ...observeHooks(session, operation, tasks, hooksOfRestore((operation.spec as RestoreRequest).spec)),
+        ...observe(operation, tasks, record),
+      };
     },
     decide: decideRestore,
     act: async (action) => {
       if (action.do === "stop") return await session.stopTasks();
       const { operation, tasks } = await session.read();
       if (action.do === "ask-approval") return await askApproval(parts, operation, planOf(tasks), onPlan);
+      if (action.do !== "start") {
+        const subject = hookSubject(action, operation, tasks);
+        return await actOnHook(parts, session, operation, action, subject);
+      }
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, tasks, action.task));
       if (action.task === "plan") {
         const { spec } = operation.spec as RestoreRequest;
@@ -66,7 +77,8 @@ export function makeRestoreSteps(
     },
     finish: async (end) => {
       const { operation, tasks } = await session.read();
-      if (end.outcome === "Completed") await recordRetired(parts, operation, tasks);
+      logHookFailures(session, tasks);
+      await recordRetired(parts, operation, tasks);
       await session.finish(end);
     },
   };
@@ -98,6 +110,35 @@ function observe({ id }: Operation, tasks: Tasks, record: RestoreRecord | undefi
 const isApproved = (record: RestoreRecord | undefined, plan: RestorePlan | undefined): boolean =>
   record?.approvedAtMs !== undefined &&
   (plan === undefined || (record.plan as RestorePlan).hash === plan.hash);
+
+/** SQL runs on the target as it is at that moment: afterwards on the database that was restored, by its name in the end. */
+function hookSubject(step: HookStep, operation: Operation, tasks: Tasks): HookSubject {
+  const { spec } = operation.spec as RestoreRequest;
+  const isAfter = step.do === "hook" && runsAfter(hooksOfRestore(spec), step.hook);
+  if (!isAfter) return { databaseUrl: spec.database?.url };
+  const finalName = planOf(tasks)?.database?.finalName;
+  return {
+    databaseUrl:
+      finalName === undefined ? spec.database?.url : withDatabaseName(spec.database?.url, finalName),
+    outcome: hasSucceeded(tasks) ? "Completed" : operation.cancelRequested ? "Cancelled" : "Failed",
+  };
+}
+
+function withDatabaseName(url: string | undefined, name: string): string | undefined {
+  return url?.replace(
+    /^([a-z]+:\/\/[^/?]*)(?:\/[^?]*)?/i,
+    (_all, server: string) => `${server}/${encodeURIComponent(name)}`,
+  );
+}
+
+function hasSucceeded(tasks: Tasks): boolean {
+  const plan = planOf(tasks);
+  if (plan === undefined) return false;
+  const isInPlace = plan.database === undefined || plan.database.into === "in-place";
+  if (!isInPlace) return swapOf(tasks)?.swapped === true;
+  const areFilesDone = plan.files === undefined || tasks.get("files")?.state === "done";
+  return areFilesDone && (plan.database === undefined || tasks.get("database")?.state === "done");
+}
 
 const planOf = (tasks: Tasks): RestorePlan | undefined =>
   tasks.get("plan")?.result as RestorePlan | undefined;

@@ -1,6 +1,6 @@
 import type { BackupReference, Waiting } from "../contract/service.ts";
 import type { BrowseItem } from "../contract/worker-task.ts";
-import type { Problem } from "../core/backup/validate-backup.ts";
+import type { Problem } from "../core/problem.ts";
 import { Failure } from "../core/failure.ts";
 import { isWaiting } from "../core/operation/operation.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";

@@ -58,7 +58,13 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
       }
       const spec = toBackupSpec(projectId, wish);
       refuse(validateBackup(spec));
-      refusePlaces(parts, request, [spec.database, spec.storage, repository]);
+      refusePlaces(parts, request, [
+        spec.database,
+        spec.storage,
+        repository,
+        spec.preBackupHooks,
+        spec.postBackupHooks,
+      ]);
       const operationId = await claim(parts, request, "backup");
       const view = await service.submitBackup(spec, {
         requestId: request.id,

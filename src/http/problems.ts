@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ProblemDocument } from "../contract/rest/problem.ts";
-import type { Problem } from "../core/backup/validate-backup.ts";
+import type { Problem } from "../core/problem.ts";
 import { Failure, failures, type FailureCode } from "../core/failure.ts";
 
 /** A request with something wrong in it; every problem at once. */

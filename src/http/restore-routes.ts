@@ -41,7 +41,13 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
       const { repository, approvedPlan, ...wish } = request.body;
       const spec = toRestoreSpec(ofProject(request.params).projectId ?? "", wish);
       refuse(validateRestore(spec.projectId === "" ? { ...spec, projectId: "unknown" } : spec));
-      refusePlaces(parts, request, [spec.database, spec.storage, repository]);
+      refusePlaces(parts, request, [
+        spec.database,
+        spec.storage,
+        repository,
+        spec.preRestoreHooks,
+        spec.postRestoreHooks,
+      ]);
       const operationId = await claim(parts, request, "restore");
       const view = await service.submitRestore(spec, {
         requestId: request.id,
@@ -76,7 +82,13 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
       const { repository, ...wish } = request.body;
       const spec = toRestoreSpec(ofProject(request.params).projectId ?? "", wish);
       refuse(validateRestore(spec.projectId === "" ? { ...spec, projectId: "unknown" } : spec));
-      refusePlaces(parts, request, [spec.database, spec.storage, repository]);
+      refusePlaces(parts, request, [
+        spec.database,
+        spec.storage,
+        repository,
+        spec.preRestoreHooks,
+        spec.postRestoreHooks,
+      ]);
       const place = repository === undefined ? {} : { repository };
       const planned = await answerWaiting(
         parts,

@@ -12,6 +12,8 @@ export interface Config {
   readonly keysDirectory: string;
   /** Where backups go when no repository is named; absolute. */
   readonly defaultRepository: string;
+  /** What hooks may do here; absolute. Need not be there. */
+  readonly hooksFile: string;
   /** How long an owner is believed alive without a word. */
   readonly leaseSeconds: number;
   /** What may run at once of what servers take. */
@@ -64,6 +66,7 @@ export function readConfig(
     catalog: readCatalogPlace(dataDirectory, env),
     keysDirectory: join(dataDirectory, "keys"),
     defaultRepository: join(dataDirectory, "repository"),
+    hooksFile: resolve(env["LC2_HOOKS_FILE"] || join(dataDirectory, "hooks.json")),
     limits: readLimits(env),
     ...readServerPlace(dataDirectory, env),
     leaseSeconds: leaseSeconds >= 1 && leaseSeconds <= 3_600 ? leaseSeconds : 30,

@@ -24,6 +24,7 @@ import { createWorkerLauncher } from "../processes/launch-worker.ts";
 import { createProcesses } from "../processes/process-identity.ts";
 import { compileCacheVariables } from "./compile-cache.ts";
 import type { Config } from "./config.ts";
+import { readHookPolicy } from "./hooks-file.ts";
 import { workerMemoryVariables, workerNodeOptions } from "./worker-memory.ts";
 
 export interface ServiceOptions {
@@ -117,6 +118,7 @@ function makeParts(
     },
     leaseSeconds: config.leaseSeconds,
     keysDirectory: config.keysDirectory,
+    readHookPolicy: async () => await readHookPolicy(config.hooksFile),
     defaultRepository: pathToFileURL(config.defaultRepository).href,
     keyPlace: (projectId) => join(config.keysDirectory, `${projectId}.key`),
     notice: options.onNotice ?? ((line) => process.stderr.write(`lc2: ${line.message}\n`)),

@@ -10,6 +10,7 @@ import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskKind, TaskOf, TaskResults, WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
 import { Failure } from "../core/failure.ts";
+import { defaultTimeoutSeconds } from "../core/hooks/hook.ts";
 import type { KeyService } from "../core/ports/key-service.ts";
 import type { ObjectStore } from "../core/ports/object-store.ts";
 import { concurrencyOf, type TransferLimits } from "./open-files.ts";
@@ -49,6 +50,8 @@ const urgentTasks: ReadonlySet<TaskKind> = new Set<TaskKind>([
 ]);
 
 const stopped = new AbortController();
+/** Beyond that, for what a task has to undo in the world outside; nothing of it can spoil what is stored. */
+let lastWorkMs = 0;
 /** Opened when a worker runs, not when this file is read. */
 let messages: Socket | undefined;
 
@@ -64,6 +67,7 @@ export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
     const task = await readTask();
     // What nobody waits for with a broken site gives way to the machine's other work; children inherit it.
     if (!urgentTasks.has(task.kind)) setPriority(lowPriority);
+    if (task.kind === "hold-hook") lastWorkMs = (task.hook.timeout ?? defaultTimeoutSeconds) * 1000;
     const result = await run(parts, task, scratchDirectory);
     report({ type: "done", result });
   } catch (error) {
@@ -162,7 +166,7 @@ function watchLease(seconds: number): { renew: () => void } {
 function abandon(failure: Failure): void {
   if (stopped.signal.reason instanceof Failure && stopped.signal.reason.code === "interrupted") return;
   stopped.abort(failure);
-  setTimeout(endNow, hardEndMs);
+  setTimeout(endNow, hardEndMs + lastWorkMs);
 }
 
 /** This process and all its children, now. A worker leads its own group; started by hand it does not. */

@@ -1,4 +1,5 @@
 import type { BackupSpec } from "../../contract/operations.ts";
+import type { CommandContext } from "../context.ts";
 import { defineCommand, flag, list, value, valueOr } from "../command.ts";
 import type { Input, Problem } from "../command.ts";
 import {
@@ -18,6 +19,7 @@ import {
   filesPlace,
   encryptionOptions,
   filesPlaceProblems,
+  hooksOption,
   needs,
   newRepositoryOption,
   noWaitOption,
@@ -81,6 +83,7 @@ const options = {
   verifySource: flag("--verify-source", "list the files again at the end and compare"),
   rehash: flag("--rehash", "read and store every file again, whatever the earlier backup says"),
   allowUnreadable: flag("--allow-unreadable", "leave out files that cannot be read, and name them"),
+  hooks: hooksOption("preBackupHooks and postBackupHooks"),
   dryRun: flag("--dry-run", "look at sources and repository, say what would be done, start nothing"),
   noWait: noWaitOption,
 };
@@ -118,10 +121,16 @@ export const createCommand = defineCommand({
   check: (input) => problemsBetween(input),
   run: async (context, input) => {
     const { createBackup } = await import("./backup-create-run.ts");
-    const { dryRun, maxRate, repository, noWait } = input.options;
-    await createBackup(context, toSpec(input), { dryRun, maxRate, repository, noWait });
+    const { dryRun, hooks, maxRate, repository, noWait } = input.options;
+    const spec = { ...toSpec(input), ...(hooks === undefined ? {} : await readHooks(context, hooks)) };
+    await createBackup(context, spec, { dryRun, maxRate, repository, noWait });
   },
 });
+
+async function readHooks(context: CommandContext, file: string) {
+  const { readBackupHooks } = await import("./read-hooks.ts");
+  return await readBackupHooks(context, file);
+}
 
 function problemsBetween({ options: given }: CreateInput): Problem[] {
   const files = filesPlace(given) !== undefined;

@@ -1,7 +1,14 @@
+import type { CommandContext } from "../context.ts";
 import { defineCommand, defineGroup, flag, value } from "../command.ts";
 import { planHash } from "../option-values.ts";
 import { restoreOptions, restoreProblems, toRestoreSpec } from "./restore-options.ts";
-import { noWaitOption, pagingOptions, projectFilter, restoreIdOperand } from "./shared-options.ts";
+import {
+  hooksOption,
+  noWaitOption,
+  pagingOptions,
+  projectFilter,
+  restoreIdOperand,
+} from "./shared-options.ts";
 
 const planCommand = defineCommand({
   name: "plan",
@@ -44,6 +51,7 @@ const createCommand = defineCommand({
   arguments: {},
   options: {
     ...restoreOptions,
+    hooks: hooksOption("preRestoreHooks and postRestoreHooks"),
     approve: value("--approve <hash>", "run only if the plan still has this hash; does not ask", planHash),
     dryRun: flag("--dry-run", "stop after the plan, as `lc2 restore plan`"),
     yes: flag("-y, --yes", "do not ask"),
@@ -52,12 +60,18 @@ const createCommand = defineCommand({
   check: restoreProblems,
   run: async (context, input) => {
     const { createRestore, planRestore } = await import("./restore-run.ts");
-    const spec = await toRestoreSpec(await context.service(), input);
-    const { repository, approve, yes, dryRun, noWait } = input.options;
+    const { repository, approve, yes, dryRun, noWait, hooks } = input.options;
+    const bare = await toRestoreSpec(await context.service(), input);
+    const spec = hooks === undefined ? bare : { ...bare, ...(await readHooks(context, hooks)) };
     if (dryRun) await planRestore(context, spec, repository, approve);
     else await createRestore(context, spec, { repository, approve, yes, noWait });
   },
 });
+
+async function readHooks(context: CommandContext, file: string) {
+  const { readRestoreHooks } = await import("./read-hooks.ts");
+  return await readRestoreHooks(context, file);
+}
 
 const undoCommand = defineCommand({
   name: "undo",

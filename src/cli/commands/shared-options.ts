@@ -138,6 +138,11 @@ export const transferWishes = ({
   ...(noParallelTransfer ? { parallelTransfer: false } : {}),
 });
 
+export const hooksOption = (lists: string) =>
+  value("--hooks <file>", `run the hooks of this file, YAML or JSON with ${lists}; -: standard input`, text, {
+    complete: "file",
+  });
+
 export const noWaitOption = flag(
   "--no-wait",
   "return when it is recorded; only with a server (LC2_SERVER), which goes on with the work",

@@ -9,6 +9,7 @@ import type { Page } from "../table.ts";
 import { printable } from "../terminal.ts";
 import type { Paint } from "../terminal.ts";
 import { queueSentence } from "./explain-page.ts";
+import { hooksSection } from "./hooks-page.ts";
 import { paintStatus, secondsBetween } from "./status.ts";
 
 type Field = readonly [name: string, value: string | undefined];
@@ -129,6 +130,7 @@ export function describeBackup(view: BackupView, context: CommandContext): strin
   const parts = [`${paint.bold(view.backupId)}\n`, renderFields(general, context)];
   if (metadata === undefined) parts.push(...unsealed(view, context));
   else parts.push(...sealed(metadata, context));
+  parts.push(...hooksSection(view.hooks, context));
   return parts.join("");
 }
 

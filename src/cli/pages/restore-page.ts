@@ -5,6 +5,7 @@ import { count, counted, duration, instant, size } from "../humanise.ts";
 import { renderFields } from "../table.ts";
 import { printable } from "../terminal.ts";
 import { queueSentence } from "./explain-page.ts";
+import { hooksSection } from "./hooks-page.ts";
 import { showPlan } from "./plan-page.ts";
 import { paintStatus, secondsBetween } from "./status.ts";
 
@@ -159,5 +160,5 @@ export function describeRestore(view: RestoreView, context: CommandContext): str
     ["Error", view.error === undefined ? undefined : `${printable(view.error.message)} (${view.error.code})`],
   ];
   const plan = view.plan === undefined ? "" : `\n${showPlan(view.plan, context)}`;
-  return `${paint.bold(view.restoreId)}\n${renderFields([...general, ...resultFields(view)], context)}${plan}`;
+  return `${paint.bold(view.restoreId)}\n${renderFields([...general, ...resultFields(view)], context)}${plan}${hooksSection(view.hooks, context).join("")}`;
 }

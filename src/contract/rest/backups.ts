@@ -2,6 +2,7 @@ import { Type, type Static } from "typebox";
 import type { BackupMetadata } from "../../core/repository/metadata.ts";
 import type { BackupSpec } from "../operations.ts";
 import { backupStatuses } from "../statuses.ts";
+import { backupHookFields, hookViews, hooks } from "./hooks.ts";
 import { choice, closed, instant, names, refer, text, whole, yes } from "./schema.ts";
 import {
   cursor,
@@ -28,6 +29,7 @@ export const backupRequest = Type.Object(
           tools: toolsMajor,
           fromStandby: Type.Optional(yes("The server is a standby, and that is wanted.")),
           lockTimeoutMs: Type.Optional(whole("How long the dump waits for a lock.")),
+          preBackupHooks: hooks("The same as beside the database."),
         },
         closed,
       ),
@@ -54,6 +56,7 @@ export const backupRequest = Type.Object(
         closed,
       ),
     ),
+    ...backupHookFields,
     repository: placeOfRepository,
     encryption: Type.Optional(
       choice(["client", "server"], {
@@ -139,6 +142,7 @@ export const backup = Type.Object(
     progress: Type.Optional(whole("0 to 100; absent while nobody knows.")),
     queue: Type.Optional(refer(queue)),
     error: Type.Optional(failureRecord),
+    hooks: hookViews,
     alsoIn: Type.Optional(Type.Array(Type.String())),
     metadata: Type.Optional(
       Type.Unsafe<BackupMetadata>({ type: "object", description: "metadata.json, as it was sealed." }),
@@ -191,7 +195,9 @@ export const deletion = Type.Object(
 
 /** What a request means: what is not written has its default. `provider` other than `local` is the caller's to refuse. */
 export function toBackupSpec(projectId: string, wish: Static<typeof backupRequest>): BackupSpec {
-  const { application, database, storage, encryption, kmsKey } = wish;
+  const { application, storage, encryption, kmsKey, postBackupHooks } = wish;
+  const { database, hooks: ofDatabase } = withoutHooks(wish.database);
+  const preBackupHooks = [...(wish.preBackupHooks ?? []), ...ofDatabase];
   return {
     projectId,
     ...(application === undefined ? {} : { application }),
@@ -201,6 +207,8 @@ export function toBackupSpec(projectId: string, wish: Static<typeof backupReques
     ...(database === undefined
       ? {}
       : { database: { ...database, excludeTables: database.excludeTables ?? [] } }),
+    ...(preBackupHooks.length === 0 ? {} : { preBackupHooks }),
+    ...(postBackupHooks === undefined ? {} : { postBackupHooks }),
     ...(storage === undefined
       ? {}
       : {
@@ -214,4 +222,11 @@ export function toBackupSpec(projectId: string, wish: Static<typeof backupReques
           },
         }),
   };
+}
+
+/** §4 has hooks beside the database, which they do not belong to. */
+function withoutHooks(wish: Static<typeof backupRequest>["database"]) {
+  if (wish === undefined) return { database: undefined, hooks: [] };
+  const { preBackupHooks = [], ...database } = wish;
+  return { database, hooks: preBackupHooks };
 }

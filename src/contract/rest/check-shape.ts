@@ -1,6 +1,6 @@
 import { Compile } from "typebox/compile";
 import type { TSchema } from "typebox";
-import type { Problem } from "../../core/backup/validate-backup.ts";
+import type { Problem } from "../../core/problem.ts";
 
 const mostProblems = 50;
 

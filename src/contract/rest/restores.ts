@@ -3,6 +3,7 @@ import type { RestorePlan } from "../../core/restore/restore.ts";
 import type { RestoreSpec } from "../operations.ts";
 import type { RestoreView } from "../service.ts";
 import { restoreStatuses } from "../statuses.ts";
+import { hookViews, restoreHookFields } from "./hooks.ts";
 import { choice, closed, instant, names, openObject, refer, text, whole, yes } from "./schema.ts";
 import {
   cursor,
@@ -47,6 +48,7 @@ const restoreFields = {
   include: Type.Optional(names("Paths, globs; restoreType selective.")),
   tables: Type.Optional(names("schema.name; restoreType selective.")),
   dropAfterSeconds: Type.Optional(Type.Number({ description: "Keep the database swapped out for so long." })),
+  ...restoreHookFields,
   repository: placeOfRepository,
 };
 export const planRequest = Type.Object(restoreFields, closed);
@@ -96,6 +98,7 @@ export const restore = Type.Object(
       openObject<NonNullable<RestoreView["database"]>>("What was restored and compared."),
     ),
     files: Type.Optional(openObject<NonNullable<RestoreView["files"]>>("What was written and compared.")),
+    hooks: hookViews,
     undone: Type.Optional(openObject<NonNullable<RestoreView["undone"]>>("What an undo put back.")),
     error: Type.Optional(failureRecord),
   },
@@ -108,6 +111,7 @@ export const restorePage = Type.Object(
 
 export function toRestoreSpec(projectId: string, wish: Static<typeof planRequest>): RestoreSpec {
   const { backupId, restoreType = "full", database, storage, include, tables, dropAfterSeconds } = wish;
+  const { preRestoreHooks, postRestoreHooks } = wish;
   return {
     projectId,
     backupId,
@@ -117,5 +121,7 @@ export function toRestoreSpec(projectId: string, wish: Static<typeof planRequest
     include: include ?? [],
     tables: tables ?? [],
     ...(dropAfterSeconds === undefined ? {} : { dropAfterSeconds }),
+    ...(preRestoreHooks === undefined ? {} : { preRestoreHooks }),
+    ...(postRestoreHooks === undefined ? {} : { postRestoreHooks }),
   };
 }

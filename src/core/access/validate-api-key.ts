@@ -1,4 +1,5 @@
-import { validateProjectId, when, type Problem } from "../backup/validate-backup.ts";
+import { validateProjectId } from "../backup/validate-backup.ts";
+import { when, type Problem } from "../problem.ts";
 
 /** Each may do what the one before it may: look; back up and restore; delete. */
 export const roles = ["viewer", "operator", "admin"] as const;

@@ -11,7 +11,7 @@ import type { Operation, OperationTask } from "../operation/operation.ts";
 export function returnsToQueue(
   operation: Pick<Operation, "kind" | "attempt" | "admittedAtMs">,
   tasks: readonly OperationTask[],
-  failure: FailureRecord | undefined,
+  failure: Pick<FailureRecord, "code"> | undefined,
 ): boolean {
   const { admittedAtMs, attempt } = operation;
   if (admittedAtMs === undefined || countSpentAttempts(attempt, tasks) + 1 >= maximumAttempts) return false;

@@ -1,3 +1,4 @@
+import type { Hooks, HookSpec } from "../hooks/hook.ts";
 import type { EncryptionMode } from "../repository/encryption.ts";
 
 /** What is asked for when a backup is requested. */
@@ -11,7 +12,16 @@ export interface BackupSpec {
   readonly encryption?: EncryptionMode;
   /** Of `server`: the key in the store's key service; absent: the store's own. */
   readonly kmsKey?: string;
+  /** In this order, before anything is read; once in each attempt. */
+  readonly preBackupHooks?: readonly HookSpec[];
+  /** In this order, when it is known how the backup ended. */
+  readonly postBackupHooks?: readonly HookSpec[];
 }
+
+export const hooksOfBackup = ({ preBackupHooks, postBackupHooks }: BackupSpec): Hooks => ({
+  before: preBackupHooks ?? [],
+  after: postBackupHooks ?? [],
+});
 
 export interface DatabaseSourceSpec {
   /** `postgres://user@host:port/name?…` without a password. */

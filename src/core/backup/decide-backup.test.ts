@@ -22,6 +22,9 @@ const observation = (change: Partial<BackupObservation> = {}): BackupObservation
   cancelRequested: false,
   ownerDied: false,
   tasks: {},
+  hooks: { before: [], after: [] },
+  holding: new Set(),
+  beginsAgain: false,
   recoveryPointKnown: false,
   ...change,
 });

@@ -1,4 +1,13 @@
 import type { FailureRecord } from "../failure.ts";
+import {
+  hookFailure,
+  isHookRunning,
+  releaseHolds,
+  runAfter,
+  runBefore,
+  type HooksObservation,
+  type HookStep,
+} from "../hooks/decide-hooks.ts";
 import type { Decision } from "../operation/advance.ts";
 import {
   decideByLook,
@@ -9,13 +18,15 @@ import {
   type EndWords,
 } from "../operation/attempts.ts";
 import { decideRetry } from "../operation/decide-retry.ts";
-import type { TaskFacts } from "../operation/operation.ts";
+import type { Outcome, TaskFacts } from "../operation/operation.ts";
 
-/** What exists of a backup. Its tasks: `prepare`, `database`, `files`, `seal`, `look`. */
-export interface BackupObservation extends AttemptObservation {
+/** What exists of a backup. Its tasks: `prepare`, `database`, `files`, `seal`, `look`, and those of hooks. */
+export interface BackupObservation extends AttemptObservation, HooksObservation {
   readonly backupId: string;
   readonly wantsDatabase: boolean;
   readonly wantsFiles: boolean;
+  /** It will not end as interrupted but begin again. */
+  readonly beginsAgain: boolean;
   /** The database task holds its snapshot. */
   readonly recoveryPointKnown: boolean;
   /** What `look` found: metadata.json is there. */
@@ -25,16 +36,43 @@ export interface BackupObservation extends AttemptObservation {
 export type BackupTaskName = "prepare" | "database" | "files" | "seal" | "look";
 export type BackupAction =
   | { readonly do: "start"; readonly task: BackupTaskName }
+  | HookStep
   /** Ends every running task; idempotent. */
   | { readonly do: "stop" };
 
 /**
- * What to do next for a backup.
- *
+ * What to do next for a backup. Hooks: those before run when it is prepared, what they hold is let go as soon as all
+ * is read and before any end, those after run when the end is known.
+ */
+export function decideBackup(seen: BackupObservation): Decision<BackupAction> {
+  const decision = decideWork(seen);
+  switch (decision.type) {
+    case "act":
+    case "wait":
+      return decision;
+    case "retry":
+      return releaseHolds(seen) ?? decision;
+    case "complete":
+    case "cancel":
+    case "fail":
+      return (
+        releaseHolds(seen) ??
+        (seen.beginsAgain ? undefined : runAfter(seen, outcomes[decision.type])) ??
+        decision
+      );
+  }
+}
+
+const outcomes = { complete: "Completed", cancel: "Cancelled", fail: "Failed" } as const satisfies Record<
+  string,
+  Outcome
+>;
+
+/**
  * Whether a backup exists is decided by metadata.json alone. So when the seal task ended without a word
  * (or in the middle of being stopped), nothing is concluded: a look at the repository decides.
  */
-export function decideBackup(seen: BackupObservation): Decision<BackupAction> {
+function decideWork(seen: BackupObservation): Decision<BackupAction> {
   const { seal } = seen.tasks;
   if (seal?.state === "done") return { type: "complete" };
   if (seal?.state === "running") return { type: "wait" };
@@ -47,7 +85,8 @@ export function decideBackup(seen: BackupObservation): Decision<BackupAction> {
 function decideProgress(seen: BackupObservation): Decision<BackupAction> {
   const { prepare } = seen.tasks;
   if (prepare === undefined) return pauseOf(seen) ?? start("prepare");
-  return prepare.state === "done" ? decideComponents(seen) : { type: "wait" };
+  if (prepare.state !== "done") return { type: "wait" };
+  return runBefore(seen) ?? decideComponents(seen);
 }
 
 function decideComponents(seen: BackupObservation): Decision<BackupAction> {
@@ -58,12 +97,13 @@ function decideComponents(seen: BackupObservation): Decision<BackupAction> {
   const mayList = isDatabaseDone || seen.recoveryPointKnown;
   if (seen.wantsFiles && files === undefined) return mayList ? start("files") : { type: "wait" };
   const areFilesDone = !seen.wantsFiles || files?.state === "done";
-  return isDatabaseDone && areFilesDone ? start("seal") : { type: "wait" };
+  if (!isDatabaseDone || !areFilesDone) return { type: "wait" };
+  return releaseHolds(seen) ?? start("seal");
 }
 
 /** Something ended the attempt: first everything stops, then the reason decides how it ends. */
 function decideEnd(seen: BackupObservation): Decision<BackupAction> {
-  if (componentTasks(seen).some((task) => task.state === "running"))
+  if (componentTasks(seen).some((task) => task.state === "running") || isHookRunning(seen))
     return { type: "act", action: { do: "stop" } };
   const words = wordsOf(seen);
   return endOf(seen, words) ?? decideRetry(firstFailure(seen) ?? words.interrupted, seen.budget);
@@ -96,7 +136,9 @@ function firstFailure(seen: BackupObservation): FailureRecord | undefined {
       : [failureOf(task, `the ${name} task`)],
   );
   return (
-    broken.find((failure) => failure.code !== "cancelled" && failure.code !== "worker-died") ?? broken[0]
+    broken.find((failure) => failure.code !== "cancelled" && failure.code !== "worker-died") ??
+    hookFailure(seen, "before") ??
+    broken[0]
   );
 }
 

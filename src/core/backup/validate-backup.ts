@@ -1,16 +1,11 @@
-import type { FailureCode } from "../failure.ts";
 import { isBucketUrl, parseBucketUrl } from "../files/bucket-url.ts";
+import { validateHooks } from "../hooks/validate-hooks.ts";
+import { isWholeBetween, when, type Problem } from "../problem.ts";
 import { projectIdPattern } from "../repository/layout.ts";
 import type { EncryptionWish } from "../repository/encryption.ts";
-import type { BackupSpec, DatabaseSourceSpec, FilesSourceSpec } from "./backup.ts";
+import { hooksOfBackup, type BackupSpec, type DatabaseSourceSpec, type FilesSourceSpec } from "./backup.ts";
 
-/** One thing that is wrong with a request. */
-export interface Problem {
-  readonly code: FailureCode;
-  /** The field, as §7 names it. */
-  readonly field: string;
-  readonly message: string;
-}
+export type { Problem } from "../problem.ts";
 
 const applications: readonly string[] = ["liferay", "drupal", "bloomreach"];
 
@@ -28,6 +23,7 @@ export function validateBackup(spec: BackupSpec): readonly Problem[] {
     ...(spec.database === undefined ? [] : validateDatabase(spec.database)),
     ...(spec.storage === undefined ? [] : validateStorage(spec.storage)),
     ...validateEncryption(spec),
+    ...validateHooks(hooksOfBackup(spec), { of: "backup", hasDatabase: spec.database !== undefined }),
   ];
 }
 
@@ -142,12 +138,4 @@ function validatePatterns(field: string, patterns: readonly string[]): Problem[]
     field,
     `${field} holds an empty pattern.`,
   );
-}
-
-export const isWholeBetween = (value: number, least: number, most: number): boolean =>
-  Number.isInteger(value) && value >= least && value <= most;
-
-/** A problem of the general code, when it is one. */
-export function when(isWrong: boolean, field: string, message: string): Problem[] {
-  return isWrong ? [{ code: "request-invalid", field, message }] : [];
 }

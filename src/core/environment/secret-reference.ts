@@ -1,4 +1,4 @@
-import type { Problem } from "../backup/validate-backup.ts";
+import type { Problem } from "../problem.ts";
 import type { SecretReference } from "./environment.ts";
 
 export type ParsedReference =

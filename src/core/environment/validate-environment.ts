@@ -3,9 +3,8 @@ import {
   validateDatabaseUrl,
   validateFilesUrl,
   validateProjectId,
-  when,
-  type Problem,
 } from "../backup/validate-backup.ts";
+import { when, type Problem } from "../problem.ts";
 import { isBucketUrl, parseBucketUrl } from "../files/bucket-url.ts";
 import { validateDescription } from "../project/validate-project.ts";
 import { projectIdPattern } from "../repository/layout.ts";

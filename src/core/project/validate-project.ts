@@ -1,10 +1,5 @@
-import {
-  isWholeBetween,
-  validateFilesUrl,
-  validateProjectId,
-  when,
-  type Problem,
-} from "../backup/validate-backup.ts";
+import { validateFilesUrl, validateProjectId } from "../backup/validate-backup.ts";
+import { isWholeBetween, when, type Problem } from "../problem.ts";
 import type { Project, RetentionPolicy } from "./project.ts";
 
 const mostKept = 100_000;

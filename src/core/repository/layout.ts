@@ -33,6 +33,12 @@ export const keyringName = (projectId: string, backupId: string): string =>
 /** `a1`, `a2`, …: what one attempt writes, relative to the backup's prefix. */
 export const attemptName = (attempt: number): string => `a${attempt}`;
 
+/** What a hook of an attempt left, and that it ended well; relative to the backup's prefix. */
+export const hookArtifactName = (attempt: number, hook: string): string =>
+  `${attemptName(attempt)}/hooks/${hook}/artifact.tar`;
+export const hookEvidenceName = (attempt: number, hook: string): string =>
+  `${attemptName(attempt)}/hooks/${hook}/evidence.json`;
+
 /** Where a restore keeps what it overwrote. */
 export const undoPrefix = (projectId: string, restoreId: string): string => `undo/${projectId}/${restoreId}/`;
 

@@ -24,6 +24,8 @@ export interface BackupMetadata {
   readonly components: {
     readonly database?: DatabaseComponent;
     readonly files?: FilesComponent;
+    /** Hooks that ran before, in their order. */
+    readonly hooks?: readonly HookRecord[];
   };
   /** Seconds between the database's instant and the end of the file listing. */
   readonly skewSeconds?: number;
@@ -51,6 +53,16 @@ export interface StoredFile {
   /** Bytes before compression. */
   readonly plainBytes: number;
   readonly codec: "zstd" | "none";
+}
+
+/** That a hook ran before the backup and ended well, and what it left. */
+export interface HookRecord {
+  readonly name: string;
+  readonly kind: "command" | "http" | "sql";
+  readonly startedAt: string;
+  readonly finishedAt: string;
+  /** A tar archive, under the data key, of what was at the hook's `artifactPath`. */
+  readonly artifact?: StoredFile & { readonly files: number };
 }
 
 export interface DatabaseComponent {

@@ -1,9 +1,11 @@
+import { hookEvidenceName } from "./layout.ts";
 import type { BackupMetadata, StoredFile } from "./metadata.ts";
 
 /** Every stored file that a backup's metadata names itself (the manifest names the packs). */
 export function namedStoredFiles(metadata: BackupMetadata): StoredFile[] {
   const { database, files } = metadata.components;
   return [
+    ...hookArtifacts(metadata),
     ...(database === undefined
       ? []
       : [...database.archives, database.toc, database.inventory, database.roles]),
@@ -11,6 +13,10 @@ export function namedStoredFiles(metadata: BackupMetadata): StoredFile[] {
     ...(files?.skipped === undefined ? [] : [files.skipped]),
   ];
 }
+
+/** What hooks left in the backup. */
+export const hookArtifacts = ({ components }: BackupMetadata) =>
+  (components.hooks ?? []).flatMap(({ artifact }) => (artifact === undefined ? [] : [artifact]));
 
 /** Backups, other than itself, whose stored bytes this backup needs. */
 export function referencedBackups(metadata: BackupMetadata): readonly string[] {
@@ -25,5 +31,6 @@ export function accompanyingNames(metadata: BackupMetadata): string[] {
     "keyring.json",
     `${attempt}/database.evidence.json`,
     `${attempt}/files.evidence.json`,
+    ...(metadata.components.hooks ?? []).map(({ name }) => hookEvidenceName(metadata.attempt, name)),
   ];
 }

@@ -1,13 +1,24 @@
 import type { FailureRecord } from "../failure.ts";
+import {
+  hookFailure,
+  isHookRunning,
+  releaseHolds,
+  runAfter,
+  runBefore,
+  type HooksObservation,
+  type HookStep,
+} from "../hooks/decide-hooks.ts";
 import type { Decision } from "../operation/advance.ts";
 import { pauseOf, type AttemptObservation } from "../operation/attempts.ts";
 import { classifyFailure, decideRetry } from "../operation/decide-retry.ts";
 import type { TaskFacts } from "../operation/operation.ts";
 import type { RestoreInto } from "./restore.ts";
 
-/** What exists of a restore. Its tasks: `plan`, `database`, `files`, `swap`, `look` (at the swap), `undo-files`, `discard`. */
-export interface RestoreObservation extends AttemptObservation {
+/** What exists of a restore, read anew before every decision. */
+export interface RestoreObservation extends AttemptObservation, HooksObservation {
   readonly restoreId: string;
+  /** It will not end as interrupted but begin again. */
+  readonly beginsAgain: boolean;
   /** Of the plan, once there is one. */
   readonly plan?: {
     readonly database?: { readonly into: RestoreInto; readonly target: string };
@@ -24,18 +35,41 @@ export interface RestoreObservation extends AttemptObservation {
 export type RestoreTaskName = "plan" | "database" | "files" | "swap" | "look" | "undo-files" | "discard";
 export type RestoreAction =
   | { readonly do: "start"; readonly task: RestoreTaskName }
+  | HookStep
   /** Shows the plan to whoever asked, and records the answer. */
   | { readonly do: "ask-approval" }
   /** Ends every running task; idempotent. */
   | { readonly do: "stop" };
 
 /**
- * What to do next for a restore: plan, approval, database beside the old one, files, swap last. Until
+ * What to do next for a restore. Hooks: those before run when the plan is approved, what they hold is let go before any
+ * end, those after run when the end is known; one of them that fails makes a failure of what was restored and stays.
+ *
+ * Tasks: `plan`, `database`, `files`, `swap`, `look` (at the swap), `undo-files`, `discard`, and those of hooks.
+ */
+export function decideRestore(seen: RestoreObservation): Decision<RestoreAction> {
+  const decision = decideWork(seen);
+  if (decision.type === "act" || decision.type === "wait") return decision;
+  const released = releaseHolds(seen);
+  if (released !== undefined) return released;
+  if (decision.type === "retry") return decision;
+  if (decision.type !== "complete")
+    return (seen.beginsAgain ? undefined : runAfter(seen, outcomes[decision.type])) ?? decision;
+  const step = runAfter(seen, "Completed");
+  if (step !== undefined) return step;
+  const failure = hookFailure(seen, "after");
+  return failure === undefined ? decision : { type: "fail", failure: restoredBut(seen, failure) };
+}
+
+const outcomes = { cancel: "Cancelled", fail: "Failed" } as const;
+
+/**
+ * The work itself: plan, approval, database beside the old one, files, swap last. Until
  * the swap the running database is untouched; files are replaced one by one, so a failure after they began
  * says so. A restore that fails is cleaned up and a new one is asked for. Only what had changed nothing that stays, and
  * failed because a store or server was away, is tried again.
  */
-export function decideRestore(seen: RestoreObservation): Decision<RestoreAction> {
+function decideWork(seen: RestoreObservation): Decision<RestoreAction> {
   if (seen.swapped === true) return { type: "complete" };
   if (seen.tasks["swap"]?.state === "running") return { type: "wait" };
   if (isBroken(seen.tasks["swap"]) && !isEnded(seen.tasks["look"])) {
@@ -53,6 +87,8 @@ function decideProgress(seen: RestoreObservation): Decision<RestoreAction> {
   if (plan === undefined) return pauseOf(seen) ?? start("plan");
   if (plan.state === "running") return { type: "wait" };
   if (seen.approval !== "given") return { type: "act", action: { do: "ask-approval" } };
+  const hook = runBefore(seen);
+  if (hook !== undefined) return hook;
   if (seen.plan?.database !== undefined) {
     if (database === undefined) return start("database");
     if (database.state === "running") return { type: "wait" };
@@ -69,7 +105,7 @@ function decideProgress(seen: RestoreObservation): Decision<RestoreAction> {
 function decideCleanUp(seen: RestoreObservation, cause: FailureRecord): Decision<RestoreAction> {
   const { plan, database, files, discard } = seen.tasks;
   const undo = seen.tasks["undo-files"];
-  if ([plan, database, files].some((task) => task?.state === "running")) {
+  if ([plan, database, files].some((task) => task?.state === "running") || isHookRunning(seen)) {
     return { type: "act", action: { do: "stop" } };
   }
   // The swap is what makes database and files fit together: without it, whole new files go back.
@@ -122,6 +158,8 @@ function causeOfEnd(seen: RestoreObservation): FailureRecord | undefined {
     const failure = failureOf(name, task);
     if (failure.code !== "cancelled" && !(seen.ownerDied && task?.state === "lost")) return failure;
   }
+  const hook = hookFailure(seen, "before");
+  if (hook !== undefined && hook.code !== "cancelled") return hook;
   if (seen.tasks["swap"]?.state === "done") return notSwapped(seen);
   if (isWhole(seen)) return undefined;
   if (seen.ownerDied) return interrupted(seen.restoreId);
@@ -189,6 +227,14 @@ function failureOf(name: string, task: TaskFacts | undefined): FailureRecord {
     }
   );
 }
+
+const restoredBut = ({ restoreId }: RestoreObservation, failure: FailureRecord): FailureRecord => ({
+  ...failure,
+  message:
+    `What was asked for is restored and in its place, but a hook afterwards failed: ${failure.message} ` +
+    `Do what the hook should have done, or return to the state before with \`lc2 restore undo ${restoreId}\`.`,
+  retry: "never",
+});
 
 const notSwapped = (seen: RestoreObservation): FailureRecord => ({
   code: "internal",

@@ -1,4 +1,6 @@
 import type { FailureCode } from "../failure.ts";
+import type { Hooks, HookSpec } from "../hooks/hook.ts";
+
 /** A restore plan: everything that will happen, read before it is run and approved by its hash. */
 export interface RestorePlan {
   readonly restoreId: string;
@@ -123,4 +125,13 @@ export interface RestoreSpec {
   readonly tables: readonly string[];
   /** Keep the retired database at least this long before dropping it; absent: until told. */
   readonly dropAfterSeconds?: number;
+  /** In this order, after the plan was approved and before anything is changed. */
+  readonly preRestoreHooks?: readonly HookSpec[];
+  /** In this order, when what was restored is in its place, or it is known that it will not be. */
+  readonly postRestoreHooks?: readonly HookSpec[];
 }
+
+export const hooksOfRestore = ({ preRestoreHooks, postRestoreHooks }: RestoreSpec): Hooks => ({
+  before: preRestoreHooks ?? [],
+  after: postRestoreHooks ?? [],
+});

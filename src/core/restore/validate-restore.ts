@@ -1,13 +1,12 @@
 import {
-  isWholeBetween,
   validateConcurrency,
   validateDatabaseUrl,
   validateFilesUrl,
   validateProjectId,
-  when,
-  type Problem,
 } from "../backup/validate-backup.ts";
-import type { RestoreSpec } from "./restore.ts";
+import { validateHooks } from "../hooks/validate-hooks.ts";
+import { isWholeBetween, when, type Problem } from "../problem.ts";
+import { hooksOfRestore, type RestoreSpec } from "./restore.ts";
 
 const restoreTypes: readonly string[] = ["full", "database-only", "storage-only", "selective"];
 const waysIn: readonly string[] = ["swap", "new", "empty", "in-place"];
@@ -26,6 +25,7 @@ export function validateRestore(spec: RestoreSpec): readonly Problem[] {
     ...validateSelection(spec),
     ...validateDatabaseTarget(spec),
     ...validateStorageTarget(spec),
+    ...validateHooks(hooksOfRestore(spec), { of: "restore", hasDatabase: spec.database !== undefined }),
   ];
 }
 

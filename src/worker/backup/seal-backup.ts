@@ -1,6 +1,17 @@
 import { Failure } from "../../core/failure.ts";
-import { attemptName, backupPrefix, formatVersion, metadataName } from "../../core/repository/layout.ts";
-import type { BackupMetadata, DatabaseComponent, FilesComponent } from "../../core/repository/metadata.ts";
+import {
+  attemptName,
+  backupPrefix,
+  formatVersion,
+  hookEvidenceName,
+  metadataName,
+} from "../../core/repository/layout.ts";
+import type {
+  BackupMetadata,
+  DatabaseComponent,
+  FilesComponent,
+  HookRecord,
+} from "../../core/repository/metadata.ts";
 import type { TaskOf } from "../../contract/worker-task.ts";
 import { openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
 import { commitMetadata } from "../repository/commit-metadata.ts";
@@ -53,6 +64,7 @@ async function collectMetadata(
       : await readEvidence<DatabaseComponent>(task, run, "database");
   const files =
     task.spec.storage === undefined ? undefined : await readEvidence<FilesComponent>(task, run, "files");
+  const hooks = await collectHooks(task, run);
   const skew =
     database === undefined || files === undefined
       ? undefined
@@ -73,23 +85,53 @@ async function collectMetadata(
     components: {
       ...(database === undefined ? {} : { database }),
       ...(files === undefined ? {} : { files }),
+      ...(hooks.length === 0 ? {} : { hooks }),
     },
     ...(skew === undefined ? {} : { skewSeconds: skew }),
-    storedBytes: databaseStoredBytes + (files?.stored.sizeBytes ?? 0) + (files?.manifest.sizeBytes ?? 0),
+    storedBytes:
+      databaseStoredBytes +
+      (files?.stored.sizeBytes ?? 0) +
+      (files?.manifest.sizeBytes ?? 0) +
+      sum(hooks.map(({ artifact }) => artifact?.sizeBytes ?? 0)),
     sourceBytes:
       (database?.archives.reduce((sum, archive) => sum + archive.plainBytes, 0) ?? 0) +
-      (files?.sourceBytes ?? 0),
+      (files?.sourceBytes ?? 0) +
+      sum(hooks.map(({ artifact }) => artifact?.plainBytes ?? 0)),
     restoreByHand: "docs/operations/restore-by-hand.md",
   };
 }
 
-async function readEvidence<T>(task: TaskOf<"seal-backup">, run: TaskRun, component: string): Promise<T> {
-  const name = `${backupPrefix(run.context.projectId, task.backupId)}${attemptName(task.attempt)}/${component}.evidence.json`;
-  if ((await run.store.head(name)) === undefined) {
-    throw new Failure(
-      "evidence-missing",
-      `The ${component} part of ${task.backupId} left no evidence in ${run.store.url}, so the backup is not complete. Run it again.`,
-    );
+/** What hooks that had to succeed left; of the others, where they did. */
+async function collectHooks(task: TaskOf<"seal-backup">, run: TaskRun): Promise<HookRecord[]> {
+  const records: HookRecord[] = [];
+  for (const { name, onError } of task.spec.preBackupHooks ?? []) {
+    const found = await findEvidence<HookRecord>(task, run, hookEvidenceName(task.attempt, name));
+    if (found === undefined && onError !== "continue") throw evidenceMissing(task, run, `hook "${name}"`);
+    if (found !== undefined) records.push(found);
   }
+  return records;
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
+
+async function readEvidence<T>(task: TaskOf<"seal-backup">, run: TaskRun, component: string): Promise<T> {
+  const found = await findEvidence<T>(task, run, `${attemptName(task.attempt)}/${component}.evidence.json`);
+  if (found === undefined) throw evidenceMissing(task, run, `${component} part`);
+  return found;
+}
+
+async function findEvidence<T>(
+  task: TaskOf<"seal-backup">,
+  run: TaskRun,
+  relative: string,
+): Promise<T | undefined> {
+  const name = backupPrefix(run.context.projectId, task.backupId) + relative;
+  if ((await run.store.head(name)) === undefined) return undefined;
   return JSON.parse((await readObject(run.store, name)).toString()) as T;
 }
+
+const evidenceMissing = ({ backupId }: TaskOf<"seal-backup">, run: TaskRun, part: string): Failure =>
+  new Failure(
+    "evidence-missing",
+    `The ${part} of ${backupId} left no evidence in ${run.store.url}, so the backup is not complete. Run it again.`,
+  );

@@ -9,8 +9,8 @@ import { readSmallFile } from "../streams/stored-file.ts";
 import type { TaskRun } from "../task.ts";
 
 /**
- * Streams what a backup holds as `item` messages: tables (as `schema.name`), then files in byte order of their
- * paths; with a pattern only those that match it. Reads inventory and manifest, no content.
+ * Streams what a backup holds as `item` messages: tables (as `schema.name`), what hooks left, then files in byte order
+ * of their paths; with a pattern only those that match it. Reads inventory and manifest, no content.
  */
 export async function browseBackup(task: TaskOf<"browse-backup">, run: TaskRun): Promise<BrowseBackupResult> {
   const { metadata, keys } = await openBackup(run, task.backupId);
@@ -22,6 +22,13 @@ export async function browseBackup(task: TaskOf<"browse-backup">, run: TaskRun):
     result.bytes += table.bytes ?? 0;
     report(run, table);
     await run.drained();
+  }
+  for (const { name, artifact } of metadata.components.hooks ?? []) {
+    const path = `hooks/${name}/artifact.tar`;
+    if (artifact === undefined || !matches(path)) continue;
+    result.files += 1;
+    result.bytes += artifact.plainBytes;
+    report(run, { type: "file", path, size: artifact.plainBytes, modifiedAt: metadata.createdAt });
   }
   for await (const entry of manifestEntries(run, metadata, keys)) {
     run.signal.throwIfAborted();

@@ -18,8 +18,8 @@ const writeSome = promisify(write);
 
 /**
  * Writes one thing out of a backup, decrypted and unpacked, to standard output (which the caller directed at
- * its goal): a file of the source by its path, or a file of the database by its name in the backup without
- * the attempt (`database/lportal.dump`, a stock custom archive). Every byte is verified; when it turns out
+ * its goal): a file of the source by its path, or a file of the database or what a hook left by its name in the backup
+ * without the attempt (`database/lportal.dump`, a stock custom archive; `hooks/export/artifact.tar`). Every byte is verified; when it turns out
  * damaged at the end, the task fails and the caller must throw away what came.
  */
 export async function download(task: TaskOf<"download">, run: TaskRun): Promise<TaskResults["download"]> {
@@ -47,7 +47,7 @@ function findStoredFile(
 ): AsyncIterable<Buffer> | undefined {
   const attempt = `a${metadata.attempt}/`;
   const wanted = task.path.startsWith(attempt) ? task.path : attempt + task.path;
-  if (!wanted.startsWith(`${attempt}database/`)) return undefined;
+  if (!wanted.startsWith(`${attempt}database/`) && !wanted.startsWith(`${attempt}hooks/`)) return undefined;
   const file = namedStoredFiles(metadata).find((candidate) => candidate.name === wanted);
   if (file === undefined) return undefined;
   const place = {

@@ -1,6 +1,7 @@
 import { Failure } from "../../core/failure.ts";
 import { showKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import type { BackupMetadata, DatabaseComponent, StoredFile } from "../../core/repository/metadata.ts";
+import { hookArtifacts } from "../../core/repository/stored-files.ts";
 import type { Damage } from "../../contract/worker-task.ts";
 import { ArchiveWalker } from "../../databases/postgres/archive-walker.ts";
 import { openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
@@ -76,6 +77,9 @@ class Verification {
       readMetadata(this.#run, this.#backupId, opened),
     );
     if (metadata === undefined) return;
+    for (const artifact of hookArtifacts(metadata)) {
+      await this.#collect(artifact.name, async () => this.#readFile(artifact, opened.data, () => undefined));
+    }
     if (metadata.components.database !== undefined) {
       await this.#verifyDatabase(metadata.components.database, opened);
     }

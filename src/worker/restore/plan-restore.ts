@@ -31,7 +31,17 @@ export async function planRestore(task: TaskOf<"plan-restore">, run: TaskRun): P
     ...(files === undefined ? {} : { files: files.plan }),
     blockers: [...(database?.blockers ?? []), ...(files?.blockers ?? [])],
     warnings: [...(database?.warnings ?? []), ...(files?.warnings ?? [])],
-    steps: [...(database?.steps ?? []), ...(files?.steps ?? []), ...(database?.lastSteps ?? [])],
+    steps: [
+      ...(spec.preRestoreHooks ?? []).map(
+        ({ name, undo }) => `Run the hook "${name}"${undo === undefined ? "" : ", and undo it at the end"}.`,
+      ),
+      ...(database?.steps ?? []),
+      ...(files?.steps ?? []),
+      ...(database?.lastSteps ?? []),
+      ...(spec.postRestoreHooks ?? []).map(
+        ({ name, runOn = "success" }) => `Run the hook "${name}" (${runOn}).`,
+      ),
+    ],
   };
   const hash = createHash("sha256").update(planHashInput(plan)).digest("hex").slice(0, 16);
   return { ...plan, hash };
