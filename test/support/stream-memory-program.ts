@@ -44,7 +44,8 @@ const file = await writer.finish();
 let plainBytes = 0;
 let wrongPieces = 0;
 let expectedOffset = 0;
-for await (const plain of readStoredFile(place, file, { verifyChecksum: true })) {
+// As every task that passes long streams on.
+for await (const plain of readStoredFile(place, file, { verifyChecksum: true, releasePieces: true })) {
   if (plain.readDoubleLE(0) !== expectedOffset) wrongPieces += 1;
   expectedOffset += plain.length;
   plainBytes += plain.length;

@@ -1,5 +1,6 @@
 import type { FileSource, SourceContent, SourceEntry } from "../../core/ports/file-source.ts";
 import type { FileKey } from "../../core/repository/manifest.ts";
+import { BufferPool } from "./buffer-pool.ts";
 
 /** Bytes of contents that are there, or on their way, before their turn. */
 const windowBytes = 8 << 20;
@@ -33,6 +34,7 @@ export class ReadAhead {
   readonly #limits: ReadAheadLimits;
   /** In order of keys; those being fetched are in front. */
   readonly #expected: Expected[] = [];
+  readonly #buffers = new BufferPool();
   #fetching = 0;
   #heldBytes = 0;
   #onRoom: (() => void) | undefined;
@@ -110,10 +112,21 @@ export class ReadAhead {
 
   async #open(expected: Expected): Promise<SourceContent> {
     const content = await this.#source.open(expected.key, expected.sizeBytes);
-    const release = (): void => this.#release(expected);
     // It may have grown since it was listed.
-    const isSmall = content.facts.sizeBytes < this.#limits.contentBytes;
-    return new HeldContent(content, isSmall ? await readWhole(content) : undefined, release);
+    if (content.facts.sizeBytes >= this.#limits.contentBytes)
+      return new HeldContent(content, undefined, () => this.#release(expected));
+    // One byte more, to see that there is no more.
+    const buffer = this.#buffers.take(content.facts.sizeBytes + 1);
+    try {
+      const bytes = await readWhole(content, buffer);
+      return new HeldContent(content, bytes, () => {
+        this.#buffers.giveBack(buffer);
+        this.#release(expected);
+      });
+    } catch (error) {
+      this.#buffers.giveBack(buffer);
+      throw error;
+    }
   }
 
   #dropBefore(key: FileKey | undefined): void {
@@ -134,8 +147,8 @@ export class ReadAhead {
 }
 
 /** All of a content, and one byte more where there is more than it should have. */
-async function readWhole(content: SourceContent): Promise<Buffer> {
-  const bytes = Buffer.allocUnsafeSlow(content.facts.sizeBytes + 1);
+async function readWhole(content: SourceContent, buffer: Uint8Array): Promise<Uint8Array> {
+  const bytes = buffer.subarray(0, content.facts.sizeBytes + 1);
   let length = 0;
   try {
     while (length < bytes.length) {
@@ -155,10 +168,10 @@ class HeldContent implements SourceContent {
   readonly facts: SourceEntry;
   readonly openedAtMs?: number;
   readonly #inner: SourceContent;
-  #bytes: Buffer | undefined;
+  #bytes: Uint8Array | undefined;
   #release: (() => void) | undefined;
 
-  constructor(inner: SourceContent, bytes: Buffer | undefined, release: () => void) {
+  constructor(inner: SourceContent, bytes: Uint8Array | undefined, release: () => void) {
     this.facts = inner.facts;
     if (inner.openedAtMs !== undefined) this.openedAtMs = inner.openedAtMs;
     this.#inner = inner;

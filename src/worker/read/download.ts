@@ -56,7 +56,7 @@ function findStoredFile(
     backupId: metadata.backupId,
     key: keys.data,
   };
-  return readStoredFile(place, file, { verifyChecksum: true });
+  return readStoredFile(place, file, { verifyChecksum: true, releasePieces: true });
 }
 
 async function findEntry(
