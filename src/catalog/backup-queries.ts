@@ -81,6 +81,7 @@ function selectBackups(database: Kysely<CatalogTables>, query: BackupIndexQuery)
   let matching = database.selectFrom("backups").where("deleted_at_ms", "is", null);
   if (query.projectId !== undefined) matching = matching.where("project_id", "=", query.projectId);
   if (query.application !== undefined) matching = matching.where("application", "=", query.application);
+  if (query.environment !== undefined) matching = matching.where("environment", "=", query.environment);
   const { repository } = query;
   if (repository !== undefined) {
     matching = matching.where((eb) =>
@@ -106,6 +107,7 @@ function selectBackups(database: Kysely<CatalogTables>, query: BackupIndexQuery)
 function toColumns(backup: SealedBackup) {
   return {
     application: backup.application ?? null,
+    environment: backup.environment ?? null,
     repository: backup.repository,
     created_at_ms: backup.createdAtMs,
     outcome: "Completed",
@@ -119,6 +121,7 @@ function toBackup(row: Selectable<BackupsTable>): IndexedBackup {
     backupId: row.backup_id,
     projectId: row.project_id,
     ...present("application", row.application, same),
+    ...present("environment", row.environment, same),
     repository: row.repository,
     createdAtMs: numberOf(row.created_at_ms),
     ...present("outcome", row.outcome, (outcome) => outcome as Outcome),

@@ -199,6 +199,14 @@ const history: readonly Migration[] = [
     )`,
     ],
   },
+  {
+    oldestProgram: 6,
+    statements: [
+      "alter table operations add column environment text",
+      "alter table backups add column environment text",
+      "create index backups_listed_by_environment on backups (project_id, environment, created_at_ms) where deleted_at_ms is null",
+    ],
+  },
 ];
 
 /**

@@ -33,6 +33,7 @@ export function createOperationQueries(
             project_id: operation.projectId,
             backup_id: operation.id,
             application: operation.application ?? null,
+            environment: operation.environment ?? null,
             repository: operation.repository,
             created_at_ms: operation.createdAtMs,
           })
@@ -101,6 +102,7 @@ function toRow(operation: NewOperation) {
     kind: operation.kind,
     project_id: operation.projectId,
     application: operation.application ?? null,
+    environment: operation.environment ?? null,
     request_id: operation.requestId,
     spec: JSON.stringify(operation.spec),
     repository: operation.repository,
@@ -117,6 +119,7 @@ export function toOperation(row: Selectable<OperationsTable>): Operation {
     kind: row.kind as OperationKind,
     projectId: row.project_id,
     ...present("application", row.application, same),
+    ...present("environment", row.environment, same),
     requestId: row.request_id,
     spec: parse(row.spec),
     repository: row.repository,

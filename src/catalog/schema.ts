@@ -25,6 +25,7 @@ export interface OperationsTable {
   kind: string;
   project_id: string;
   application: NullableText;
+  environment: NullableText;
   request_id: string;
   spec: string;
   repository: string;
@@ -69,6 +70,7 @@ export interface BackupsTable {
   project_id: string;
   backup_id: string;
   application: NullableText;
+  environment: NullableText;
   repository: string;
   created_at_ms: Integer;
   outcome: NullableText;

@@ -12,6 +12,7 @@ import { projectGroup } from "./commands/project.ts";
 import { apiKeyGroup } from "./commands/api-key.ts";
 import { keyGroup } from "./commands/key.ts";
 import { repositoryGroup } from "./commands/repository.ts";
+import { restorePointsGroup } from "./commands/restore-points.ts";
 import { restoreGroup } from "./commands/restore.ts";
 import { serveCommand } from "./commands/serve.ts";
 
@@ -22,6 +23,7 @@ export const commandTree = defineGroup(
   [
     backupGroup,
     restoreGroup,
+    restorePointsGroup,
     projectGroup,
     environmentGroup,
     repositoryGroup,

@@ -40,6 +40,7 @@ test("bash is offered the options of the command that the words name", () => {
     "--max-shrink",
   ]);
   expect(offered("lc2", "backup", "create", "--files", "/srv", "--data")).toEqual([
+    "--database-name",
     "--database",
     "--data-dir",
   ]);

@@ -46,6 +46,7 @@ const rightWords: Record<string, readonly string[]> = {
   "repository sweep": [],
   "repository probe": [],
   "repository set-copy": ["--none"],
+  "restore-points list": ["--environment", "prod"],
   "project create": ["retail"],
   "project list": [],
   "project get": ["retail"],

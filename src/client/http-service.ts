@@ -11,9 +11,10 @@ import type {
   Submission,
   Waiting,
 } from "../contract/service.ts";
-import type { BackupSpec, RestoreSpec } from "../contract/operations.ts";
+import type { BackupWish, RestoreWish } from "../contract/operations.ts";
 import { Failure } from "../core/failure.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
+import { createRestorePointCalls } from "./restore-point-calls.ts";
 import { createEnvironmentCalls, createProjectCalls } from "./definition-calls.ts";
 import { HttpConnection, type ServerAddress } from "./http-connection.ts";
 import { anyProject, read, readPages } from "./pages.ts";
@@ -25,6 +26,7 @@ export function createHttpService(address: ServerAddress): Lc2Service {
     ...createRestoreCalls(http),
     ...createProjectCalls(http),
     ...createEnvironmentCalls(http),
+    ...createRestorePointCalls(http),
     ...notOffered,
     close: async () => await Promise.resolve(),
   };
@@ -118,15 +120,19 @@ function createRestoreCalls(http: HttpConnection): Restores {
     submitRestore,
     createRestore: async (spec, { onPlan, approve, ...options }, waiting) => {
       let approved = approve;
+      let chosen = spec;
       if (onPlan !== undefined) {
         const plan = await planRestore(spec, options, waiting);
         // On obstacles the server refuses; nobody is asked about a plan that cannot be run.
         if (plan.blockers.length === 0 && (approve === undefined || approve === plan.hash))
           await onPlan(plan);
+        if (plan.needsApproval === true && approve === undefined) throw notApproved(plan);
         approved ??= plan.hash;
+        // The newest may be another one by now.
+        chosen = { ...withoutChoice(spec), backupId: plan.backupId, projectId: plan.projectId };
       }
       const wish = approved === undefined ? options : { ...options, approve: approved };
-      const begun = await submitRestore(spec, wish);
+      const begun = await submitRestore(chosen, wish);
       waiting.onEvent({ type: "accepted", id: begun.restoreId });
       return await follow<RestoreView>(http, pathOfRestore(begun.restoreId), waiting);
     },
@@ -162,7 +168,7 @@ const submissionOf = ({ requestId, operationId }: Submission) => ({
 });
 
 function toBackupBody(
-  spec: BackupSpec,
+  spec: BackupWish,
   { repository, maxRateBytesPerSecond }: { repository?: string; maxRateBytesPerSecond?: number },
 ): object {
   return {
@@ -172,10 +178,20 @@ function toBackupBody(
   };
 }
 
-const toRestoreBody = (spec: RestoreSpec, { repository }: { repository?: string }): object => ({
+const toRestoreBody = (spec: RestoreWish, { repository }: { repository?: string }): object => ({
   ...withoutProject(spec),
   ...(repository === undefined ? {} : { repository }),
 });
+
+const notApproved = ({ hash }: RestorePlan): Failure =>
+  new Failure(
+    "plan-not-approved",
+    `The target is protected: a restore into it is run only when its plan was read. Approve it by its hash: --approve ${hash}.`,
+  );
+
+function withoutChoice({ environment: _, pointInTime: __, ...wish }: RestoreWish): RestoreWish {
+  return wish;
+}
 
 /** The path has it. */
 function withoutProject<T extends { readonly projectId: string }>(spec: T): Omit<T, "projectId"> {

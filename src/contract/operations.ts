@@ -3,8 +3,8 @@
  * worker tasks share them. Field names follow §7 of the requirements where it has them. The requests
  * themselves are the core's, because it decides on them.
  */
-export type { BackupSpec, DatabaseSourceSpec } from "../core/backup/backup.ts";
-export type { RestoreSpec } from "../core/restore/restore.ts";
+export type { BackupSpec, BackupWish, DatabaseSourceSpec } from "../core/backup/backup.ts";
+export type { RestoreSpec, RestoreWish } from "../core/restore/restore.ts";
 
 /** What the restored database was compared on. */
 export interface RestoreDatabaseEvidence {

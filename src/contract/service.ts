@@ -10,11 +10,12 @@ import type { HookKind } from "../core/hooks/hook.ts";
 import type { ApiKeys } from "./access.ts";
 import type { Environments } from "./environments.ts";
 import type { Projects } from "./projects.ts";
+import type { RestorePoints } from "./restore-points.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
-  BackupSpec,
-  RestoreSpec,
+  BackupWish,
+  RestoreWish,
   RestoreDatabaseEvidence,
   RestoreFilesEvidence,
   UndoEvidence,
@@ -50,6 +51,8 @@ export interface BackupSummary {
   readonly backupId: string;
   readonly projectId: string;
   readonly application?: string;
+  /** The environment that it is a backup of. */
+  readonly environment?: string;
   readonly status: BackupStatus;
   /** Stored bytes; absent until known. */
   readonly size?: number;
@@ -129,6 +132,8 @@ export interface RestoreView {
   readonly projectId: string;
   readonly backupId: string;
   readonly restoreType: string;
+  /** The environment that is restored into. */
+  readonly targetEnvironment?: string;
   readonly status: RestoreStatus;
   /** Present while it is queued. */
   readonly queue?: QueueView;
@@ -172,6 +177,7 @@ export interface Waiting {
 export interface BackupQuery {
   readonly projectId?: string;
   readonly application?: string;
+  readonly environment?: string;
   readonly status?: BackupStatus;
   /** Only what is in this repository, as far as the catalog knows. */
   readonly repository?: string;
@@ -198,16 +204,16 @@ export interface Submission {
 }
 
 export interface Restores {
-  planRestore(spec: RestoreSpec, options: { repository?: string }, waiting: Waiting): Promise<RestorePlan>;
+  planRestore(wish: RestoreWish, options: { repository?: string }, waiting: Waiting): Promise<RestorePlan>;
   /** Plans, refuses on blockers or when `approve` is given and is not the plan's hash, then runs. */
   createRestore(
-    spec: RestoreSpec,
+    wish: RestoreWish,
     options: { repository?: string; approve?: string; onPlan?: (plan: RestorePlan) => Promise<void> },
     waiting: Waiting,
   ): Promise<RestoreView>;
   /** Records what `createRestore` would do and returns; a server carries it out when its turn comes. */
   submitRestore(
-    spec: RestoreSpec,
+    wish: RestoreWish,
     options: { repository?: string; approve?: string } & Submission,
   ): Promise<RestoreView>;
   listRestores(query: {
@@ -221,21 +227,21 @@ export interface Restores {
   undoRestore(restoreId: string, waiting: Waiting): Promise<RestoreView>;
 }
 
-export interface Lc2Service extends ApiKeys, Restores, Projects, Environments {
+export interface Lc2Service extends ApiKeys, Restores, Projects, Environments, RestorePoints {
   /** Into the installation's own repository, where none is named. */
   createBackup(
-    spec: BackupSpec,
+    wish: BackupWish,
     options: { repository?: string; maxRateBytesPerSecond?: number },
     waiting: Waiting,
   ): Promise<BackupView>;
   /** Records what `createBackup` would do and returns; a server carries it out when its turn comes. */
   submitBackup(
-    spec: BackupSpec,
+    wish: BackupWish,
     options: { repository?: string; maxRateBytesPerSecond?: number } & Submission,
   ): Promise<BackupView>;
   /** What `createBackup` would do: probes sources and repository, starts nothing. */
   dryRunBackup(
-    spec: BackupSpec,
+    wish: BackupWish,
     options: { repository?: string },
     waiting: Waiting,
   ): Promise<readonly string[]>;

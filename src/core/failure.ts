@@ -203,6 +203,23 @@ export const failures = define({
     meaning: "The project has no environment of this name.",
     remedy: "`lc2 environment list` shows what there is; `lc2 environment create` makes one.",
   },
+  "secret-missing": {
+    kind: "refused",
+    meaning:
+      "A secret that an environment refers to is not there, or cannot be read, where the work is done.",
+    remedy:
+      "The sentence names the reference. Set the variable, or put the file where the worker can read it.",
+  },
+  "source-not-allowed": {
+    kind: "refused",
+    meaning: "The environment that would be restored into does not take backups of this one.",
+    remedy: "Choose another backup or target; who administers the project can change the allowed sources.",
+  },
+  "restore-point-not-found": {
+    kind: "not-found",
+    meaning: "No backup that could be restored was made at or before the instant that was asked for.",
+    remedy: "`lc2 restore-points list` shows what there is, and why a backup cannot be used.",
+  },
   "definition-exists": {
     kind: "refused",
     meaning: "Something of this name is there already, and is not what was asked for.",

@@ -1,12 +1,14 @@
 import type { Lc2Service } from "../contract/service.ts";
 import type { DeleteBackupResult, PrepareBackupResult } from "../contract/worker-task.ts";
-import { hooksOfBackup, type BackupSpec } from "../core/backup/backup.ts";
-import { validateBackup } from "../core/backup/validate-backup.ts";
+import { hooksOfBackup, type BackupSpec, type BackupWish } from "../core/backup/backup.ts";
+import { validateBackup, validateProjectId } from "../core/backup/validate-backup.ts";
+import { resolveBackup } from "../core/environment/resolve-backup.ts";
 import { Failure } from "../core/failure.ts";
 import { nobody } from "../core/operation/operation.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import { forgetPlace } from "./backup-places.ts";
 import { requestCancel } from "./cancel-operation.ts";
+import { readEnvironment } from "./environments.ts";
 import { locateBackup } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { ensureProject, readProject } from "./projects.ts";
@@ -31,8 +33,8 @@ type BackupService = Pick<
 /** The verbs that make, stop and destroy backups. */
 export function createBackupService(bareParts: EngineParts): BackupService {
   return {
-    createBackup: async (spec, options, waiting) => {
-      await refuseSpec(bareParts, spec);
+    createBackup: async (wish, options, waiting) => {
+      const spec = await resolve(bareParts, wish);
       const repository = await placeOf(bareParts, spec, options);
       const parts = await beginCall(bareParts, waiting);
       const operation = await recordBackup(parts, toRequest(spec, options), repository, ownWork(parts));
@@ -41,8 +43,8 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       return await readEndedBackup(parts, operation.id, spec.projectId);
     },
 
-    submitBackup: async (spec, options) => {
-      await refuseSpec(bareParts, spec);
+    submitBackup: async (wish, options) => {
+      const spec = await resolve(bareParts, wish);
       const repository = await placeOf(bareParts, spec, options);
       const parts = await beginCall(bareParts);
       const submission = { ...options, leaseOwner: nobody };
@@ -56,8 +58,8 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       return await readBackupView(parts, { backupId: id, projectId, repository: operation.repository });
     },
 
-    dryRunBackup: async (spec, options, waiting) => {
-      await refuseSpec(bareParts, spec);
+    dryRunBackup: async (wish, options, waiting) => {
+      const spec = await resolve(bareParts, wish);
       const repository = await placeOf(bareParts, spec, options);
       const context = makeContext(bareParts, { repository, projectId: spec.projectId });
       const backupId = makeOperationId("backup", bareParts.clock.nowMs(), bareParts.ids.hex(6));
@@ -89,9 +91,15 @@ export function createBackupService(bareParts: EngineParts): BackupService {
   };
 }
 
-async function refuseSpec(parts: EngineParts, spec: BackupSpec): Promise<void> {
-  refuseProblems(validateBackup(spec));
+/** The request with the places of its environment as they are now. Refuses it with everything that is wrong. */
+async function resolve(parts: EngineParts, wish: BackupWish): Promise<BackupSpec> {
+  const { projectId, environment: name } = wish;
+  if (name !== undefined) refuseProblems(validateProjectId(projectId));
+  const environment = name === undefined ? undefined : await readEnvironment(parts, projectId, name);
+  const { spec, problems } = resolveBackup(wish, environment);
+  refuseProblems(problems.length > 0 ? problems : validateBackup(spec));
   await refuseHooks(parts, hooksOfBackup(spec), "backup");
+  return spec;
 }
 
 /** Where a backup goes: as it is asked for, else as its project says, else into the installation's own repository. */
@@ -115,12 +123,13 @@ async function recordBackup(
   repository: string,
   submission: OwnedSubmission,
 ): Promise<RecordedOperation> {
-  const { projectId, application } = request.spec;
+  const { projectId, application, environment } = request.spec;
   await ensureProject(parts, projectId);
   const wish = {
     kind: "backup",
     projectId,
     ...(application === undefined ? {} : { application }),
+    ...(environment === undefined ? {} : { environment }),
     spec: request,
     repository,
   } as const;

@@ -27,6 +27,7 @@ export function summarize(backup: IndexedBackup, status: BackupStatus): BackupSu
     backupId: backup.backupId,
     projectId: backup.projectId,
     ...(backup.application === undefined ? {} : { application: backup.application }),
+    ...(backup.environment === undefined ? {} : { environment: backup.environment }),
     status,
     ...(backup.storedBytes === undefined ? {} : { size: backup.storedBytes }),
     createdAt: toIso(backup.createdAtMs),

@@ -36,6 +36,20 @@ export function createEnvironmentService(parts: EngineParts): Environments {
   };
 }
 
+/** Rejects with `environment-not-found`. */
+export async function readEnvironment(
+  parts: EngineParts,
+  projectId: string,
+  name: string,
+): Promise<Environment> {
+  return environmentOf(await readDefinition(parts, keyOf(projectId, name), "environment-not-found"));
+}
+
+/** Of every project. */
+export async function listAllEnvironments({ catalog }: EngineParts): Promise<readonly Environment[]> {
+  return (await catalog.listDefinitions({ kind: "environment" })).definitions.map(environmentOf);
+}
+
 const environmentOf = ({ projectId, name, spec }: DefinitionRecord): Environment =>
   toEnvironment({ ...(spec as Omit<EnvironmentWish, "projectId" | "name">), projectId, name });
 

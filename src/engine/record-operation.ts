@@ -8,6 +8,8 @@ export interface OperationWish {
   readonly kind: OperationKind;
   readonly projectId: string;
   readonly application?: string;
+  /** What is backed up, or restored into. */
+  readonly environment?: string;
   /** JSON. */
   readonly spec: unknown;
   /** Canonical URL. */

@@ -1,12 +1,12 @@
-import type { BackupReference, Restores, RestoreView, Waiting } from "../contract/service.ts";
+import type { Restores, RestoreView, Waiting } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
 import { nobody, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
-import { hooksOfRestore, type RestorePlan, type RestoreSpec } from "../core/restore/restore.ts";
-import { validateRestore } from "../core/restore/validate-restore.ts";
+import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
 import { requestCancel } from "./cancel-operation.ts";
-import { locateBackup, type BackupPlace } from "./locate-backup.ts";
+import type { BackupPlace } from "./locate-backup.ts";
+import { openRestore } from "./open-restore.ts";
 import { carryOut } from "./operation-session.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { readOperation } from "./read-operation.ts";
@@ -22,23 +22,25 @@ import { refuseHooks } from "./run-hooks.ts";
 import { carryOutRestore, type RestoreRequest } from "./run-restore.ts";
 import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, forward, refuseProblems, unattended } from "./service-call.ts";
+import { beginCall, forward, unattended } from "./service-call.ts";
 
 /** The verbs of restores. */
 export function createRestoreService(bareParts: EngineParts): Restores {
   return {
     planRestore: async (wish, options, waiting) => {
-      const { parts, spec, place } = await open(bareParts, wish, options, waiting);
+      const terms = { ...options, isPlanOnly: true };
+      const { parts, spec, place, isProtected } = await openRestore(bareParts, wish, terms, waiting);
       const restoreId = makeOperationId("restore", parts.clock.nowMs(), parts.ids.hex(6));
       const context = makeContext(parts, place);
       const task = { kind: "plan-restore", context, restoreId, spec } as const;
       const { signal } = waiting;
       const plan = await runTaskAlone(parts, "plan-restore", task, { signal, ...forward(waiting) });
-      return await estimateTimes(parts, plan);
+      const estimated = await estimateTimes(parts, plan);
+      return isProtected ? { ...estimated, needsApproval: true } : estimated;
     },
 
     createRestore: async (wish, options, waiting) => {
-      const { parts, spec, place } = await open(bareParts, wish, options, waiting);
+      const { parts, spec, place } = await openRestore(bareParts, wish, options, waiting);
       const operation = await recordRestore(parts, toRequest(spec, options), place, ownWork(parts));
       waiting.onEvent({ type: "accepted", id: operation.id });
       await carryOutRestore(parts, operation, waiting, options.onPlan);
@@ -46,7 +48,7 @@ export function createRestoreService(bareParts: EngineParts): Restores {
     },
 
     submitRestore: async (wish, options) => {
-      const { parts, spec, place } = await open(bareParts, wish, options, unattended(bareParts));
+      const { parts, spec, place } = await openRestore(bareParts, wish, options, unattended(bareParts));
       const submission = { ...options, leaseOwner: nobody };
       const { id } = await recordRestore(parts, toRequest(spec, options), place, submission);
       parts.queue.ring();
@@ -85,25 +87,6 @@ export function createRestoreService(bareParts: EngineParts): Restores {
   };
 }
 
-async function open(
-  bareParts: EngineParts,
-  wish: RestoreSpec,
-  options: { readonly repository?: string },
-  waiting: Waiting,
-): Promise<{ parts: EngineParts; spec: RestoreSpec; place: BackupPlace }> {
-  // The project may be left out: the backup knows whose it is.
-  refuseProblems(validateRestore(wish.projectId === "" ? { ...wish, projectId: "unknown" } : wish));
-  await refuseHooks(bareParts, hooksOfRestore(wish), "restore");
-  const parts = await beginCall(bareParts, waiting);
-  const { backupId, projectId } = wish;
-  const reference: BackupReference = { backupId, projectId, ...pickRepository(options) };
-  const place = await locateBackup(parts, reference, waiting.signal);
-  return { parts, spec: { ...wish, projectId: place.projectId }, place };
-}
-
-const pickRepository = ({ repository }: { readonly repository?: string }) =>
-  repository === undefined ? {} : { repository };
-
 const toRequest = (spec: RestoreSpec, { approve }: { readonly approve?: string }): RestoreRequest => ({
   spec,
   ...(approve === undefined ? {} : { approve }),
@@ -115,7 +98,9 @@ async function recordRestore(
   { backupId, projectId, repository }: BackupPlace,
   submission: OwnedSubmission,
 ): Promise<RecordedOperation> {
-  const wish = { kind: "restore", projectId, spec: request, repository } as const;
+  const { targetEnvironment: environment } = request.spec;
+  const target = environment === undefined ? {} : { environment };
+  const wish = { kind: "restore", projectId, ...target, spec: request, repository } as const;
   const { operation } = await recordOperation(parts, wish, submission);
   await parts.catalog.putRestore(operation.id, { backupId });
   return operation;

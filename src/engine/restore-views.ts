@@ -41,6 +41,7 @@ export function viewRestore(
     projectId: operation.projectId,
     backupId: spec.backupId,
     restoreType: spec.restoreType,
+    ...(spec.targetEnvironment === undefined ? {} : { targetEnvironment: spec.targetEnvironment }),
     status,
     ...(queue === undefined ? {} : { queue }),
     progress,

@@ -171,6 +171,7 @@ export function describeSealed(metadata: BackupMetadata, repository: string) {
     backupId: metadata.backupId,
     projectId: metadata.projectId,
     ...(metadata.application === undefined ? {} : { application: metadata.application }),
+    ...(metadata.environment === undefined ? {} : { environment: metadata.environment }),
     repository,
     createdAtMs: Date.parse(metadata.createdAt),
     sealedAtMs: Date.parse(metadata.sealedAt),

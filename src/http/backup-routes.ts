@@ -4,11 +4,12 @@ import {
   backupRequest,
   deleteQuery,
   deletion,
-  toBackupSpec,
+  toBackupWish,
   verification,
   verifyRequest,
 } from "../contract/rest/backups.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
+import { resolveBackup } from "../core/environment/resolve-backup.ts";
 import { Failure } from "../core/failure.ts";
 import type { App } from "./app.ts";
 import { ofProject, permit, projectNotFound, refusePlaces } from "./authenticate.ts";
@@ -56,17 +57,21 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
           `This version has no provider "${provider}"; use local, or leave it out.`,
         );
       }
-      const spec = toBackupSpec(projectId, wish);
-      refuse(validateBackup(spec));
+      const asked = toBackupWish(projectId, wish);
+      // Of an environment only the engine knows the places.
+      if (asked.environment === undefined) {
+        const { spec, problems } = resolveBackup(asked);
+        refuse(problems.length > 0 ? problems : validateBackup(spec));
+      }
       refusePlaces(parts, request, [
-        spec.database,
-        spec.storage,
+        asked.database?.url,
+        asked.storage?.url,
         repository,
-        spec.preBackupHooks,
-        spec.postBackupHooks,
+        asked.preBackupHooks,
+        asked.postBackupHooks,
       ]);
       const operationId = await claim(parts, request, "backup");
-      const view = await service.submitBackup(spec, {
+      const view = await service.submitBackup(asked, {
         requestId: request.id,
         ...(operationId === undefined ? {} : { operationId }),
         ...(repository === undefined ? {} : { repository }),

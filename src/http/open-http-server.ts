@@ -11,6 +11,7 @@ import { InvalidRequest, ProtocolRefusal, sendProblem } from "./problems.ts";
 import { addRestoreReads } from "./restore-reads.ts";
 import { addEnvironmentRoutes } from "./environment-routes.ts";
 import { addProjectRoutes } from "./project-routes.ts";
+import { addRestorePointRoutes } from "./restore-point-routes.ts";
 import { addRestoreRoutes } from "./restore-routes.ts";
 import { addServiceRoutes } from "./service-routes.ts";
 
@@ -42,6 +43,7 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
   addBackupRoutes(app, parts);
   addRestoreReads(app, parts);
   addRestoreRoutes(app, parts);
+  addRestorePointRoutes(app, parts);
   addProjectRoutes(app, parts);
   addEnvironmentRoutes(app, parts);
   for (const [url, methods] of known.entries().toArray()) refuseOtherMethods(app, url, [...methods]);

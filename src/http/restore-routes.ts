@@ -1,5 +1,5 @@
-import { plan, planRequest, restore, restoreRequest, toRestoreSpec } from "../contract/rest/restores.ts";
-import { validateRestore } from "../core/restore/validate-restore.ts";
+import { plan, planRequest, restore, restoreRequest, toRestoreWish } from "../contract/rest/restores.ts";
+import { validateRestoreWish } from "../core/environment/resolve-restore.ts";
 import type { App } from "./app.ts";
 import { ofProject, permit, refusePlaces } from "./authenticate.ts";
 import { answer, problems, waitingAnswer } from "./describe-routes.ts";
@@ -33,23 +33,23 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
         body: restoreRequest,
         response: {
           201: answer("Recorded. `Location` is where it is followed.", restore),
-          ...problems(400, 403, 404, 413, 415, 422),
+          ...problems(400, 403, 404, 412, 413, 415, 422),
         },
       },
     },
     async (request, reply) => {
       const { repository, approvedPlan, ...wish } = request.body;
-      const spec = toRestoreSpec(ofProject(request.params).projectId ?? "", wish);
-      refuse(validateRestore(spec.projectId === "" ? { ...spec, projectId: "unknown" } : spec));
+      const asked = toRestoreWish(ofProject(request.params).projectId ?? "", wish);
+      refuse(validateRestoreWish(asked));
       refusePlaces(parts, request, [
-        spec.database,
-        spec.storage,
+        asked.database?.url,
+        asked.storage?.url,
         repository,
-        spec.preRestoreHooks,
-        spec.postRestoreHooks,
+        asked.preRestoreHooks,
+        asked.postRestoreHooks,
       ]);
       const operationId = await claim(parts, request, "restore");
-      const view = await service.submitRestore(spec, {
+      const view = await service.submitRestore(asked, {
         requestId: request.id,
         ...(operationId === undefined ? {} : { operationId }),
         ...(repository === undefined ? {} : { repository }),
@@ -80,21 +80,21 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
     },
     async (request, reply) => {
       const { repository, ...wish } = request.body;
-      const spec = toRestoreSpec(ofProject(request.params).projectId ?? "", wish);
-      refuse(validateRestore(spec.projectId === "" ? { ...spec, projectId: "unknown" } : spec));
+      const asked = toRestoreWish(ofProject(request.params).projectId ?? "", wish);
+      refuse(validateRestoreWish(asked));
       refusePlaces(parts, request, [
-        spec.database,
-        spec.storage,
+        asked.database?.url,
+        asked.storage?.url,
         repository,
-        spec.preRestoreHooks,
-        spec.postRestoreHooks,
+        asked.preRestoreHooks,
+        asked.postRestoreHooks,
       ]);
       const place = repository === undefined ? {} : { repository };
       const planned = await answerWaiting(
         parts,
         request,
         reply,
-        async (waiting) => await service.planRestore(spec, place, waiting),
+        async (waiting) => await service.planRestore(asked, place, waiting),
         { outlivesClient: false },
       );
       return reply.sent ? reply : await reply.send(planned);

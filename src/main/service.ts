@@ -18,6 +18,7 @@ import { recoverDeadOperations } from "../engine/recover-operations.ts";
 import { runQueue } from "../engine/run-queue.ts";
 import { OperationQueue } from "../engine/operation-queue.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
+import { createRestorePointService } from "../engine/restore-points.ts";
 import { createRestoreService } from "../engine/restore-service.ts";
 import { tendRetiredDatabases } from "../engine/retired-databases.ts";
 import { createWorkerLauncher } from "../processes/launch-worker.ts";
@@ -158,6 +159,7 @@ function makeService(parts: ReturnType<typeof makeParts>, config: Config): Lc2Se
     ...createBackupReader(parts),
     ...createBackupContents(parts),
     ...createRestoreService(parts),
+    ...createRestorePointService(parts),
     ...createRepositoryService(parts, async () => {
       const { KeyfileService } = await import("../keys/keyfile/keyfile-service.ts");
       return new KeyfileService(config.keysDirectory);

@@ -14,6 +14,7 @@ import { defaultTimeoutSeconds } from "../core/hooks/hook.ts";
 import type { KeyService } from "../core/ports/key-service.ts";
 import type { ObjectStore } from "../core/ports/object-store.ts";
 import { concurrencyOf, type TransferLimits } from "./open-files.ts";
+import { resolveSecrets } from "./resolve-secrets.ts";
 import type { TaskRun } from "./task.ts";
 
 /** What a store in a network wants to know. */
@@ -104,7 +105,7 @@ async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scra
           .toString("hex")
           .slice(0, length),
     },
-    env: parts.env,
+    env: await resolveSecrets(task, parts.env),
     scratchDirectory,
   };
   return await parts.runTask<K>(task.kind, task, taskRun);

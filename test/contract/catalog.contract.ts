@@ -465,6 +465,7 @@ export function describeCatalog(
               repository: index < 10 ? "file:///a" : "file:///b",
               createdAtMs: index * 100,
               ...(index % 4 === 0 ? { application: "drupal" } : {}),
+              ...(index % 8 === 0 ? { environment: "prod" } : {}),
             }),
           );
         }
@@ -478,6 +479,7 @@ export function describeCatalog(
           expect((await catalog.listBackups({ projectId: "shop", ...page })).total).toBe(10);
         }
         expect(await ids({ application: "drupal" })).toEqual(["16", "12", "08", "04", "00"]);
+        expect(await ids({ environment: "prod" })).toEqual(["16", "08", "00"]);
         expect(await ids({ sinceMs: 500, untilMs: 700 })).toEqual(["07", "06", "05"]);
         expect(await ids({ repository: "file:///b", projectId: "blog" })).toEqual([
           "19",

@@ -4,6 +4,7 @@
  */
 import type { ServeWish } from "../../src/cli/host.ts";
 import type { ApiKeyView } from "../../src/contract/access.ts";
+import type { RestorePoint } from "../../src/contract/restore-points.ts";
 import type { BackupSpec, RestoreSpec } from "../../src/contract/operations.ts";
 import type {
   BackupReference,
@@ -51,6 +52,7 @@ export interface MemoryWorld extends DefinitionsWorld {
   deletion: DeleteBackupResult;
   copy: NonNullable<CopyBackupResult["done"]>;
   apiKeys: ApiKeyView[];
+  restorePoints: readonly RestorePoint[];
   /** That the service was opened on. */
   dataDirectory?: string;
   served?: ServeWish;
@@ -134,6 +136,25 @@ export function createMemoryWorld(): MemoryWorld {
       },
     ],
     ...exampleDefinitions(),
+    restorePoints: [
+      {
+        backupId: backup.backupId,
+        environment: "prod",
+        at: "2026-11-24T14:00:01.000Z",
+        database: true,
+        files: true,
+        usable: true,
+      },
+      {
+        backupId: "backup-20261123-140000-aaaaaa",
+        at: "2026-11-23T14:00:01.000Z",
+        database: true,
+        files: false,
+        verifiedAt: "2026-11-23T15:00:00.000Z",
+        usable: false,
+        reason: "The environment staging takes backups of prod only.",
+      },
+    ],
     closed: 0,
   };
 }
@@ -421,6 +442,10 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
     revokeApiKey: async (keyId) => {
       called("revokeApiKey", keyId);
       return await Promise.resolve({ ...apiKeyOf(keyId), status: "revoked" as const });
+    },
+    listRestorePoints: async (query) => {
+      called("listRestorePoints", query);
+      return await Promise.resolve({ restorePoints: world.restorePoints, total: world.restorePoints.length });
     },
     ...createMemoryDefinitions(world, called),
     close: async () => {

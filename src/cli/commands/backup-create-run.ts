@@ -1,4 +1,4 @@
-import type { BackupSpec } from "../../contract/operations.ts";
+import type { BackupWish } from "../../contract/operations.ts";
 import type { CommandContext } from "../context.ts";
 import { refuseNoWait } from "./shared-options.ts";
 import { showBackupSummary } from "../pages/backup-page.ts";
@@ -15,7 +15,7 @@ interface CreateOptions {
 
 export async function createBackup(
   context: CommandContext,
-  spec: BackupSpec,
+  spec: BackupWish,
   options: CreateOptions,
 ): Promise<void> {
   const service = await context.service();

@@ -1,4 +1,4 @@
-import type { BackupSpec } from "../../contract/operations.ts";
+import type { BackupWish } from "../../contract/operations.ts";
 import type { CommandContext } from "../context.ts";
 import { defineCommand, flag, list, value, valueOr } from "../command.ts";
 import type { Input, Problem } from "../command.ts";
@@ -9,8 +9,10 @@ import {
   durationSeconds,
   folderUrl,
   fraction,
+  oneOf,
   sourcePath,
   tablePattern,
+  text,
   wholeNumber,
 } from "../option-values.ts";
 import {
@@ -31,6 +33,17 @@ import {
 
 const options = {
   project: projectOption,
+  environment: value("--environment <name>", "back up this environment of the project", text),
+  only: value(
+    "--only <part>",
+    "of the environment only this: database, storage",
+    oneOf("database", "storage"),
+    {
+      complete: ["database", "storage"],
+    },
+  ),
+  databaseName: value("--database-name <name>", "which of the environment's databases", text),
+  storageName: value("--storage-name <name>", "which of the environment's sets of files", text),
   application: value("--application <name>", `the application: ${applications.join(", ")}`, application, {
     complete: applications,
   }),
@@ -122,8 +135,8 @@ export const createCommand = defineCommand({
   run: async (context, input) => {
     const { createBackup } = await import("./backup-create-run.ts");
     const { dryRun, hooks, maxRate, repository, noWait } = input.options;
-    const spec = { ...toSpec(input), ...(hooks === undefined ? {} : await readHooks(context, hooks)) };
-    await createBackup(context, spec, { dryRun, maxRate, repository, noWait });
+    const wish = { ...toWish(input), ...(hooks === undefined ? {} : await readHooks(context, hooks)) };
+    await createBackup(context, wish, { dryRun, maxRate, repository, noWait });
   },
 });
 
@@ -133,11 +146,12 @@ async function readHooks(context: CommandContext, file: string) {
 }
 
 function problemsBetween({ options: given }: CreateInput): Problem[] {
-  const files = filesPlace(given) !== undefined;
-  const database = given.database !== undefined;
+  const environment = given.environment !== undefined;
+  const files = filesPlace(given) !== undefined || (environment && given.only !== "database");
+  const database = given.database !== undefined || (environment && given.only !== "storage");
   const nothing: Problem = {
     code: "nothing-to-back-up",
-    message: "there is nothing to back up: give --database, --files or --bucket",
+    message: "there is nothing to back up: give --environment, or --database, --files or --bucket",
   };
   const fileOptions = [
     ["--exclude-generated", given.excludeGenerated],
@@ -160,6 +174,16 @@ function problemsBetween({ options: given }: CreateInput): Problem[] {
     ...needs(fileOptions, "--files or --bucket", files),
     ...needs(databaseOptions, "--database", database),
     ...needs(
+      [
+        ["--only", given.only !== undefined],
+        ["--database-name", given.databaseName !== undefined],
+        ["--storage-name", given.storageName !== undefined],
+      ],
+      "--environment",
+      environment,
+    ),
+    ...(environment ? placesBeside(given) : []),
+    ...needs(
       [["--kms-key", given.kmsKey !== undefined]],
       "--encryption server",
       given.encryption === "server",
@@ -167,49 +191,54 @@ function problemsBetween({ options: given }: CreateInput): Problem[] {
     ...needs(
       [["--exclude-generated", given.excludeGenerated && files]],
       "--application",
-      given.application !== undefined,
+      given.application !== undefined || environment,
     ),
-    ...filesPlaceProblems(given),
+    ...filesPlaceProblems(given, files),
   ];
 }
 
-function toSpec({ options: given }: CreateInput): BackupSpec {
+/** An environment says where its things are. */
+function placesBeside({ database, files, bucket }: CreateInput["options"]): Problem[] {
+  const named = { "--database": database, "--files": files, "--bucket": bucket };
+  return Object.entries(named)
+    .filter(([, place]) => place !== undefined)
+    .map(([subject]) => ({ subject, code: "usage", message: "does not go with --environment" }));
+}
+
+function toWish({ options: given }: CreateInput): BackupWish {
   const files = filesPlace(given);
+  const hasEnvironment = given.environment !== undefined;
+  const database = {
+    ...(given.database === undefined ? {} : { url: given.database }),
+    ...(given.databaseName === undefined ? {} : { instance: given.databaseName }),
+    excludeTables: given.excludeTable,
+    ...(given.streams === undefined ? {} : { streams: given.streams }),
+    ...(given.tools === undefined ? {} : { tools: given.tools }),
+    ...(given.fromStandby ? { fromStandby: true } : {}),
+    ...(given.lockTimeout === undefined ? {} : { lockTimeoutMs: Math.round(given.lockTimeout * 1000) }),
+  };
+  const storage = {
+    ...(files === undefined ? {} : { url: files }),
+    ...(given.storageName === undefined ? {} : { instance: given.storageName }),
+    excludeGeneratedFiles: given.excludeGenerated,
+    excludePatterns: given.excludePattern,
+    excludePaths: given.excludePath,
+    includePaths: given.includePath,
+    maxShrink: given.maxShrink,
+    ...(given.verifySource ? { verifySource: true } : {}),
+    ...(given.rehash ? { rehash: true } : {}),
+    ...(given.allowUnreadable ? { allowUnreadable: true } : {}),
+    ...transferWishes(given),
+  };
   return {
     projectId: given.project,
+    ...(given.environment === undefined ? {} : { environment: given.environment }),
+    ...(given.only === undefined ? {} : { only: given.only }),
     ...(given.application === undefined ? {} : { application: given.application }),
-    provider: "local",
     ...(given.encryption === undefined ? {} : { encryption: given.encryption }),
     ...(given.kmsKey === undefined ? {} : { kmsKey: given.kmsKey }),
-    ...(given.database === undefined
-      ? {}
-      : {
-          database: {
-            url: given.database,
-            excludeTables: given.excludeTable,
-            ...(given.streams === undefined ? {} : { streams: given.streams }),
-            ...(given.tools === undefined ? {} : { tools: given.tools }),
-            ...(given.fromStandby ? { fromStandby: true } : {}),
-            ...(given.lockTimeout === undefined
-              ? {}
-              : { lockTimeoutMs: Math.round(given.lockTimeout * 1000) }),
-          },
-        }),
-    ...(files === undefined
-      ? {}
-      : {
-          storage: {
-            url: files,
-            excludeGeneratedFiles: given.excludeGenerated,
-            excludePatterns: given.excludePattern,
-            excludePaths: given.excludePath,
-            includePaths: given.includePath,
-            maxShrink: given.maxShrink,
-            ...(given.verifySource ? { verifySource: true } : {}),
-            ...(given.rehash ? { rehash: true } : {}),
-            ...(given.allowUnreadable ? { allowUnreadable: true } : {}),
-            ...transferWishes(given),
-          },
-        }),
+    provider: "local",
+    ...(hasEnvironment || given.database !== undefined ? { database } : {}),
+    ...(hasEnvironment || files !== undefined ? { storage } : {}),
   };
 }

@@ -40,6 +40,7 @@ const listCommand = defineCommand({
     application: value("--application <name>", "only of this application", application, {
       complete: applications,
     }),
+    environment: value("--environment <name>", "only of this environment", text),
     status: value(
       "--status <status>",
       `only in this state: ${backupStatuses.join(", ")}`,
@@ -74,6 +75,7 @@ const listCommand = defineCommand({
       ...(options.offset === 0 ? {} : { offset: options.offset }),
       ...(options.project === undefined ? {} : { projectId: options.project }),
       ...(options.application === undefined ? {} : { application: options.application }),
+      ...(options.environment === undefined ? {} : { environment: options.environment }),
       ...(options.status === undefined ? {} : { status: options.status }),
       ...(options.since === undefined ? {} : { sinceMs: options.since }),
       ...(options.until === undefined ? {} : { untilMs: options.until }),

@@ -1,9 +1,18 @@
 /** What `restore plan` and `restore create` have in common: the options and the request made of them. */
-import type { RestoreSpec } from "../../contract/operations.ts";
+import type { RestoreWish } from "../../contract/operations.ts";
 import type { Lc2Service } from "../../contract/service.ts";
 import { flag, list, value } from "../command.ts";
 import type { Input, Problem } from "../command.ts";
-import { durationSeconds, folderUrl, oneOf, sourcePath, tableName, wholeNumber } from "../option-values.ts";
+import {
+  durationSeconds,
+  folderUrl,
+  moment,
+  oneOf,
+  sourcePath,
+  tableName,
+  text,
+  wholeNumber,
+} from "../option-values.ts";
 import {
   bucketOption,
   databaseOption,
@@ -25,6 +34,15 @@ const modes = ["merge", "mirror"] as const;
 
 export const restoreOptions = {
   from: fromOption,
+  environment: value("--environment <name>", "with --from latest: only backups of this environment", text),
+  at: value(
+    "--at <time>",
+    "with --from latest: the newest at or before it, such as 2025-11-10T10:30:00Z, or how long ago, 2h",
+    moment("end"),
+  ),
+  to: value("--to <environment>", "the target: this environment of the project", text),
+  databaseName: value("--database-name <name>", "which of the target environment's databases", text),
+  storageName: value("--storage-name <name>", "which of the target environment's sets of files", text),
   database: databaseOption("the target: postgres://user@host:5432/name; made if missing"),
   files: value("--files <folder>", "the target folder, a path or file:///…; made if missing", folderUrl, {
     complete: "directory",
@@ -81,8 +99,10 @@ export function restoreProblems(input: RestoreInput): Problem[] {
 const problem = (subject: string, message: string): Problem => ({ subject, code: "usage", message });
 
 function targetProblems({ options: given }: RestoreInput): Problem[] {
-  const database = given.database !== undefined;
-  const files = filesPlace(given) !== undefined;
+  const environment = given.to !== undefined;
+  const database = given.database !== undefined || environment;
+  const files = filesPlace(given) !== undefined || environment;
+  const isLatest = given.from === "latest";
   const databaseOptions = [
     ["--table", given.table.length > 0],
     ["--into", given.into !== undefined],
@@ -99,13 +119,32 @@ function targetProblems({ options: given }: RestoreInput): Problem[] {
   ] as const;
   const nowhere: Problem = {
     code: "usage",
-    message: "there is nowhere to restore to: give --database, and --files or --bucket",
+    message: "there is nowhere to restore to: give --to, or --database, and --files or --bucket",
   };
   return [
     ...(database || files ? [] : [nowhere]),
     ...needs(databaseOptions, "--database", database),
     ...needs(fileOptions, "--files or --bucket", files),
-    ...filesPlaceProblems(given),
+    ...filesPlaceProblems(given, files),
+    ...needs(
+      [
+        ["--environment", given.environment !== undefined],
+        ["--at", given.at !== undefined],
+      ],
+      "--from latest",
+      isLatest,
+    ),
+    ...needs(
+      [
+        ["--database-name", given.databaseName !== undefined],
+        ["--storage-name", given.storageName !== undefined],
+      ],
+      "--to",
+      environment,
+    ),
+    ...(environment && (given.database ?? filesPlace(given)) !== undefined
+      ? [problem("--to", "says where to restore to; leave it or --database, --files and --bucket out")]
+      : []),
   ];
 }
 
@@ -114,6 +153,7 @@ function typeProblems({ options: given }: RestoreInput): Problem[] {
   switch (given.type) {
     case "database-only":
     case "storage-only": {
+      if (given.to !== undefined) return selects ? [selectionRefused(given)] : [];
       const database = given.database === undefined ? undefined : "--database";
       const files = filesOption(given);
       const [wanted, other, needed] =
@@ -162,39 +202,59 @@ function selectionProblems({ options: given }: RestoreInput): Problem[] {
 }
 
 /** The request, with the project looked up where the command line does not name it. */
-export async function toRestoreSpec(
+export async function toRestoreWish(
   service: Lc2Service,
   { options: given }: RestoreInput,
-): Promise<RestoreSpec> {
+): Promise<RestoreWish> {
   const files = filesPlace(given);
-  const projectId = given.project ?? (await service.getBackup(referenceOf(given.from, given))).projectId;
+  const hasTarget = given.to !== undefined;
   return {
-    projectId,
+    projectId: given.project ?? (await projectOf(service, given)),
     backupId: given.from,
+    ...(given.environment === undefined ? {} : { environment: given.environment }),
+    ...(given.at === undefined ? {} : { pointInTime: new Date(given.at).toISOString() }),
+    ...(given.to === undefined ? {} : { targetEnvironment: given.to }),
     restoreType: given.type ?? impliedType(given),
-    ...(given.database === undefined ? {} : { database: { url: given.database, ...databaseWishes(given) } }),
-    ...(files === undefined
-      ? {}
-      : { storage: { url: files, mode: given.mode ?? "merge", ...transferWishes(given) } }),
+    ...(hasTarget || given.database !== undefined ? { database: databaseWishes(given) } : {}),
+    ...(hasTarget || files !== undefined ? { storage: storageWishes(given) } : {}),
     include: given.include,
     tables: given.table,
     ...(given.dropAfter === undefined ? {} : { dropAfterSeconds: Math.round(given.dropAfter) }),
   };
 }
 
-function impliedType(given: RestoreInput["options"]): RestoreSpec["restoreType"] {
+/** The latest backup is one of the default project's, as a new one would be. */
+async function projectOf(service: Lc2Service, given: RestoreInput["options"]): Promise<string> {
+  if (given.from === "latest") return "default";
+  return (await service.getBackup(referenceOf(given.from, given))).projectId;
+}
+
+function impliedType(given: RestoreInput["options"]): RestoreWish["restoreType"] {
   if (given.include.length + given.table.length > 0) return "selective";
+  if (given.to !== undefined) return "full";
   if (filesPlace(given) === undefined) return "database-only";
   return given.database === undefined ? "storage-only" : "full";
 }
 
-function databaseWishes(given: RestoreInput["options"]): Omit<NonNullable<RestoreSpec["database"]>, "url"> {
+function databaseWishes(given: RestoreInput["options"]): NonNullable<RestoreWish["database"]> {
   return {
+    ...(given.database === undefined ? {} : { url: given.database }),
+    ...(given.databaseName === undefined ? {} : { instance: given.databaseName }),
     ...(given.into === undefined ? {} : { into: given.into }),
     ...(given.tools === undefined ? {} : { tools: given.tools }),
     ...(given.jobs === undefined ? {} : { jobs: given.jobs }),
     ...(given.createRoles ? { createRoles: true } : {}),
     ...(given.keepSessions ? { endSessions: false } : {}),
     ...(given.noOwner ? { noOwner: true } : {}),
+  };
+}
+
+function storageWishes(given: RestoreInput["options"]): NonNullable<RestoreWish["storage"]> {
+  const files = filesPlace(given);
+  return {
+    ...(files === undefined ? {} : { url: files }),
+    ...(given.storageName === undefined ? {} : { instance: given.storageName }),
+    mode: given.mode ?? "merge",
+    ...transferWishes(given),
   };
 }

@@ -1,4 +1,4 @@
-import type { RestoreSpec } from "../../contract/operations.ts";
+import type { RestoreWish } from "../../contract/operations.ts";
 import { Failure } from "../../core/failure.ts";
 import type { RestorePlan } from "../../core/restore/restore.ts";
 import type { CommandContext } from "../context.ts";
@@ -11,7 +11,7 @@ import { showPlan } from "../pages/plan-page.ts";
 /** Prints the plan; a plan that cannot be run, or is not the approved one, ends as a refusal. */
 export async function planRestore(
   context: CommandContext,
-  spec: RestoreSpec,
+  spec: RestoreWish,
   repository: string | undefined,
   approve?: string,
 ): Promise<void> {
@@ -47,7 +47,7 @@ interface CreateOptions {
 
 export async function createRestore(
   context: CommandContext,
-  spec: RestoreSpec,
+  spec: RestoreWish,
   options: CreateOptions,
 ): Promise<void> {
   const service = await context.service();

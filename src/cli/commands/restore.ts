@@ -1,7 +1,7 @@
 import type { CommandContext } from "../context.ts";
 import { defineCommand, defineGroup, flag, value } from "../command.ts";
 import { planHash } from "../option-values.ts";
-import { restoreOptions, restoreProblems, toRestoreSpec } from "./restore-options.ts";
+import { restoreOptions, restoreProblems, toRestoreWish } from "./restore-options.ts";
 import {
   hooksOption,
   noWaitOption,
@@ -27,7 +27,7 @@ const planCommand = defineCommand({
   check: restoreProblems,
   run: async (context, input) => {
     const { planRestore } = await import("./restore-run.ts");
-    await planRestore(context, await toRestoreSpec(await context.service(), input), input.options.repository);
+    await planRestore(context, await toRestoreWish(await context.service(), input), input.options.repository);
   },
 });
 
@@ -61,7 +61,7 @@ const createCommand = defineCommand({
   run: async (context, input) => {
     const { createRestore, planRestore } = await import("./restore-run.ts");
     const { repository, approve, yes, dryRun, noWait, hooks } = input.options;
-    const bare = await toRestoreSpec(await context.service(), input);
+    const bare = await toRestoreWish(await context.service(), input);
     const spec = hooks === undefined ? bare : { ...bare, ...(await readHooks(context, hooks)) };
     if (dryRun) await planRestore(context, spec, repository, approve);
     else await createRestore(context, spec, { repository, approve, yes, noWait });

@@ -78,7 +78,11 @@ export const pagingOptions = {
   offset: valueOr("--offset <n>", "leave out the first so many", wholeNumber(0, 1_000_000_000), "0"),
 };
 
-export const fromOption = required("--from <backupId>", "the backup to restore", text);
+export const fromOption = required(
+  "--from <backupId>",
+  "the backup to restore, or latest: the newest that is usable for the target",
+  text,
+);
 
 export const bucketOption = (description: string) => value("--bucket <url>", description, bucketUrl);
 
@@ -103,7 +107,8 @@ interface PlacesOfFiles {
 export const filesPlace = ({ files, bucket }: Pick<PlacesOfFiles, "files" | "bucket">): string | undefined =>
   files ?? bucket;
 
-export function filesPlaceProblems(given: PlacesOfFiles): Problem[] {
+/** `named`: whether there are files, by whatever name. */
+export function filesPlaceProblems(given: PlacesOfFiles, named: boolean): Problem[] {
   const { files, bucket, maxConcurrency, noParallelTransfer } = given;
   const two: Problem = {
     subject: "--bucket",
@@ -124,7 +129,7 @@ export function filesPlaceProblems(given: PlacesOfFiles): Problem[] {
         ["--no-parallel-transfer", noParallelTransfer],
       ],
       "--files or --bucket",
-      filesPlace(given) !== undefined,
+      named,
     ),
   ];
 }

@@ -11,10 +11,14 @@ export function showBackups(backups: readonly BackupSummary[], context: CommandC
   if (backups.length === 0) return "No backups found.\n";
   const nowMs = context.host.nowMs();
   const since = (iso: string | undefined): string => (iso === undefined ? "" : age(Date.parse(iso), nowMs));
+  const hasEnvironments = backups.some(({ environment }) => environment !== undefined);
   const columns: Column<BackupSummary>[] = [
     { title: "BACKUP", value: ({ backupId }) => backupId },
     { title: "PROJECT", value: ({ projectId }) => projectId },
     { title: "APP", value: ({ application }) => application ?? "" },
+    ...(hasEnvironments
+      ? [{ title: "ENVIRONMENT", value: ({ environment }: BackupSummary) => environment ?? "" }]
+      : []),
     {
       title: "STATE",
       value: ({ status }) => status,

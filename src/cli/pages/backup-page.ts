@@ -1,4 +1,4 @@
-import type { BackupSpec } from "../../contract/operations.ts";
+import type { BackupWish } from "../../contract/operations.ts";
 import type { BackupView } from "../../contract/service.ts";
 import { isBucketUrl } from "../../core/files/bucket-url.ts";
 import type { BackupMetadata, DatabaseComponent, FilesComponent } from "../../core/repository/metadata.ts";
@@ -15,14 +15,15 @@ import { paintStatus, secondsBetween } from "./status.ts";
 type Field = readonly [name: string, value: string | undefined];
 
 /** What `backup create` says at the end: what was read and stored, and what to do with it. */
-export function showBackupSummary(view: BackupView, spec: BackupSpec, context: CommandContext): string {
+export function showBackupSummary(view: BackupView, spec: BackupWish, context: CommandContext): string {
   const { paint, dataDirectoryFlag: flag } = context;
   const seconds = secondsBetween(view.createdAt, view.completedAt);
   const took = seconds === undefined ? "" : ` in ${duration(seconds)}`;
   const { metadata } = view;
   const targets = [
-    ...(spec.database === undefined ? [] : [`--database ${shellWord(spec.database.url)}`]),
-    ...(spec.storage === undefined ? [] : [placeOption(spec.storage.url)]),
+    ...(spec.environment === undefined ? [] : [`--to ${spec.environment}`]),
+    ...(spec.database?.url === undefined ? [] : [`--database ${shellWord(spec.database.url)}`]),
+    ...(spec.storage?.url === undefined ? [] : [placeOption(spec.storage.url)]),
   ].join(" ");
   return [
     `${paint.bold(view.backupId)} of project ${view.projectId}: ${paintStatus(view.status, view.status, paint)}${took}\n`,
@@ -106,6 +107,7 @@ export function describeBackup(view: BackupView, context: CommandContext): strin
   const general: Field[] = [
     ["Project", view.projectId],
     ["Application", view.application],
+    ["Environment", view.environment],
     [
       "State",
       paintStatus(view.status, view.status, paint) +

@@ -4,6 +4,7 @@ import { environment, environmentPage } from "./environments.ts";
 import { health } from "./health.ts";
 import { problem } from "./problem.ts";
 import { project, projectPage } from "./projects.ts";
+import { restorePoint, restorePointPage } from "./restore-points.ts";
 import { plan, restore, restorePage } from "./restores.ts";
 import { log, queue } from "./shared.ts";
 
@@ -16,6 +17,8 @@ export const answers: readonly TSchema[] = [
   plan,
   restore,
   restorePage,
+  restorePoint,
+  restorePointPage,
   verification,
   deletion,
   project,

@@ -1,6 +1,6 @@
 import { Type, type Static } from "typebox";
 import type { BackupMetadata } from "../../core/repository/metadata.ts";
-import type { BackupSpec } from "../operations.ts";
+import type { BackupWish } from "../operations.ts";
 import { backupStatuses } from "../statuses.ts";
 import { backupHookFields, hookViews, hooks } from "./hooks.ts";
 import { choice, closed, instant, names, refer, text, whole, yes } from "./schema.ts";
@@ -8,6 +8,7 @@ import {
   cursor,
   failureCode,
   failureRecord,
+  instance,
   limit,
   page,
   placeOfRepository,
@@ -18,12 +19,17 @@ import {
 
 export const backupRequest = Type.Object(
   {
+    environment: Type.Optional(text("Back up this environment of the project; else name the places.")),
+    only: Type.Optional(
+      choice(["database", "storage"], { description: "Of an environment: only this part." }),
+    ),
     application: Type.Optional(choice(["liferay", "drupal", "bloomreach"])),
     provider: Type.Optional(choice(["aws", "gcp", "azure", "local"], { default: "local" })),
     database: Type.Optional(
       Type.Object(
         {
-          url: text("postgres://user@host:port/name, without a password."),
+          url: Type.Optional(text("postgres://user@host:port/name, without a password.")),
+          instance,
           excludeTables: Type.Optional(names("Tables whose rows are left out; globs.")),
           streams: Type.Optional(whole("Parallel archives on one snapshot, 1 to 64.")),
           tools: toolsMajor,
@@ -37,7 +43,8 @@ export const backupRequest = Type.Object(
     storage: Type.Optional(
       Type.Object(
         {
-          url: text("file:///… (of the server's machine) or s3://bucket/prefix?…"),
+          url: Type.Optional(text("file:///… (of the server's machine) or s3://bucket/prefix?…")),
+          instance,
           excludeGeneratedFiles: Type.Optional(yes("Leave out what the application makes again by itself.")),
           excludePatterns: Type.Optional(names("Files left out; globs.")),
           excludePaths: Type.Optional(names("Files and folders left out.")),
@@ -91,6 +98,7 @@ const dayOrInstant = (description: string) =>
 export const backupListQuery = Type.Object(
   {
     application: Type.Optional(text("Only of this application.")),
+    environment: Type.Optional(text("Only of this environment.")),
     status: Type.Optional(choice(backupStatuses)),
     startDate: dayOrInstant("Made at or after."),
     endDate: dayOrInstant("Made at or before; a day counts whole."),
@@ -109,6 +117,7 @@ const summaryFields = {
   backupId: Type.String(),
   projectId: Type.String(),
   application: Type.Optional(Type.String()),
+  environment: Type.Optional(text("What it is a backup of.")),
   status: choice(backupStatuses),
   size: Type.Optional(whole("Stored bytes.")),
   createdAt: instant("When it was asked for."),
@@ -193,34 +202,24 @@ export const deletion = Type.Object(
   { $id: "Deletion" },
 );
 
-/** What a request means: what is not written has its default. `provider` other than `local` is the caller's to refuse. */
-export function toBackupSpec(projectId: string, wish: Static<typeof backupRequest>): BackupSpec {
-  const { application, storage, encryption, kmsKey, postBackupHooks } = wish;
+/** What a request asks for. `provider` other than `local` is the caller's to refuse. */
+export function toBackupWish(
+  projectId: string,
+  {
+    provider: _provider,
+    repository: _repository,
+    maxRateBytesPerSecond: _rate,
+    ...wish
+  }: Static<typeof backupRequest>,
+): BackupWish {
   const { database, hooks: ofDatabase } = withoutHooks(wish.database);
   const preBackupHooks = [...(wish.preBackupHooks ?? []), ...ofDatabase];
   return {
-    projectId,
-    ...(application === undefined ? {} : { application }),
-    ...(encryption === undefined ? {} : { encryption }),
-    ...(kmsKey === undefined ? {} : { kmsKey }),
-    provider: "local",
-    ...(database === undefined
-      ? {}
-      : { database: { ...database, excludeTables: database.excludeTables ?? [] } }),
+    ...wish,
+    ...(database === undefined ? {} : { database }),
     ...(preBackupHooks.length === 0 ? {} : { preBackupHooks }),
-    ...(postBackupHooks === undefined ? {} : { postBackupHooks }),
-    ...(storage === undefined
-      ? {}
-      : {
-          storage: {
-            ...storage,
-            excludeGeneratedFiles: storage.excludeGeneratedFiles ?? false,
-            excludePatterns: storage.excludePatterns ?? [],
-            excludePaths: storage.excludePaths ?? [],
-            includePaths: storage.includePaths ?? [],
-            maxShrink: storage.maxShrink ?? 0.5,
-          },
-        }),
+    projectId,
+    provider: "local",
   };
 }
 

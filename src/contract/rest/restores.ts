@@ -1,6 +1,6 @@
 import { Type, type Static } from "typebox";
 import type { RestorePlan } from "../../core/restore/restore.ts";
-import type { RestoreSpec } from "../operations.ts";
+import type { RestoreWish } from "../operations.ts";
 import type { RestoreView } from "../service.ts";
 import { restoreStatuses } from "../statuses.ts";
 import { hookViews, restoreHookFields } from "./hooks.ts";
@@ -10,6 +10,7 @@ import {
   failureRecord,
   limit,
   page,
+  instance,
   placeOfRepository,
   queue,
   toolsMajor,
@@ -19,12 +20,18 @@ import {
 const restoreTypes = ["full", "database-only", "storage-only", "selective"] as const;
 
 const restoreFields = {
-  backupId: text("The backup to restore."),
+  backupId: text("The backup to restore, or `latest`: the newest that is usable for the target."),
+  environment: Type.Optional(text("With `latest`: only backups of this environment.")),
+  pointInTime: Type.Optional(instant("With `latest`: the newest at or before it.")),
+  targetEnvironment: Type.Optional(
+    text("Restore into this environment of the project; else name the places."),
+  ),
   restoreType: Type.Optional(choice(restoreTypes, { default: "full" })),
   database: Type.Optional(
     Type.Object(
       {
-        url: text("Target, postgres://user@host:port/name, without a password."),
+        url: Type.Optional(text("Target, postgres://user@host:port/name, without a password.")),
+        instance,
         into: Type.Optional(choice(["swap", "new", "empty", "in-place"])),
         tools: toolsMajor,
         jobs: Type.Optional(whole("Parallel jobs, 1 to 64.")),
@@ -38,7 +45,8 @@ const restoreFields = {
   storage: Type.Optional(
     Type.Object(
       {
-        url: text("Target, file:///… (of the server's machine) or s3://bucket/prefix?…"),
+        url: Type.Optional(text("Target, file:///… (of the server's machine) or s3://bucket/prefix?…")),
+        instance,
         mode: Type.Optional(choice(["merge", "mirror"], { default: "merge" })),
         ...transfers,
       },
@@ -77,6 +85,7 @@ export const plan = Type.Unsafe<RestorePlan>(
       warnings: Type.Array(Type.String()),
       steps: Type.Array(Type.String()),
       hash: text("Approve the plan by it."),
+      needsApproval: Type.Optional(yes("The target is protected: only this hash lets the restore run.")),
     },
     { $id: "RestorePlan" },
   ),
@@ -87,6 +96,7 @@ export const restore = Type.Object(
     projectId: Type.String(),
     backupId: Type.String(),
     restoreType: Type.String(),
+    targetEnvironment: Type.Optional(Type.String()),
     status: choice(restoreStatuses),
     queue: Type.Optional(refer(queue)),
     progress: whole("0 to 100.", { minimum: 0, maximum: 100 }),
@@ -109,19 +119,11 @@ export const restorePage = Type.Object(
   { $id: "RestorePage" },
 );
 
-export function toRestoreSpec(projectId: string, wish: Static<typeof planRequest>): RestoreSpec {
-  const { backupId, restoreType = "full", database, storage, include, tables, dropAfterSeconds } = wish;
-  const { preRestoreHooks, postRestoreHooks } = wish;
-  return {
-    projectId,
-    backupId,
-    restoreType,
-    ...(database === undefined ? {} : { database }),
-    ...(storage === undefined ? {} : { storage: { ...storage, mode: storage.mode ?? "merge" } }),
-    include: include ?? [],
-    tables: tables ?? [],
-    ...(dropAfterSeconds === undefined ? {} : { dropAfterSeconds }),
-    ...(preRestoreHooks === undefined ? {} : { preRestoreHooks }),
-    ...(postRestoreHooks === undefined ? {} : { postRestoreHooks }),
-  };
+/** What a request asks for: what is not written has its default. */
+export function toRestoreWish(
+  projectId: string,
+  { repository: _repository, ...wish }: Static<typeof planRequest>,
+): RestoreWish {
+  const { restoreType = "full", include = [], tables = [] } = wish;
+  return { ...wish, projectId, restoreType, include, tables };
 }

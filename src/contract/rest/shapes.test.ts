@@ -4,10 +4,12 @@ import type { EnvironmentView } from "../environments.ts";
 import type { ProjectView } from "../projects.ts";
 import type { BackupView, RestoreView } from "../service.ts";
 import type { DeleteBackupResult, VerifyBackupResult } from "../worker-task.ts";
-import { backup, type backupRequest, type deletion, toBackupSpec, type verification } from "./backups.ts";
+import { backup, type backupRequest, type deletion, toBackupWish, type verification } from "./backups.ts";
 import type { environment } from "./environments.ts";
+import type { RestorePoint } from "../restore-points.ts";
+import type { restorePoint } from "./restore-points.ts";
 import type { project } from "./projects.ts";
-import { type planRequest, type restore, toRestoreSpec } from "./restores.ts";
+import { type planRequest, type restore, toRestoreWish } from "./restores.ts";
 
 /** What JSON knows: it has no members that may only be read. */
 type Wire<T> = T extends (infer Item)[] | readonly (infer Item)[]
@@ -22,6 +24,7 @@ describe("the shapes of answers", () => {
     expectTypeOf<Wire<Static<typeof restore>>>().toEqualTypeOf<Wire<RestoreView>>();
     expectTypeOf<Wire<Static<typeof deletion>>>().toEqualTypeOf<Wire<DeleteBackupResult>>();
     expectTypeOf<Wire<Static<typeof verification>>>().toEqualTypeOf<Wire<VerifyBackupResult>>();
+    expectTypeOf<Wire<Static<typeof restorePoint>>>().toEqualTypeOf<Wire<RestorePoint>>();
     expectTypeOf<Wire<Static<typeof project>>>().toEqualTypeOf<Wire<ProjectView>>();
     expectTypeOf<Wire<Static<typeof environment>>>().toEqualTypeOf<Wire<EnvironmentView>>();
     expect(Object.keys(backup.properties)).toContain("components");
@@ -29,42 +32,32 @@ describe("the shapes of answers", () => {
 });
 
 describe("a request", () => {
-  it("for a backup has the defaults of the command line where nothing is said", () => {
+  it("for a backup is a wish of the project that the path names", () => {
     const wish: Static<typeof backupRequest> = {
-      database: { url: "postgres://a@b/c" },
-      storage: { url: "file:///x" },
+      environment: "prod",
+      database: { instance: "main" },
+      repository: "file:///x",
+      maxRateBytesPerSecond: 5,
     };
-    expect(toBackupSpec("retail", wish)).toEqual({
+    expect(toBackupWish("retail", wish)).toEqual({
       projectId: "retail",
       provider: "local",
-      database: { url: "postgres://a@b/c", excludeTables: [] },
-      storage: {
-        url: "file:///x",
-        excludeGeneratedFiles: false,
-        excludePatterns: [],
-        excludePaths: [],
-        includePaths: [],
-        maxShrink: 0.5,
-      },
-    });
-    expect(toBackupSpec("retail", { application: "drupal" })).toEqual({
-      projectId: "retail",
-      provider: "local",
-      application: "drupal",
+      environment: "prod",
+      database: { instance: "main" },
     });
   });
 
   it("for a restore is for all, merged, where nothing is said", () => {
     const wish: Static<typeof planRequest> = { backupId: "b", storage: { url: "file:///x" } };
-    expect(toRestoreSpec("retail", wish)).toEqual({
+    expect(toRestoreWish("retail", wish)).toEqual({
       projectId: "retail",
       backupId: "b",
       restoreType: "full",
-      storage: { url: "file:///x", mode: "merge" },
+      storage: { url: "file:///x" },
       include: [],
       tables: [],
     });
-    const selective = toRestoreSpec("retail", {
+    const selective = toRestoreWish("retail", {
       backupId: "b",
       restoreType: "selective",
       database: { url: "postgres://a@b/c" },

@@ -6,6 +6,7 @@ import { choice, instant, text, whole, yes } from "./schema.ts";
 export const placeOfRepository = Type.Optional(
   text("Repository, file:///… or s3://bucket/prefix?…; absent: the server's own, or where the backup is."),
 );
+export const instance = Type.Optional(text("Its name in the environment; absent: the only one there."));
 /** No folder: a caller far away must not choose which program this machine starts. */
 export const toolsMajor = Type.Optional(
   text("Major version of the PostgreSQL client tools.", { pattern: "^[1-9][0-9]{0,2}$" }),

@@ -15,6 +15,8 @@ describe("the places of an operation", () => {
   it.each([
     ["postgres://app@db/shop", "postgresql://other@DB:5432/shop?sslmode=require"],
     ["postgres://shop@db", "postgres://app@db/shop"],
+    ["postgres://localhost/shop", "postgres://127.0.0.1/shop"],
+    ["postgres://[::1]:5433/shop", "postgres://LOCALHOST:5433/shop"],
     ["postgres:///shop", "postgres:///shop?application_name=x"],
     ["file:///srv/files", "file:///srv/files/"],
     ["s3://media/a?region=eu&profile=x", "s3://media/a/"],

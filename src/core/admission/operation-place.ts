@@ -1,5 +1,8 @@
 import { formatBucketUrl, isBucketUrl, parseBucketUrl } from "../files/bucket-url.ts";
 
+/** Usual spellings of the machine that does the work. */
+const thisMachine = /^(?:localhost|127\.0\.0\.1|\[::1\])(?=:|$)/;
+
 /** What an operation reads from or writes into. */
 export interface NamedPlaces {
   readonly database?: { readonly url: string };
@@ -27,5 +30,9 @@ function placeOf(url: string): string {
   if (!/^postgres/i.test(url)) return url.replace(/(?<=[^/])\/+$/, "");
   // These say where the database is in another way; everything is kept then, but who connects.
   const named = /(?:^|&)(?:host|hostaddr|port|dbname|service)=/.test(query) ? `?${query}` : "";
-  return `postgres://${host.replace(/:5432$/, "").toLowerCase()}/${database === "" ? user.replace(/:.*$/, "") : database}${named}`;
+  const server = host
+    .replace(/:5432$/, "")
+    .toLowerCase()
+    .replace(thisMachine, "localhost");
+  return `postgres://${server}/${database === "" ? user.replace(/:.*$/, "") : database}${named}`;
 }

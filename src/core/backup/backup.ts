@@ -1,9 +1,12 @@
+import type { BucketCredentials, SecretReference } from "../environment/environment.ts";
 import type { Hooks, HookSpec } from "../hooks/hook.ts";
 import type { EncryptionMode } from "../repository/encryption.ts";
 
-/** What is asked for when a backup is requested. */
+/** A backup as it is run: everything that it goes by. */
 export interface BackupSpec {
   readonly projectId: string;
+  /** The environment whose places these are. */
+  readonly environment?: string;
   readonly application?: "liferay" | "drupal" | "bloomreach";
   readonly provider: "local";
   readonly database?: DatabaseSourceSpec;
@@ -22,10 +25,24 @@ export const hooksOfBackup = ({ preBackupHooks, postBackupHooks }: BackupSpec): 
   before: preBackupHooks ?? [],
   after: postBackupHooks ?? [],
 });
+/** A backup as it is asked for: of an environment, or of places that are named. */
+export interface BackupWish extends Omit<BackupSpec, "database" | "storage"> {
+  /** Of an environment: only this part. */
+  readonly only?: "database" | "storage";
+  readonly database?: Partial<DatabaseSourceSpec> & NamedInstance;
+  readonly storage?: Partial<FilesSourceSpec> & NamedInstance;
+}
+
+interface NamedInstance {
+  /** Its name in the environment; absent: the only one there. */
+  readonly instance?: string;
+}
 
 export interface DatabaseSourceSpec {
   /** `postgres://user@host:port/name?…` without a password. */
   readonly url: string;
+  /** Where the password is; absent: as libpq finds one. */
+  readonly password?: SecretReference;
   /** Globs on `table` or `schema.table`; the tables are kept, their rows left out. */
   readonly excludeTables: readonly string[];
   /** Parallel archives on the one snapshot; absent: chosen by size. */
@@ -41,6 +58,8 @@ export interface DatabaseSourceSpec {
 export interface FilesSourceSpec {
   /** `file:///…` or `s3://bucket/prefix?…` */
   readonly url: string;
+  /** Of a bucket; absent: as the AWS clients find them. */
+  readonly credentials?: BucketCredentials;
   readonly excludeGeneratedFiles: boolean;
   readonly excludePatterns: readonly string[];
   readonly excludePaths: readonly string[];

@@ -17,7 +17,7 @@ export function validateSecretReference(field: string, reference: SecretReferenc
 type Refused = { readonly problem: string; readonly code: "request-invalid" | "not-available" };
 
 /** Reads a reference. Pure: whether the secret is there is seen by whoever needs it. */
-function parseSecretReference(reference: SecretReference): ParsedReference | Refused {
+export function parseSecretReference(reference: SecretReference): ParsedReference | Refused {
   const [, kind = "", rest = ""] = /^([a-z][a-z0-9-]*):(.*)$/s.exec(reference) ?? [];
   if (kind === "env") {
     if (/^[A-Za-z_]\w{0,127}$/.test(rest)) return { kind, name: rest };

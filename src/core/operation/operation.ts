@@ -9,6 +9,8 @@ export interface Operation {
   readonly kind: OperationKind;
   readonly projectId: string;
   readonly application?: string;
+  /** What is backed up, or restored into. */
+  readonly environment?: string;
   /** Correlates everything that is said about one request. */
   readonly requestId: string;
   /** The request as it was accepted; JSON. */

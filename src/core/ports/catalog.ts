@@ -182,6 +182,8 @@ export interface IndexedBackup {
   readonly backupId: string;
   readonly projectId: string;
   readonly application?: string;
+  /** The environment that it is a backup of. */
+  readonly environment?: string;
   readonly repository: string;
   readonly createdAtMs: number;
   /** Absent while the operation is open. */
@@ -197,6 +199,8 @@ export interface SealedBackup {
   readonly backupId: string;
   readonly projectId: string;
   readonly application?: string;
+  /** The environment that it is a backup of. */
+  readonly environment?: string;
   readonly repository: string;
   readonly createdAtMs: number;
   readonly sealedAtMs: number;
@@ -216,6 +220,7 @@ export interface BackupCopy {
 export interface BackupIndexQuery {
   readonly projectId?: string;
   readonly application?: string;
+  readonly environment?: string;
   /** Canonical URL; of the repository that its row names, or of a copy. */
   readonly repository?: string;
   /** `open`: not finished yet. */

@@ -14,6 +14,8 @@ export interface BackupMetadata {
   /** The attempt that counts. */
   readonly attempt: number;
   readonly application?: string;
+  /** The environment of the project that it is a backup of. */
+  readonly environment?: string;
   readonly createdAt: string;
   readonly sealedAt: string;
   /** The version of lc2 that wrote it. */

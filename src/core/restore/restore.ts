@@ -1,3 +1,4 @@
+import type { BucketCredentials, SecretReference } from "../environment/environment.ts";
 import type { FailureCode } from "../failure.ts";
 import type { Hooks, HookSpec } from "../hooks/hook.ts";
 
@@ -21,6 +22,8 @@ export interface RestorePlan {
    * the restore's id or estimates, so that the same plan made twice has the same hash.
    */
   readonly hash: string;
+  /** The target is, or belongs to, a protected environment: it is run only with this hash. */
+  readonly needsApproval?: true;
 }
 
 export interface PlanNote {
@@ -31,6 +34,8 @@ export interface PlanNote {
 export interface DatabasePlan {
   /** Target URL without a password. */
   readonly url: string;
+  /** Where the password is; absent: as libpq finds one. */
+  readonly password?: SecretReference;
   readonly into: RestoreInto;
   /** The database's name the application uses. */
   readonly target: string;
@@ -75,6 +80,8 @@ export interface DatabaseFormPlan {
 
 export interface FilesPlan {
   readonly url: string;
+  /** Of a bucket; absent: as the AWS clients find them. */
+  readonly credentials?: BucketCredentials;
   readonly mode: "merge" | "mirror";
   readonly include: readonly string[];
   readonly add: number;
@@ -94,10 +101,14 @@ export type RestoreInto = "swap" | "new" | "empty" | "in-place";
 /** What is asked for when a restore is requested. */
 export interface RestoreSpec {
   readonly projectId: string;
+  /** The environment whose places are the targets. */
+  readonly targetEnvironment?: string;
   readonly backupId: string;
   readonly restoreType: RestoreType;
   readonly database?: {
     readonly url: string;
+    /** Where the password is; absent: as libpq finds one. */
+    readonly password?: SecretReference;
     /** Absent: chosen by what the target is (missing: new; empty: empty; occupied: swap). */
     readonly into?: RestoreInto;
     readonly tools?: string;
@@ -113,6 +124,8 @@ export interface RestoreSpec {
   readonly storage?: {
     /** `file:///…` or `s3://bucket/prefix?…` */
     readonly url: string;
+    /** Of a bucket; absent: as the AWS clients find them. */
+    readonly credentials?: BucketCredentials;
     readonly mode: "merge" | "mirror";
     /** Most transfers at a time, 1..256; absent: chosen, and adapted to what the store bears. */
     readonly maxConcurrency?: number;
@@ -135,3 +148,18 @@ export const hooksOfRestore = ({ preRestoreHooks, postRestoreHooks }: RestoreSpe
   before: preRestoreHooks ?? [],
   after: postRestoreHooks ?? [],
 });
+
+/** A restore as it is asked for: into an environment, or into places that are named. */
+export interface RestoreWish extends Omit<RestoreSpec, "database" | "storage"> {
+  /** Of a backup, or `latest`: the newest that is usable for the target. */
+  readonly backupId: string;
+  /** For `latest`: only of backups of this environment. */
+  readonly environment?: string;
+  /** For `latest`: the newest at or before this instant (ISO 8601). */
+  readonly pointInTime?: string;
+  readonly database?: Partial<NonNullable<RestoreSpec["database"]>> & { readonly instance?: string };
+  readonly storage?: Partial<NonNullable<RestoreSpec["storage"]>> & { readonly instance?: string };
+}
+
+/** In place of a backup's id. */
+export const latest = "latest";

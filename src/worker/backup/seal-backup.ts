@@ -78,6 +78,7 @@ async function collectMetadata(
     backupId: task.backupId,
     attempt: task.attempt,
     ...(task.spec.application === undefined ? {} : { application: task.spec.application }),
+    ...(task.spec.environment === undefined ? {} : { environment: task.spec.environment }),
     createdAt: task.createdAt,
     sealedAt: new Date(run.clock.nowMs()).toISOString(),
     writtenBy: `lc2 ${softwareVersion}`,

@@ -56,6 +56,7 @@ export async function planDatabase(
 
   const plan: DatabasePlan = {
     url: redactedUrl(connection),
+    ...(database.password === undefined ? {} : { password: database.password }),
     into,
     target: target.database,
     loadInto: inside ? target.database : loadingName(target.database, restoreId),

@@ -50,7 +50,9 @@ export async function planFiles(task: TaskOf<"plan-restore">, run: TaskRun): Pro
     const state = await target.inspect();
     const blockers = [...problemOf(state), ...(await missingBlocker(run, source, include))];
     const counted = await countChanges(run, target, source, restoreId, wishes, blockers.length > 0);
-    const plan: FilesPlan = { ...wishes, ...counted.counts, ...limits };
+    const { credentials } = spec.storage;
+    const access = credentials === undefined ? {} : { credentials };
+    const plan: FilesPlan = { ...wishes, ...access, ...counted.counts, ...limits };
     return {
       plan,
       blockers: [

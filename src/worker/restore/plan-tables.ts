@@ -99,6 +99,7 @@ export async function planTables(
   const form = chooseForm(target, source, warnings);
   const plan: DatabasePlan = {
     url: redactedUrl(connection),
+    ...(database.password === undefined ? {} : { password: database.password }),
     into: "new",
     target: target.database,
     loadInto: loadingName(target.database, restoreId),

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { toEnvironment, type EnvironmentWish } from "./environment.ts";
+import { environmentsAt, refuseRestore, refuseSource } from "./guard-restore.ts";
+
+const make = (change: Partial<EnvironmentWish> = {}) =>
+  toEnvironment({
+    projectId: "retail",
+    name: "staging",
+    databases: [{ url: "postgres://lc2@db:5432/lportal" }],
+    storages: [{ url: "s3://media/site" }],
+    ...change,
+  });
+const prod = { projectId: "retail", environment: "prod" };
+
+describe("the environments of a place", () => {
+  it("are found whoever connects and however the place is spelled", () => {
+    const all = [make(), make({ name: "other", databases: [{ url: "postgres://db/other" }], storages: [] })];
+    const namesAt = (named: Parameters<typeof environmentsAt>[1]) =>
+      environmentsAt(all, named).map(({ name }) => name);
+    expect(namesAt({ database: { url: "postgres://admin@DB/lportal" } })).toEqual(["staging"]);
+    expect(namesAt({ storage: { url: "s3://media/site?profile=x" } })).toEqual(["staging"]);
+    expect(namesAt({ database: { url: "postgres://db/none" } })).toEqual([]);
+  });
+});
+
+describe("an environment that is restored into", () => {
+  it("takes the project's backups unless it says whose", () => {
+    expect(refuseSource(make(), { projectId: "retail" })).toBeUndefined();
+    expect(refuseSource(make({ allowedSources: ["prod"] }), prod)).toBeUndefined();
+  });
+
+  it.each([
+    [["staging"], prod, "of staging only; this is a backup of prod"],
+    [[], prod, "of none"],
+    [["prod"], { projectId: "retail" }, "a backup of no environment"],
+    [["prod"], { projectId: "shop", environment: "prod" }, "of prod only"],
+  ])("that allows %j refuses %j", (allowedSources, source, sentence) => {
+    const refused = refuseSource(make({ allowedSources }), source);
+    expect(refused).toMatchObject({
+      code: "source-not-allowed",
+      message: expect.stringContaining(sentence) as string,
+    });
+    expect(refuseRestore([make({ allowedSources })], source, "hash")).toEqual(refused);
+  });
+
+  it("and is protected wants its plan's hash", () => {
+    const guarded = make({ protected: true });
+    expect(refuseRestore([make(), guarded], prod, "0123456789abcdef")).toBeUndefined();
+    expect(refuseRestore([make(), guarded], prod, undefined)).toMatchObject({
+      code: "plan-not-approved",
+      message: expect.stringContaining("environment staging is protected") as string,
+    });
+    expect(refuseRestore([make()], prod, undefined)).toBeUndefined();
+  });
+
+  it("is not named to those of another project", () => {
+    const refused = refuseRestore(
+      [make({ protected: true, projectId: "bank", name: "vault" })],
+      prod,
+      undefined,
+    );
+    expect(refused?.message).not.toMatch(/vault|bank/);
+  });
+});

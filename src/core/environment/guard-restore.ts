@@ -1,0 +1,67 @@
+import { placesOf, type NamedPlaces } from "../admission/operation-place.ts";
+import type { FailureRecord } from "../failure.ts";
+import type { Environment } from "./environment.ts";
+
+/** The environments that one of these places belongs to, under whatever name it is asked for. Pure. */
+export function environmentsAt(all: readonly Environment[], named: NamedPlaces): readonly Environment[] {
+  const places = new Set(placesOf(named));
+  return all.filter((environment) => placesOfEnvironment(environment).some((place) => places.has(place)));
+}
+
+const placesOfEnvironment = ({ databases, storages }: Environment): string[] => [
+  ...databases.flatMap((database) => placesOf({ database })),
+  ...storages.flatMap((storage) => placesOf({ storage })),
+];
+
+/** Which of a project's backups, by the environment that they are of. */
+export interface SourceOfRestore {
+  readonly projectId: string;
+  readonly environment?: string;
+}
+
+/** Why backups of this source may not be restored into the environment; undefined: they may. Pure. */
+export function refuseSource(target: Environment, source: SourceOfRestore): FailureRecord | undefined {
+  const { allowedSources } = target;
+  if (allowedSources === undefined) return undefined;
+  const isOwn = target.projectId === source.projectId;
+  if (isOwn && source.environment !== undefined && allowedSources.includes(source.environment))
+    return undefined;
+  const of =
+    source.environment === undefined ? "a backup of no environment" : `a backup of ${source.environment}`;
+  const allowed = allowedSources.length === 0 ? "of none" : `of ${allowedSources.join(", ")} only`;
+  return {
+    code: "source-not-allowed",
+    message:
+      `The environment ${target.name} takes backups ${allowed}; this is ${of}. Choose another backup, or have its ` +
+      "allowed sources changed.",
+    retry: "never",
+  };
+}
+
+/**
+ * Why a restore may not be begun. `approve`: the hash of the plan that was read; absent: none was. A protected
+ * environment is protected under every name of its places. Pure.
+ */
+export function refuseRestore(
+  targets: readonly Environment[],
+  source: SourceOfRestore,
+  approve: string | undefined,
+): FailureRecord | undefined {
+  for (const target of targets) {
+    const refused = refuseSource(target, source);
+    if (refused !== undefined) return refused;
+  }
+  const guarded = approve === undefined ? targets.find((target) => target.protected) : undefined;
+  if (guarded === undefined) return undefined;
+  const name =
+    guarded.projectId === source.projectId
+      ? `environment ${guarded.name}`
+      : "environment that this place is of";
+  return {
+    code: "plan-not-approved",
+    message:
+      `The ${name} is protected: a restore into it is run only when its plan was read. Make the plan ` +
+      "(`lc2 restore plan`, or …/restores/plan), then approve it by its hash (--approve HASH, or approvedPlan).",
+    retry: "never",
+  };
+}
