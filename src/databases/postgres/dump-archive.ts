@@ -9,6 +9,7 @@ import { ArchiveWalker } from "./archive-walker.ts";
 import { LockWatch } from "./blockers.ts";
 import { toolEnvironment, type Connection, type Environment } from "../../postgres/connection.ts";
 import { dumpFailure } from "./dump-failure.ts";
+import { largeWrites } from "./large-writes.ts";
 import { openPipe, readPieces } from "./pipe.ts";
 import type { ToolSet } from "./tools.ts";
 
@@ -96,7 +97,7 @@ function startPgDump(options: DumpArchiveOptions, stdout: number): ChildProcess 
     ],
     {
       stdio: ["ignore", stdout, "pipe"],
-      env: { ...toolEnvironment(connection, env), PGAPPNAME: options.applicationName },
+      env: { ...toolEnvironment(connection, env), ...largeWrites(), PGAPPNAME: options.applicationName },
       cwd: options.scratchDirectory,
     },
   );
