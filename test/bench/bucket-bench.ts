@@ -11,6 +11,7 @@ import {
 import { formatBucketUrl } from "../../src/core/files/bucket-url.ts";
 import { installServer, rootCredentials, startS3Server } from "../support/start-s3-server.ts";
 import { measure, type CommandOptions, type Measurement } from "./measure.ts";
+import { lc2Text } from "./workbench.ts";
 
 /** The same on both sides. */
 export const transfers = 16;
@@ -62,7 +63,7 @@ export async function openBucketBench(): Promise<BucketBench> {
     endpoint,
     environment,
     programs: [
-      "LC2 from this checkout, by `bin/lc2`, everything from its start to its end",
+      `${lc2Text}, everything from its start to its end`,
       version,
       "versitygw 1.8.0 on the same machine's file system, for both",
     ],

@@ -5,7 +5,7 @@ import { openSqliteCatalog } from "../../src/catalog/open-sqlite-catalog.ts";
 import type { BenchCase } from "./bench-case.ts";
 import { seconds, type Figure } from "./figure.ts";
 import { interleave, measure, median, secondsOf } from "./measure.ts";
-import { lc2, type Workbench } from "./workbench.ts";
+import { lc2, lc2Text, type Workbench } from "./workbench.ts";
 
 const backups = 100_000;
 
@@ -48,7 +48,7 @@ export const catalogCases: readonly BenchCase[] = [
       return {
         data: `a catalog (SQLite) with ${backups.toLocaleString("en")} sealed backups of 10 projects`,
         programs: [
-          `\`bin/lc2\`, from the shell script to its end; against a Node ${process.version} that does nothing`,
+          `${lc2Text}, from the shell script to its end; against a Node ${process.version} that does nothing`,
         ],
         figures: [
           figure("`lc2 backup list` (the newest 50)", secondsOf(results.list), 0.5),

@@ -5,7 +5,7 @@ import type { BenchCase } from "./bench-case.ts";
 import { megabytes, memoryFigure, ratioFigure, seconds, type CaseReport, type Figure } from "./figure.ts";
 import { interleave, measure, median, secondsOf, type Measurement } from "./measure.ts";
 import { sizeOfFolder } from "./folders.ts";
-import { environmentOf, lc2, type Source, type Workbench } from "./workbench.ts";
+import { environmentOf, lc2, lc2Text, type Source, type Workbench } from "./workbench.ts";
 
 export const databaseCases: readonly BenchCase[] = [
   { name: "database-backup", title: "Backup of a database", run: (bench) => compareBackups(bench, 1) },
@@ -30,7 +30,7 @@ export async function dataOf(bench: Workbench): Promise<string> {
 }
 
 export const programsOf = (source: Source): string[] => [
-  "LC2 from this checkout, by `bin/lc2`, everything from its start to its end",
+  `${lc2Text}, everything from its start to its end`,
   `pg_dump, pg_restore ${source.version}`,
 ];
 

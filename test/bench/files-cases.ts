@@ -8,7 +8,7 @@ import type { BenchCase } from "./bench-case.ts";
 import { megabytes, memoryFigure, ratioFigure, seconds, type CaseReport } from "./figure.ts";
 import { sizeOfFolder, walkPlainly } from "./folders.ts";
 import { interleave, measure, median, secondsOf, type Measurement } from "./measure.ts";
-import { lc2, type Workbench } from "./workbench.ts";
+import { lc2, lc2Text, type Workbench } from "./workbench.ts";
 
 export const filesCases: readonly BenchCase[] = [
   { name: "files-first", title: "First backup of a folder", run: compareFirst },
@@ -67,10 +67,7 @@ async function findPeers(): Promise<Peers> {
   const [restic, rclone] = [await version("restic", "version"), await version("rclone", "version")];
   const missing = [...(restic === undefined ? ["restic"] : []), ...(rclone === undefined ? ["rclone"] : [])];
   return {
-    programs: [
-      "LC2 from this checkout, by `bin/lc2`",
-      ...[restic, rclone].filter((one) => one !== undefined),
-    ],
+    programs: [lc2Text, ...[restic, rclone].filter((one) => one !== undefined)],
     restic: restic !== undefined,
     rclone: rclone !== undefined,
     notes: missing.map(

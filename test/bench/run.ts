@@ -5,7 +5,7 @@
  *
  * `small` (the default) takes a minute or two and shows that everything works; goals are judged at `full`,
  * which makes a few gigabytes of data. `--data` keeps the data for the next run. `--write` puts the results
- * into the page.
+ * into the page. LC2_BENCH_PROGRAM names another `lc2` than this checkout's: that of the installed package.
  */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -7,7 +7,14 @@ import { ensurePostgresServers, startPostgres, type RunningPostgres } from "../.
 import type { Scale } from "./figure.ts";
 import { measure, type CommandOptions, type Measurement } from "./measure.ts";
 
-const lc2Program = fileURLToPath(new URL("../../bin/lc2", import.meta.url));
+const ofCheckout = fileURLToPath(new URL("../../bin/lc2", import.meta.url));
+const lc2Program = process.env["LC2_BENCH_PROGRAM"] || ofCheckout;
+
+/** Which program is measured, for the report. */
+export const lc2Text =
+  lc2Program === ofCheckout
+    ? "LC2 from this checkout, by `bin/lc2`"
+    : "LC2 as packed by `npm run pack` and installed, by its `bin/lc2`";
 
 /** The newest major whose `pg_dump` knows zstd and that the measurements behind the goals were made on. */
 const major = 17;
