@@ -38,6 +38,18 @@ export interface FileFilter {
   includes(key: FileKey): boolean;
   /** For a folder's key (it ends with a slash), so that a walk can leave out whole trees. */
   folder(key: FileKey): FolderDecision;
+  /** Every key that it includes begins so: a bucket is listed from there only. */
+  readonly prefix?: FileKey;
+}
+
+/** The same filter, for what begins with `prefix`. */
+export function narrowFilter(filter: FileFilter, prefix: FileKey): FileFilter {
+  if (prefix === "") return filter;
+  return {
+    includes: (key) => key.startsWith(prefix) && filter.includes(key),
+    folder: (key) => (key.startsWith(prefix) || prefix.startsWith(key) ? filter.folder(key) : "leave-out"),
+    prefix,
+  };
 }
 
 /** Compiles once; the result costs about a microsecond per key. */

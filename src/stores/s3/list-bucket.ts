@@ -20,7 +20,7 @@ export async function* listBucket(
   listsAtOnce = 1,
 ): AsyncGenerator<readonly SourceEntry[], void, undefined> {
   const check = new ListingCheck(place);
-  for await (const page of readPages(place, listsAtOnce)) {
+  for await (const page of readPages(place, options.filter.prefix ?? "", listsAtOnce)) {
     const entries: SourceEntry[] = [];
     for (const { key, object } of page) {
       check.next(key, object);
@@ -45,14 +45,18 @@ export async function listFirst(place: S3Connection): Promise<string | undefined
   return first === undefined ? undefined : decodeKey(first.key);
 }
 
-/** Pages below the prefix, in order, with keys relative to it. */
+/** Pages of what begins with `below`, in order, with keys relative to the connection's prefix. */
 async function* readPages(
   place: S3Connection,
+  below: FileKey,
   listsAtOnce: number,
 ): AsyncGenerator<readonly KeyedObject[], void, undefined> {
   const prefix = encodeKey(place.prefix);
   const ask = (page: PageRequest) => requestPage(place, page);
-  for await (const objects of listInOrder(ask, { prefix: place.prefix, listsAtOnce }))
+  for await (const objects of listInOrder(ask, {
+    prefix: place.prefix + (decodeKey(below) ?? ""),
+    listsAtOnce,
+  }))
     yield objects.map(({ key, object }) => ({ key: cutPrefix(place, prefix, key), object }));
 }
 

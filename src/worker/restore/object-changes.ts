@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { mergeJoin } from "../../core/files/merge-join.ts";
 import { SourceError, type SourceEntry } from "../../core/ports/file-source.ts";
 import type { FileTarget } from "../../core/ports/file-target.ts";
-import { showKey, type ManifestEntry } from "../../core/repository/manifest.ts";
+import { showKey, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import { haveSameObjectFacts } from "../../core/restore/compare-objects.ts";
 import { isHeld } from "../../core/restore/held-entries.ts";
 import { forEachAtOnce } from "../at-once.ts";
 import { nothing, type ChangeOptions, type FileChange } from "./file-change.ts";
+import { NeighbourList } from "./neighbour-list.ts";
 import { refuseRepository } from "./refuse-repository.ts";
 
 /**
@@ -19,6 +20,7 @@ export async function* findObjectChanges(
   options: ChangeOptions,
 ): AsyncGenerator<FileChange[], void, undefined> {
   const finder = new ObjectChangeFinder(target, options);
+  const neighbours = new NeighbourList(target, options);
   const notes = options.onNote === undefined ? {} : { onNote: options.onNote };
   const listed = options.listsTarget ? target.list({ filter: options.filter, ...notes }) : nothing();
   for await (const batch of mergeJoin(held(wanted), listed)) {
@@ -28,21 +30,29 @@ export async function* findObjectChanges(
       readonly wanted: ManifestEntry;
       readonly listed?: SourceEntry;
     }[] = [];
+    const known = await neighbours.find(wantedKeys(batch, options));
     batch.forEach(({ key, left, right }, index) => {
       if (left === undefined) changes[index] = right === undefined ? undefined : finder.takeOther(right);
       else if (options.isIncluded(key)) {
-        changes[index] = finder.compareListed(left, right);
+        // Of what is there an object says more than a list.
+        const isAbsent = known.has(key) && known.get(key) === undefined;
+        changes[index] = isAbsent ? { do: "place", key, wanted: left } : finder.compareListed(left, right);
         if (changes[index] === undefined)
           toLookAt.push({ index, wanted: left, ...(right === undefined ? {} : { listed: right }) });
       }
     });
-    await forEachAtOnce(toLookAt, target.changesAtOnce, async ({ index, wanted: one, listed: known }) => {
+    await forEachAtOnce(toLookAt, target.changesAtOnce, async ({ index, wanted: one, listed: right }) => {
       options.signal.throwIfAborted();
-      changes[index] = await finder.compare(one, known);
+      changes[index] = await finder.compare(one, right);
     });
     yield changes.filter((change) => change !== undefined);
   }
 }
+
+const wantedKeys = (
+  batch: readonly { readonly key: FileKey; readonly left: ManifestEntry | undefined }[],
+  { isIncluded }: ChangeOptions,
+): FileKey[] => batch.flatMap(({ key, left }) => (left !== undefined && isIncluded(key) ? [key] : []));
 
 async function* held(
   entries: AsyncIterable<readonly ManifestEntry[]>,

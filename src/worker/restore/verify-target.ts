@@ -8,6 +8,7 @@ import { isHeld } from "../../core/restore/held-entries.ts";
 import { forEachAtOnce } from "../at-once.ts";
 import { Breather } from "../breather.ts";
 import { nothing, type ChangeOptions } from "./file-change.ts";
+import { NeighbourList } from "./neighbour-list.ts";
 
 const namesShown = 10;
 
@@ -25,6 +26,7 @@ export async function verifyTarget(
   const names: string[] = [];
   let differing = 0;
   const breather = new Breather(options.signal);
+  const neighbours = new NeighbourList(target, options);
   const isKept = (entry: ManifestEntry) => target.keeps.folders || isHeld(entry);
   const listed = options.listsTarget ? target.list({ filter: options.filter }) : nothing();
   for await (const joined of mergeJoin(wanted, listed)) {
@@ -33,8 +35,9 @@ export async function verifyTarget(
     );
     const found = batch.map(({ right }) => right);
     if (!options.listsTarget) {
+      const known = await neighbours.find(batch.map(({ key }) => key));
       await forEachAtOnce(batch.entries(), target.changesAtOnce, async ([index, { key }]) => {
-        found[index] = await target.look(key);
+        found[index] = known.has(key) ? known.get(key) : await target.look(key);
       });
     }
     batch.forEach(({ key, left }, index) => {
