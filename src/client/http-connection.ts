@@ -47,7 +47,25 @@ export class HttpConnection {
       if (event === "problem") throw toFailure(data);
       waiting.onEvent(data as ServiceEvent);
     }
-    throw this.#unreachable("the answer ended before its end");
+    throw this.unreachable("the answer ended before its end");
+  }
+
+  /** The body of an answer, piece by piece. Rejects with `server-unreachable` when it breaks off. */
+  async *bytes(call: Call, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const response = await this.#send(call, "*/*", signal);
+    yield* this.#readBody(response, signal);
+  }
+
+  /** The lines of an answer, as they come. */
+  async *lines(call: Call, signal: AbortSignal): AsyncGenerator<string> {
+    const decoder = new TextDecoder();
+    let rest = "";
+    for await (const piece of this.bytes(call, signal)) {
+      const lines = `${rest}${decoder.decode(piece, { stream: true })}`.split("\n");
+      rest = lines.pop() ?? "";
+      yield* lines;
+    }
+    if (rest !== "") yield rest;
   }
 
   /** Events of something that is followed. */
@@ -83,7 +101,7 @@ export class HttpConnection {
       } catch (error) {
         if (signal?.aborted === true) throw new Failure("cancelled", "Cancelled.", { cause: error });
         if (error instanceof Failure) throw error;
-        if (isLast) throw this.#unreachable(reasonOf(error), error);
+        if (isLast) throw this.unreachable(reasonOf(error), error);
       }
       await sleep(firstPauseMs * 2 ** attempt);
     }
@@ -93,33 +111,41 @@ export class HttpConnection {
     try {
       return (await response.json()) as T;
     } catch (cause) {
-      throw this.#unreachable("its answer is no JSON", cause);
+      throw this.unreachable("its answer is no JSON", cause);
     }
   }
 
   async #readProblem(response: Response): Promise<Failure> {
     const type = response.headers.get("content-type") ?? "";
     if (type.startsWith("application/problem+json")) return toFailure(await this.#readJson(response));
-    return this.#unreachable(`it answered with status ${response.status} and no problem document`);
+    return this.unreachable(`it answered with status ${response.status} and no problem document`);
   }
 
   async *#readEvents(response: Response, signal: AbortSignal) {
-    if (response.body === null) return;
+    const decoder = new TextDecoder();
     let rest = "";
-    try {
-      for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
-        const messages = `${rest}${chunk}`.split("\n\n");
-        rest = messages.pop() ?? "";
-        for (const message of messages) yield* parseEvent(message);
-      }
-    } catch (error) {
-      if (signal.aborted) throw new Failure("cancelled", "Cancelled.", { cause: error });
-      if (error instanceof Failure) throw error;
-      throw this.#unreachable(reasonOf(error), error);
+    for await (const piece of this.#readBody(response, signal)) {
+      const messages = `${rest}${decoder.decode(piece, { stream: true })}`.split("\n\n");
+      rest = messages.pop() ?? "";
+      for (const message of messages) yield* parseEvent(message);
     }
   }
 
-  #unreachable(reason: string, cause?: unknown): Failure {
+  async *#readBody(response: Response, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    if (response.body === null) return;
+    const pieces = response.body[Symbol.asyncIterator]();
+    for (;;) {
+      const { done, value } = await pieces.next().catch((error: unknown) => {
+        if (signal.aborted) throw new Failure("cancelled", "Cancelled.", { cause: error });
+        throw this.unreachable(reasonOf(error), error);
+      });
+      if (done === true) return;
+      yield value;
+    }
+  }
+
+  /** What the server left unsaid. */
+  unreachable(reason: string, cause?: unknown): Failure {
     return new Failure(
       "server-unreachable",
       `The server at ${this.#base.origin} (LC2_SERVER) gave no answer: ${reason}. Check the address and that ` +
@@ -135,7 +161,8 @@ function* parseEvent(message: string): Generator<{ readonly event: string; reado
   if (event !== undefined && data !== undefined) yield { event, data: JSON.parse(data) as unknown };
 }
 
-function toFailure(document: unknown): Failure {
+/** The failure that a problem document tells of. */
+export function toFailure(document: unknown): Failure {
   const { code, detail, retry } = document as ProblemDocument;
   if (code in failures) return new Failure(code as FailureCode, detail, { retry });
   // A newer server has codes of its own.

@@ -1,7 +1,6 @@
-/** The service of a server far away: what it does not offer over HTTP rejects with `not-available`. */
+/** The service of a server far away: what is not for it to do rejects with `not-available`. */
 import { randomUUID } from "node:crypto";
 import type {
-  BackupReference,
   BackupSummary,
   BackupView,
   Lc2Service,
@@ -15,6 +14,10 @@ import type { BackupWish, RestoreWish } from "../contract/operations.ts";
 import { Failure } from "../core/failure.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import { createRestorePointCalls } from "./restore-point-calls.ts";
+import { createApiKeyCalls } from "./api-key-calls.ts";
+import { placeOf } from "./call-parts.ts";
+import { createContentCalls } from "./content-calls.ts";
+import { createKeyCalls, createRepositoryCalls } from "./repository-calls.ts";
 import { createEnvironmentCalls, createProjectCalls } from "./definition-calls.ts";
 import { HttpConnection, type ServerAddress } from "./http-connection.ts";
 import { anyProject, read, readPages } from "./pages.ts";
@@ -27,7 +30,10 @@ export function createHttpService(address: ServerAddress): Lc2Service {
     ...createProjectCalls(http),
     ...createEnvironmentCalls(http),
     ...createRestorePointCalls(http),
-    ...notOffered,
+    ...createContentCalls(http),
+    ...createRepositoryCalls(http),
+    ...createKeyCalls(http),
+    ...createApiKeyCalls(http),
     close: async () => await Promise.resolve(),
   };
 }
@@ -35,6 +41,8 @@ export function createHttpService(address: ServerAddress): Lc2Service {
 type BackupCalls = Pick<
   Lc2Service,
   | "createBackup"
+  | "dryRunBackup"
+  | "copyBackup"
   | "submitBackup"
   | "listBackups"
   | "getBackup"
@@ -69,26 +77,33 @@ function createBackupCalls(http: HttpConnection): BackupCalls {
       const { items, total } = await readPages<BackupSummary>(http, path, query, "backups", offset + limit);
       return { backups: items.slice(offset), total };
     },
-    getBackup: async (reference) => await http.call({ ...read, path: pathOf(reference) }),
+    dryRunBackup: async (spec, options, waiting) => {
+      const path = `projects/${spec.projectId}/backups/dry-run`;
+      const body = toBackupBody(spec, options);
+      const call = { method: "POST", path, body, repeatable: true } as const;
+      return (await http.callWaiting<{ steps: readonly string[] }>(call, waiting)).steps;
+    },
+    getBackup: async (reference) => await http.call({ ...read, ...placeOf(reference) }),
     backupLogs: async (reference) => {
-      const { lines } = await http.call<{ lines: readonly LogLine[] }>({
-        ...read,
-        path: `${pathOf(reference)}/logs`,
-      });
-      return lines;
+      const call = { ...read, ...placeOf(reference, "/logs") };
+      return (await http.call<{ lines: readonly LogLine[] }>(call)).lines;
     },
     verifyBackup: async (reference, options, waiting) =>
       await http.callWaiting(
-        { method: "POST", path: `${pathOf(reference)}/verify`, body: options, repeatable: true },
+        { method: "POST", ...placeOf(reference, "/verify"), body: options, repeatable: true },
         waiting,
       ),
-    cancelBackup: async (reference) =>
-      await http.call({ method: "POST", path: `${pathOf(reference)}/cancel` }),
-    deleteBackup: async (reference, { dryRun }, waiting) =>
+    copyBackup: async (reference, options, waiting) =>
       await http.callWaiting(
-        { method: "DELETE", path: pathOf(reference), query: dryRun ? { dryRun } : {} },
+        { method: "POST", ...placeOf(reference, "/copy"), body: options, repeatable: true },
         waiting,
       ),
+    cancelBackup: async (reference) => await http.call({ method: "POST", ...placeOf(reference, "/cancel") }),
+    deleteBackup: async (reference, { dryRun }, waiting) => {
+      const { path, query } = placeOf(reference);
+      const wish = dryRun ? { ...query, dryRun } : query;
+      return await http.callWaiting({ method: "DELETE", path, query: wish }, waiting);
+    },
   };
 }
 
@@ -151,11 +166,6 @@ function createRestoreCalls(http: HttpConnection): Restores {
     undoRestore: async (restoreId, waiting) =>
       await http.callWaiting({ method: "POST", path: `${pathOfRestore(restoreId)}/undo` }, waiting),
   };
-}
-
-function pathOf({ backupId, projectId, repository }: BackupReference): string {
-  if (repository !== undefined) throw notAvailable("Looking into a repository that --repository names");
-  return `projects/${projectId || anyProject}/backups/${encodeURIComponent(backupId)}`;
 }
 
 /** Sent again under the same words when no answer came, so that the work is begun once. */
@@ -238,31 +248,3 @@ async function readEnd<T extends Followed>(http: HttpConnection, path: string, w
     if (["Completed", "Failed", "Cancelled"].includes(view.status)) return view;
   }
 }
-
-const notAvailable = (what: string): Failure =>
-  new Failure(
-    "not-available",
-    `${what} is not offered by a server yet. Run it on the server's machine, with LC2_SERVER unset.`,
-  );
-
-const refuse = (what: string) => async (): Promise<never> => await Promise.reject(notAvailable(what));
-
-const notOffered = {
-  dryRunBackup: refuse("A dry run of a backup"),
-  browseBackup: refuse("Browsing a backup"),
-  downloadBackup: refuse("Downloading from a backup"),
-  copyBackup: refuse("Copying a backup"),
-  checkRepository: refuse("Checking a repository"),
-  scanRepository: refuse("Scanning a repository"),
-  sweepRepository: refuse("Sweeping a repository"),
-  setCopyTarget: refuse("Setting where a repository is copied to"),
-  probeRepository: refuse("Probing a repository"),
-  rotateKey: refuse("Rotating a project's key"),
-  exportKey: refuse("Exporting a project's key"),
-  importKey: refuse("Importing a project's key"),
-  createRecoveryKey: refuse("Making a recovery key"),
-  createApiKey: refuse("Making an API key"),
-  listApiKeys: refuse("Listing API keys"),
-  rotateApiKey: refuse("Rotating an API key"),
-  revokeApiKey: refuse("Revoking an API key"),
-};

@@ -20,8 +20,7 @@ export interface ApiKeyView {
 }
 
 /** A key just made. `secret` is shown once and kept nowhere. */
-export interface NewApiKey {
-  readonly key: ApiKeyView;
+export interface NewApiKey extends ApiKeyView {
   readonly secret: string;
 }
 

@@ -11,6 +11,9 @@ import type { ApiKeys } from "./access.ts";
 import type { Environments } from "./environments.ts";
 import type { Projects } from "./projects.ts";
 import type { RestorePoints } from "./restore-points.ts";
+import type { Keys } from "./keys.ts";
+import type { Repositories } from "./repositories.ts";
+import type { WorkerOutput } from "../core/ports/worker-launcher.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
@@ -21,18 +24,16 @@ import type {
   UndoEvidence,
 } from "./operations.ts";
 import type { BackupStatus, RestoreStatus } from "./statuses.ts";
+import type { LogLine, ServiceEvent, Waiting } from "./waiting.ts";
 import type {
   BrowseBackupResult,
   BrowseItem,
-  CheckRepositoryResult,
   DeleteBackupResult,
   FileAmount,
-  ProbeRepositoryResult,
-  Progress,
-  ScanRepositoryResult,
-  SweepRepositoryResult,
   VerifyBackupResult,
 } from "./worker-task.ts";
+
+export type { LogLine, ServiceEvent, Waiting };
 
 /** Where something stands that waits for its turn, and why. */
 export interface QueueView {
@@ -154,26 +155,6 @@ export interface RestoreView {
   readonly error?: FailureRecord;
 }
 
-export interface LogLine {
-  readonly at: string;
-  readonly level: "info" | "warn" | "error";
-  readonly message: string;
-}
-
-/** What happens while a caller waits. */
-export type ServiceEvent =
-  | { readonly type: "accepted"; readonly id: string }
-  | { readonly type: "state"; readonly status: string }
-  | { readonly type: "progress"; readonly progress: Progress }
-  | { readonly type: "log"; readonly line: LogLine }
-  /** The project's first key was made, at this place: to be said loudly, for without it nothing can be read. */
-  | { readonly type: "key-created"; readonly projectId: string; readonly place: string };
-
-export interface Waiting {
-  readonly signal: AbortSignal;
-  readonly onEvent: (event: ServiceEvent) => void;
-}
-
 export interface BackupQuery {
   readonly projectId?: string;
   readonly application?: string;
@@ -227,7 +208,14 @@ export interface Restores {
   undoRestore(restoreId: string, waiting: Waiting): Promise<RestoreView>;
 }
 
-export interface Lc2Service extends ApiKeys, Restores, Projects, Environments, RestorePoints {
+export interface DownloadResult {
+  readonly bytes: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+}
+
+export interface Lc2Service
+  extends ApiKeys, Environments, Keys, Projects, Repositories, RestorePoints, Restores {
   /** Into the installation's own repository, where none is named. */
   createBackup(
     wish: BackupWish,
@@ -251,19 +239,23 @@ export interface Lc2Service extends ApiKeys, Restores, Projects, Environments, R
   ): Promise<{ readonly backups: readonly BackupSummary[]; readonly total: number }>;
   getBackup(reference: BackupReference): Promise<BackupView>;
   backupLogs(reference: BackupReference): Promise<readonly LogLine[]>;
+  /** The order is that of the backup; an item whose promise is not kept yet holds the others back. */
   browseBackup(
     reference: BackupReference,
     pattern: string | undefined,
-    onItem: (item: BrowseItem) => void,
+    onItem: (item: BrowseItem) => void | Promise<void>,
     waiting: Waiting,
   ): Promise<BrowseBackupResult>;
-  /** Writes one file of the backup, or one database archive (`database/lportal.dump`), to `outputFd`; nothing of it passes this process. */
+  /**
+   * Writes one file of the backup, or one database archive (`database/lportal.dump`), to `output`; into a file
+   * descriptor by a worker alone, so that nothing passes this process. What came must be thrown away when it rejects.
+   */
   downloadBackup(
     reference: BackupReference,
     path: string,
-    outputFd: number,
+    output: WorkerOutput,
     waiting: Waiting,
-  ): Promise<{ bytes: number; sha256: string }>;
+  ): Promise<DownloadResult>;
   verifyBackup(
     reference: BackupReference,
     options: { restoreInto?: string },
@@ -285,45 +277,6 @@ export interface Lc2Service extends ApiKeys, Restores, Projects, Environments, R
     options: { dryRun: boolean },
     waiting: Waiting,
   ): Promise<DeleteBackupResult>;
-
-  /** Repository verbs need no catalog; `scan` writes what it finds into it. */
-  checkRepository(
-    repository: string,
-    options: { projectId?: string; readData: boolean; subset?: { part: number; of: number } },
-    waiting: Waiting,
-  ): Promise<CheckRepositoryResult>;
-  scanRepository(
-    repository: string,
-    options: { projectId?: string },
-    waiting: Waiting,
-  ): Promise<ScanRepositoryResult>;
-  sweepRepository(
-    repository: string,
-    options: { dryRun: boolean; minimumAgeSeconds: number },
-    waiting: Waiting,
-  ): Promise<SweepRepositoryResult>;
-
-  /** Sets where backups of the repository are copied to when no other place is named; without `to` removes it. */
-  setCopyTarget(
-    repository: string,
-    options: { to?: string },
-    waiting: Waiting,
-  ): Promise<{ readonly repository: string; readonly copyTo?: string }>;
-  /** Tries what the store at this place can do; makes no repository and leaves nothing behind. */
-  probeRepository(repository: string, waiting: Waiting): Promise<ProbeRepositoryResult>;
-
-  /** Makes a new key for the project and re-wraps every keyring of it in the repository; no data moves. */
-  rotateKey(
-    projectId: string,
-    options: { repository: string; dryRun: boolean },
-    waiting: Waiting,
-  ): Promise<{ rewrapped: number; alreadyCurrent: number; keyId: string }>;
-  /** The keyfile's text, fit for paper. */
-  exportKey(projectId: string): Promise<string>;
-  /** Adds the keys of an exported text to the project's keyfile. Idempotent. */
-  importKey(text: string): Promise<{ projectId: string; added: readonly string[]; known: readonly string[] }>;
-  /** Makes an offline recovery key; its private half is returned once and kept nowhere. */
-  createRecoveryKey(projectId: string): Promise<{ keyId: string; privateText: string }>;
 
   close(): Promise<void>;
 }

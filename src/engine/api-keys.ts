@@ -17,7 +17,7 @@ export function createApiKeyService(parts: EngineParts): ApiKeys {
     createApiKey: async (wish) => {
       refuseProblems(validateApiKey(wish));
       const { record, secret } = makeApiKey(parts, wish);
-      if (await parts.catalog.addApiKey(record)) return { key: viewApiKey(parts, record), secret };
+      if (await parts.catalog.addApiKey(record)) return { ...viewApiKey(parts, record), secret };
       throw new Failure("internal", "Two API keys got one id. Run the command again.");
     },
 
@@ -40,7 +40,7 @@ export function createApiKeyService(parts: EngineParts): ApiKeys {
       await parts.catalog.changeApiKey(keyId, {
         expiresAtMs: Math.min(endsAtMs, old.expiresAtMs ?? Number.POSITIVE_INFINITY),
       });
-      return { key: viewApiKey(parts, record), secret: made.secret };
+      return { ...viewApiKey(parts, record), secret: made.secret };
     },
 
     revokeApiKey: async (keyId) => {

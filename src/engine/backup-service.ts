@@ -22,8 +22,7 @@ import {
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { carryOutBackup, type BackupRequest } from "./run-backup.ts";
 import { refuseHooks } from "./run-hooks.ts";
-import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, forward, openBackup, refuseProblems } from "./service-call.ts";
+import { beginCall, openBackup, refuseProblems, runTaskFor } from "./service-call.ts";
 
 type BackupService = Pick<
   Lc2Service,
@@ -64,8 +63,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       const context = makeContext(bareParts, { repository, projectId: spec.projectId });
       const backupId = makeOperationId("backup", bareParts.clock.nowMs(), bareParts.ids.hex(6));
       const task = { kind: "prepare-backup", context, backupId, attempt: 1, spec, dryRun: true } as const;
-      const { signal } = waiting;
-      const probed = await runTaskAlone(bareParts, "prepare-backup", task, { signal, ...forward(waiting) });
+      const probed = await runTaskFor(bareParts, task, waiting);
       return describeDryRun(spec, repository, probed);
     },
 
@@ -81,10 +79,9 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       const { backupId } = place;
       await refuseRunning(parts, backupId);
       const task = { kind: "delete-backup", context, backupId, dryRun: options.dryRun } as const;
-      const deleted = await runTaskAlone(parts, "delete-backup", task, {
-        signal: waiting.signal,
-        ...forward(waiting),
-      }).catch((error: unknown) => acceptNothingStored(parts, backupId, error));
+      const deleted = await runTaskFor(parts, task, waiting).catch((error: unknown) =>
+        acceptNothingStored(parts, backupId, error),
+      );
       if (!options.dryRun) await forgetPlace(parts, place);
       return deleted;
     },

@@ -5,28 +5,16 @@ import { toIso } from "./backup-views.ts";
 import { readCopyTarget, refuseCopyInto } from "./copy-target.ts";
 import type { BackupPlace } from "./locate-backup.ts";
 import { carryOut } from "./operation-session.ts";
-import { makeContext, type EngineParts } from "./parts.ts";
+import type { EngineParts } from "./parts.ts";
 import { readOperation } from "./read-operation.ts";
 import { ownWork, recordOperation } from "./record-operation.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { makeCopySteps, type CopyRequest } from "./run-copy.ts";
-import { runTaskAlone } from "./run-worker.ts";
-import { forward, openBackup } from "./service-call.ts";
+import { openBackup } from "./service-call.ts";
 
-/** The verbs that bring backups into another repository, and say which. */
-export function createCopyService(bareParts: EngineParts): Pick<Lc2Service, "copyBackup" | "setCopyTarget"> {
+/** The verb that brings backups into another repository. */
+export function createCopyService(bareParts: EngineParts): Pick<Lc2Service, "copyBackup"> {
   return {
-    setCopyTarget: async (place, { to }, waiting) => {
-      const repository = normalizeRepositoryUrl(place);
-      const wish = to === undefined ? {} : { copyTo: normalizeRepositoryUrl(to) };
-      if (wish.copyTo !== undefined) refuseCopyInto(repository, wish.copyTo);
-      const context = makeContext(bareParts, { repository, projectId: "" });
-      const task = { kind: "set-copy-target", context, ...wish } as const;
-      const { signal } = waiting;
-      await runTaskAlone(bareParts, "set-copy-target", task, { signal, ...forward(waiting) });
-      return { repository, ...wish };
-    },
-
     copyBackup: async (reference, options, waiting) => {
       const wish = options.to === undefined ? undefined : normalizeRepositoryUrl(options.to);
       const { parts, place } = await openBackup(bareParts, reference, waiting);

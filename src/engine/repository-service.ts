@@ -1,118 +1,68 @@
-import type { Lc2Service } from "../contract/service.ts";
-import type { ScanRepositoryResult } from "../contract/worker-task.ts";
+import type { OfRepository, Repositories } from "../contract/repositories.ts";
+import type { ScanRepositoryResult, WorkerContext } from "../contract/worker-task.ts";
 import { validateProjectId } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
+import { refuseCopyInto } from "./copy-target.ts";
 import { forgetPlace, notePlace, putFirstPlace } from "./backup-places.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
-import { normalizeRepositoryUrl } from "./repository-url.ts";
+import { normalizeRepositoryUrl, repositoryAt } from "./repository-url.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, forward, refuseProblems } from "./service-call.ts";
+import { beginCall, refuseProblems, runTaskFor } from "./service-call.ts";
 
-type RepositoryService = Pick<
-  Lc2Service,
-  | "checkRepository"
-  | "scanRepository"
-  | "sweepRepository"
-  | "probeRepository"
-  | "rotateKey"
-  | "exportKey"
-  | "importKey"
-  | "createRecoveryKey"
->;
-
-/** The keys of this installation, for the verbs that are about keys themselves. */
-export interface KeyAdministration {
-  /** Makes a new current key. */
-  rotate(projectId: string): Promise<{ keyId: string }>;
-  exportKeyfile(projectId: string): Promise<string>;
-  importKeyfile(text: string): Promise<{ projectId: string; added: string[]; known: string[] }>;
-  createRecoveryKey(projectId: string): Promise<{ keyId: string; privateText: string }>;
-}
-
-/** The verbs of repositories and keys. Only `scan` touches the catalog. */
-export function createRepositoryService(
-  parts: EngineParts,
-  openKeys: () => Promise<KeyAdministration>,
-): RepositoryService {
-  /** Without a project the task is about the whole repository. */
-  const place = (repository: string, projectId: string | undefined) => {
-    if (projectId !== undefined) refuseProblems(validateProjectId(projectId));
-    const context = makeContext(parts, {
-      repository: normalizeRepositoryUrl(repository),
-      projectId: projectId ?? "",
-    });
-    return { context, onlyProject: projectId !== undefined };
-  };
-
+/** The verbs of repositories. Only `scan` touches the catalog. */
+export function createRepositoryService(parts: EngineParts): Repositories {
   return {
-    checkRepository: async (repository, options, waiting) => {
-      const { readData, subset, projectId } = options;
-      const task = {
-        kind: "check-repository",
-        ...place(repository, projectId),
-        readData,
-        ...(subset === undefined ? {} : { subset }),
-      } as const;
-      return await runTaskAlone(parts, "check-repository", task, {
-        signal: waiting.signal,
-        ...forward(waiting),
-      });
+    checkRepository: async (place, { readData, subset, projectId }, waiting) => {
+      const { context, onlyProject } = contextOf(parts, place, projectId);
+      const part = subset === undefined ? {} : { subset };
+      const task = { kind: "check-repository", context, onlyProject, readData, ...part } as const;
+      return at(context, await runTaskFor(parts, task, waiting));
     },
 
-    scanRepository: async (repository, { projectId }, waiting) => {
+    scanRepository: async (place, { projectId, dryRun }, waiting) => {
       const told = await beginCall(parts, waiting);
-      const task = { kind: "scan-repository", ...place(repository, projectId) } as const;
-      const { signal } = waiting;
+      const { context, onlyProject } = contextOf(parts, place, projectId);
       const startedAtMs = parts.clock.nowMs();
-      const found = await runTaskAlone(told, "scan-repository", task, { signal, ...forward(waiting) });
-      return await indexScan(told, task.context.repository, projectId, found, startedAtMs, signal);
+      const found = await runTaskFor(told, { kind: "scan-repository", context, onlyProject }, waiting);
+      if (dryRun === true) return at(context, found);
+      const { repository } = context;
+      return at(context, await indexScan(told, repository, projectId, found, startedAtMs, waiting.signal));
     },
 
-    sweepRepository: async (repository, { dryRun, minimumAgeSeconds }, waiting) => {
-      const { context } = place(repository, undefined);
+    sweepRepository: async (place, { dryRun, minimumAgeSeconds }, waiting) => {
+      const { context } = contextOf(parts, place);
       const task = { kind: "sweep-repository", context, dryRun, minimumAgeSeconds } as const;
-      return await runTaskAlone(parts, "sweep-repository", task, {
-        signal: waiting.signal,
-        ...forward(waiting),
-      });
+      return at(context, await runTaskFor(parts, task, waiting));
     },
 
-    probeRepository: async (repository, waiting) => {
-      const { context } = place(repository, undefined);
-      const task = { kind: "probe-repository", context } as const;
-      return await runTaskAlone(parts, "probe-repository", task, {
-        signal: waiting.signal,
-        ...forward(waiting),
-      });
+    setCopyTarget: async (place, { to }, waiting) => {
+      const { context } = contextOf(parts, place);
+      const wish = to === undefined ? {} : { copyTo: normalizeRepositoryUrl(to) };
+      if (wish.copyTo !== undefined) refuseCopyInto(context.repository, wish.copyTo);
+      await runTaskFor(parts, { kind: "set-copy-target", context, ...wish }, waiting);
+      return at(context, wish);
     },
 
-    rotateKey: async (projectId, { repository, dryRun }, waiting) => {
-      const { context } = place(repository, projectId);
-      const { signal } = waiting;
-      const task = { kind: "rotate-keys", context, dryRun } as const;
-      if (!dryRun) {
-        await (await openKeys()).rotate(projectId);
-        return await runTaskAlone(parts, "rotate-keys", task, { signal, ...forward(waiting) });
-      }
-      const seen = await runTaskAlone(parts, "rotate-keys", task, { signal, ...forward(waiting) });
-      // With a new key none of them would be current.
-      return { ...seen, rewrapped: seen.rewrapped + seen.alreadyCurrent, alreadyCurrent: 0 };
-    },
-
-    exportKey: async (projectId) => {
-      refuseProblems(validateProjectId(projectId));
-      return await (await openKeys()).exportKeyfile(projectId);
-    },
-
-    importKey: async (text) => await (await openKeys()).importKeyfile(text),
-
-    createRecoveryKey: async (projectId) => {
-      refuseProblems(validateProjectId(projectId));
-      return await (await openKeys()).createRecoveryKey(projectId);
+    probeRepository: async (place, waiting) => {
+      const { context } = contextOf(parts, place);
+      return at(context, await runTaskFor(parts, { kind: "probe-repository", context }, waiting));
     },
   };
 }
+
+/** Without a project the task is about the whole repository. */
+function contextOf(parts: EngineParts, place: string | undefined, projectId?: string) {
+  if (projectId !== undefined) refuseProblems(validateProjectId(projectId));
+  const repository = repositoryAt(parts, place);
+  const context = makeContext(parts, { repository, projectId: projectId ?? "" });
+  return { context, onlyProject: projectId !== undefined };
+}
+
+const at = <Result>({ repository }: WorkerContext, result: Result): OfRepository<Result> => ({
+  repository,
+  ...result,
+});
 
 /**
  * Makes the catalog say what the repository holds: what was found is listed, and what the catalog listed

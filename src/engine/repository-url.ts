@@ -29,6 +29,12 @@ export function normalizeRepositoryUrl(place: string): string {
   }
 }
 
+/** The named repository, or the installation's own. */
+export const repositoryAt = (
+  { defaultRepository }: { readonly defaultRepository: string },
+  place: string | undefined,
+): string => (place === undefined ? defaultRepository : normalizeRepositoryUrl(place));
+
 function normalizeBucketUrl(url: string): string {
   const parsed = parseBucketUrl(url);
   if ("problem" in parsed) throw new Failure(parsed.code, parsed.problem);

@@ -21,8 +21,7 @@ import { viewRestore } from "./restore-views.ts";
 import { refuseHooks } from "./run-hooks.ts";
 import { carryOutRestore, type RestoreRequest } from "./run-restore.ts";
 import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
-import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, forward, unattended } from "./service-call.ts";
+import { beginCall, runTaskFor, unattended } from "./service-call.ts";
 
 /** The verbs of restores. */
 export function createRestoreService(bareParts: EngineParts): Restores {
@@ -33,9 +32,7 @@ export function createRestoreService(bareParts: EngineParts): Restores {
       const restoreId = makeOperationId("restore", parts.clock.nowMs(), parts.ids.hex(6));
       const context = makeContext(parts, place);
       const task = { kind: "plan-restore", context, restoreId, spec } as const;
-      const { signal } = waiting;
-      const plan = await runTaskAlone(parts, "plan-restore", task, { signal, ...forward(waiting) });
-      const estimated = await estimateTimes(parts, plan);
+      const estimated = await estimateTimes(parts, await runTaskFor(parts, task, waiting));
       return isProtected ? { ...estimated, needsApproval: true } : estimated;
     },
 

@@ -1,6 +1,6 @@
 import type { TaskKind, TaskResults, WorkerMessage } from "../contract/worker-task.ts";
 import { Failure, type FailureRecord } from "../core/failure.ts";
-import type { WorkerEnd } from "../core/ports/worker-launcher.ts";
+import type { WorkerEnd, WorkerOutput } from "../core/ports/worker-launcher.ts";
 import type { EngineParts, TaskRequest } from "./parts.ts";
 
 /** How one worker's run ended. `lost`: without a word, so what it did is unknown. */
@@ -25,20 +25,32 @@ export type WorkMessage = Exclude<WorkerMessage, { type: "done" | "failed" | "al
 export async function startWorker(
   parts: EngineParts,
   request: TaskRequest,
-  options: { readonly onMessage: (message: WorkMessage) => void; readonly outputFd?: number },
+  options: {
+    /** The next message waits for the promise; a worker that is held up so is not silent. */
+    readonly onMessage: (message: WorkMessage) => void | Promise<void>;
+    readonly output?: WorkerOutput;
+  },
 ): Promise<WorkerRun> {
   let said: WorkerOutcome | undefined;
   let heardAtMs = performance.now();
   let givenUp = false;
+  let heldUp = false;
   const worker = await parts.launcher.launch(
     { ...request, lease: { seconds: parts.leaseSeconds } },
     {
-      ...(options.outputFd === undefined ? {} : { outputFd: options.outputFd }),
+      ...(options.output === undefined ? {} : { output: options.output }),
       onMessage: (message) => {
         heardAtMs = performance.now();
         if (message.type === "done") said = { state: "done", result: message.result };
         else if (message.type === "failed") said = { state: "failed", failure: message.failure };
-        else if (message.type !== "alive") options.onMessage(message);
+        if (message.type === "done" || message.type === "failed" || message.type === "alive") return;
+        const held = options.onMessage(message);
+        if (held === undefined) return;
+        heldUp = true;
+        return held.finally(() => {
+          heldUp = false;
+          heardAtMs = performance.now();
+        });
       },
     },
   );
@@ -46,7 +58,7 @@ export async function startWorker(
     identity: worker.identity,
     renewLease: () => {
       worker.renewLease();
-      if (performance.now() - heardAtMs < parts.leaseSeconds * 1000) return;
+      if (heldUp || performance.now() - heardAtMs < parts.leaseSeconds * 1000) return;
       givenUp = true;
       worker.kill();
     },
@@ -89,15 +101,15 @@ export async function runTaskAlone<K extends TaskKind>(
   request: TaskRequest & { readonly kind: K },
   options: {
     readonly signal: AbortSignal;
-    readonly onMessage?: (message: WorkMessage) => void;
-    readonly outputFd?: number;
+    readonly onMessage?: (message: WorkMessage) => void | Promise<void>;
+    readonly output?: WorkerOutput;
   },
 ): Promise<TaskResults[K]> {
   if (options.signal.aborted)
     throw new Failure("cancelled", `The ${kind} task was cancelled before it started.`);
   const worker = await startWorker(parts, request, {
     onMessage: options.onMessage ?? (() => undefined),
-    ...(options.outputFd === undefined ? {} : { outputFd: options.outputFd }),
+    ...(options.output === undefined ? {} : { output: options.output }),
   });
   const renewal = setInterval(worker.renewLease, (parts.leaseSeconds * 1000) / 6);
   options.signal.addEventListener("abort", worker.stop, { once: true });

@@ -1,12 +1,13 @@
 import type { BackupReference, Waiting } from "../contract/service.ts";
-import type { BrowseItem } from "../contract/worker-task.ts";
+import type { BrowseItem, TaskResults } from "../contract/worker-task.ts";
 import type { Problem } from "../core/problem.ts";
 import { Failure } from "../core/failure.ts";
 import { isWaiting } from "../core/operation/operation.ts";
+import type { WorkerOutput } from "../core/ports/worker-launcher.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
-import { makeContext, makeLogLine, type EngineParts } from "./parts.ts";
+import { makeContext, makeLogLine, type EngineParts, type TaskRequest } from "./parts.ts";
 import { recoverDeadOperations } from "./recover-operations.ts";
-import type { WorkMessage } from "./run-worker.ts";
+import { runTaskAlone, type WorkMessage } from "./run-worker.ts";
 import { tendRetiredDatabases } from "./retired-databases.ts";
 
 /**
@@ -81,15 +82,32 @@ export async function markBackupAt(
   if (indexed?.repository === repository) await parts.catalog.markBackup(backupId, projectId, fact);
 }
 
-/** A worker's progress and words, as events of the call. */
-export function forward(
+/** Runs one task that needs no record, for whoever waits. Rejects as `runTaskAlone`. */
+export async function runTaskFor<Request extends TaskRequest>(
+  parts: EngineParts,
+  request: Request,
   waiting: Waiting,
-  onItem?: (item: BrowseItem) => void,
-): { readonly onMessage: (message: WorkMessage) => void } {
+  options: { readonly onItem?: OnItem; readonly output?: WorkerOutput } = {},
+): Promise<TaskResults[Request["kind"]]> {
+  const { onItem, output } = options;
+  return await runTaskAlone<Request["kind"]>(parts, request.kind, request, {
+    signal: waiting.signal,
+    ...forward(waiting, onItem),
+    ...(output === undefined ? {} : { output }),
+  });
+}
+
+type OnItem = (item: BrowseItem) => void | Promise<void>;
+
+/** A worker's progress and words, as events of the call. */
+function forward(
+  waiting: Waiting,
+  onItem?: OnItem,
+): { readonly onMessage: (message: WorkMessage) => void | Promise<void> } {
   return {
     onMessage: (message) => {
       if (message.type === "progress") waiting.onEvent({ type: "progress", progress: message.progress });
-      if (message.type === "item") onItem?.(message.item as BrowseItem);
+      if (message.type === "item") return onItem?.(message.item as BrowseItem);
       if (message.type === "log") {
         const { level, message: text } = message;
         waiting.onEvent({ type: "log", line: { at: new Date().toISOString(), level, message: text } });

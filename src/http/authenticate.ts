@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import type { Caller } from "../contract/access.ts";
 import { mayCall, type Permission } from "../core/access/may-call.ts";
 import { Failure } from "../core/failure.ts";
 import { projectIdPattern } from "../core/repository/layout.ts";
@@ -67,29 +68,30 @@ export function permit(permission: Permission): Hook {
         : "hidden";
     if (answer === "yes") return;
     if (answer === "hidden") throw projectNotFound(projectId);
-    throw new Failure(
-      "forbidden",
-      `The API key "${caller.name}" has the role ${caller.role}, which may not do this; it needs ` +
-        `${permission === "operate" ? "operator or admin" : "admin"}.`,
-    );
+    throw roleMissing(caller, permission);
   };
 }
 
 /** A hook for routes that belong to no project, such as metrics of all of them. */
-export const permitForAll: Hook = async ({ caller }) => {
-  if (caller?.projects === undefined) return;
-  throw new Failure(
-    "forbidden",
-    `The API key "${caller.name}" is for some projects only; this is about all.`,
-  );
-};
+export function permitForAll(permission: Permission): Hook {
+  return async ({ caller }) => {
+    if (caller === undefined) return;
+    if (caller.projects !== undefined) {
+      throw new Failure(
+        "forbidden",
+        `The API key "${caller.name}" is for some projects only; this is about all.`,
+      );
+    }
+    if (mayCall(caller, permission) !== "yes") throw roleMissing(caller, permission);
+  };
+}
 
-/** A hook for what the installation's admins alone do. */
-export const permitInstallation: Hook = async (request, reply) => {
-  await permitForAll(request, reply);
-  if (request.caller !== undefined && mayCall(request.caller, "administer") === "yes") return;
-  throw new Failure("forbidden", "Only an API key with the role admin, for all projects, may do this.");
-};
+const roleMissing = ({ name, role }: Caller, permission: Permission): Failure =>
+  new Failure(
+    "forbidden",
+    `The API key "${name}" has the role ${role}, which may not do this; it needs ` +
+      `${permission === "operate" ? "operator or admin" : "admin"}.`,
+  );
 
 /** Whether the caller may name any place that this server can reach. */
 export function refusePlaces(parts: HttpParts, { caller }: FastifyRequest, named: readonly unknown[]): void {

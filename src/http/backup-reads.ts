@@ -1,4 +1,5 @@
 import { backup, backupListQuery, backupPage } from "../contract/rest/backups.ts";
+import { placeQuery } from "../contract/rest/contents.ts";
 import { log } from "../contract/rest/shared.ts";
 import type { BackupQuery } from "../contract/service.ts";
 import type { App } from "./app.ts";
@@ -57,10 +58,14 @@ export function addBackupReads(app: App, parts: HttpParts): void {
         operationId: "getBackup",
         summary: "Show a backup",
         params: backupPath,
-        response: { 200: answer("It.", backup), ...problems(404) },
+        querystring: placeQuery,
+        response: { 200: answer("It.", backup), ...problems(400, 403, 404) },
       },
     },
-    async (request) => hideOthers(request, await service.getBackup(referenceOf(request.params))),
+    async (request) => {
+      const reference = referenceOf(parts, request, request.query);
+      return hideOthers(request, await service.getBackup(reference));
+    },
   );
 
   app.get(
@@ -72,10 +77,13 @@ export function addBackupReads(app: App, parts: HttpParts): void {
         operationId: "getBackupLogs",
         summary: "What was said while it was made",
         params: backupPath,
-        response: { 200: answer("Oldest first.", log), ...problems(404) },
+        querystring: placeQuery,
+        response: { 200: answer("Oldest first.", log), ...problems(400, 403, 404) },
       },
     },
-    async ({ params }) => ({ lines: await service.backupLogs(referenceOf(params)) }),
+    async (request) => ({
+      lines: await service.backupLogs(referenceOf(parts, request, request.query)),
+    }),
   );
 
   app.get(
@@ -88,22 +96,23 @@ export function addBackupReads(app: App, parts: HttpParts): void {
         summary: "Follow a backup",
         description: "Events `state` (the backup), `log` (a line) and, last, `end` (the backup).",
         params: backupPath,
+        querystring: placeQuery,
         response: {
           200: {
             description: "Until it ended.",
             content: { "text/event-stream": { schema: { type: "string" } } },
           },
-          ...problems(404),
+          ...problems(400, 403, 404),
         },
       },
     },
     async (request, reply) => {
-      const { params } = request;
-      const read = async () => hideOthers(request, await service.getBackup(referenceOf(params)));
+      const reference = referenceOf(parts, request, request.query);
+      const read = async () => hideOthers(request, await service.getBackup(reference));
       const first = await read();
       await followOperation(openEventStream(parts, request, reply), first, {
         read,
-        readLog: async () => await service.backupLogs(referenceOf(params)),
+        readLog: async () => await service.backupLogs(reference),
       });
       return reply;
     },

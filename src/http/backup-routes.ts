@@ -1,32 +1,30 @@
-import { Type } from "typebox";
-import {
-  backup,
-  backupRequest,
-  deleteQuery,
-  deletion,
-  toBackupWish,
-  verification,
-  verifyRequest,
-} from "../contract/rest/backups.ts";
+import type { FastifyRequest } from "fastify";
+import type { Static } from "typebox";
+import { backup, backupRequest, toBackupWish } from "../contract/rest/backups.ts";
+import { backupSteps } from "../contract/rest/contents.ts";
+import type { BackupWish } from "../contract/operations.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import { resolveBackup } from "../core/environment/resolve-backup.ts";
 import { Failure } from "../core/failure.ts";
 import type { App } from "./app.ts";
 import { ofProject, permit, projectNotFound, refusePlaces } from "./authenticate.ts";
-import { answer, noContent, problems, waitingAnswer } from "./describe-routes.ts";
-import { answerWaiting } from "./event-stream.ts";
+import { answer, problems, waitingAnswer } from "./describe-routes.ts";
+import { sendWaiting } from "./event-stream.ts";
 import { hideOthers } from "./hide-others.ts";
 import { claim, idempotencyHeader } from "./idempotency.ts";
 import type { HttpParts } from "./parts.ts";
-import { backupPath, backupsBase as base, projectPath, referenceOf } from "./paths.ts";
+import { backupsBase as base, projectPath } from "./paths.ts";
 import { refuse } from "./problems.ts";
 
 const tags = ["backups"];
-const one = `${base}/:backupId`;
 
-/** Makes, checks and deletes backups. */
+/** Makes backups, or says what one would do. */
 export function addBackupRoutes(app: App, parts: HttpParts): void {
-  const { service } = parts;
+  addCreate(app, parts);
+  addDryRun(app, parts);
+}
+
+function addCreate(app: App, parts: HttpParts): void {
   app.post(
     base,
     {
@@ -48,30 +46,10 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
       },
     },
     async (request, reply) => {
-      const { projectId } = request.params;
-      if (ofProject(request.params).projectId === undefined) throw projectNotFound(projectId);
-      const { provider = "local", repository, maxRateBytesPerSecond, ...wish } = request.body;
-      if (provider !== "local") {
-        throw new Failure(
-          "not-available",
-          `This version has no provider "${provider}"; use local, or leave it out.`,
-        );
-      }
-      const asked = toBackupWish(projectId, wish);
-      // Of an environment only the engine knows the places.
-      if (asked.environment === undefined) {
-        const { spec, problems } = resolveBackup(asked);
-        refuse(problems.length > 0 ? problems : validateBackup(spec));
-      }
-      refusePlaces(parts, request, [
-        asked.database?.url,
-        asked.storage?.url,
-        repository,
-        asked.preBackupHooks,
-        asked.postBackupHooks,
-      ]);
+      const wish = readWish(parts, request, request.params.projectId, request.body);
+      const { repository, maxRateBytesPerSecond } = request.body;
       const operationId = await claim(parts, request, "backup");
-      const view = await service.submitBackup(asked, {
+      const view = await parts.service.submitBackup(wish, {
         requestId: request.id,
         ...(operationId === undefined ? {} : { operationId }),
         ...(repository === undefined ? {} : { repository }),
@@ -79,83 +57,73 @@ export function addBackupRoutes(app: App, parts: HttpParts): void {
       });
       return await reply
         .code(201)
-        .header("location", `/api/v1/projects/${projectId}/backups/${view.backupId}`)
+        .header("location", `/api/v1/projects/${view.projectId}/backups/${view.backupId}`)
         .send(hideOthers(request, view));
     },
   );
+}
 
-  app.delete(
-    one,
-    {
-      onRequest: permit("administer"),
-      schema: {
-        tags,
-        operationId: "deleteBackup",
-        summary: "Delete a backup for good, its keys first",
-        description: "`Prefer: return=representation` asks for what was deleted; `dryRun` only says it.",
-        params: backupPath,
-        querystring: deleteQuery,
-        response: {
-          200: waitingAnswer("What was, or would be, deleted.", deletion),
-          204: noContent("Deleted."),
-          ...problems(400, 403, 404, 409, 422, 502),
-        },
-      },
-    },
-    async (request, reply) => {
-      const { dryRun = false } = request.query;
-      const work = async (waiting: Parameters<typeof service.deleteBackup>[2]) =>
-        await service.deleteBackup(referenceOf(request.params), { dryRun }, waiting);
-      const deleted = await answerWaiting(parts, request, reply, work, { outlivesClient: !dryRun });
-      if (reply.sent) return reply;
-      const wantsBody = dryRun || String(request.headers["prefer"]).includes("return=representation");
-      return wantsBody ? await reply.send(deleted) : await reply.code(204).send();
-    },
-  );
-
+function addDryRun(app: App, parts: HttpParts): void {
   app.post(
-    `${one}/cancel`,
+    `${base}/dry-run`,
     {
       onRequest: permit("operate"),
       schema: {
         tags,
-        operationId: "cancelBackup",
-        summary: "Cancel a backup that is being made",
-        params: backupPath,
-        response: { 200: answer("As it is now.", backup), ...problems(400, 403, 404, 409, 415) },
-      },
-    },
-    async ({ params }) => await service.cancelBackup(referenceOf(params)),
-  );
-
-  app.post(
-    `${one}/verify`,
-    {
-      onRequest: permit("operate"),
-      schema: {
-        tags,
-        operationId: "verifyBackup",
-        summary: "Read back and check every stored byte",
-        description: "Ends when all is read. Damage is an answer, not an error: see `damages`.",
-        params: backupPath,
-        body: Type.Optional(verifyRequest),
+        operationId: "dryRunBackup",
+        summary: "Say everything a backup would do, and do nothing",
+        params: projectPath,
+        body: backupRequest,
         response: {
-          200: waitingAnswer("What was found.", verification),
+          200: waitingAnswer("What it would do.", backupSteps),
           ...problems(400, 403, 404, 409, 413, 415, 422, 502),
         },
       },
     },
     async (request, reply) => {
-      const wish = request.body ?? {};
-      refusePlaces(parts, request, [wish.restoreInto]);
-      const found = await answerWaiting(
+      const wish = readWish(parts, request, request.params.projectId, request.body);
+      const { repository } = request.body;
+      const place = repository === undefined ? {} : { repository };
+      return await sendWaiting(
         parts,
         request,
         reply,
-        async (waiting) => await service.verifyBackup(referenceOf(request.params), wish, waiting),
+        async (waiting) => ({
+          dryRun: true,
+          steps: await parts.service.dryRunBackup(wish, place, waiting),
+        }),
         { outlivesClient: false },
       );
-      return reply.sent ? reply : await reply.send(found);
     },
   );
+}
+
+/** What is asked for, as far as it can be known to be possible here, and the caller's to ask. */
+function readWish(
+  parts: HttpParts,
+  request: FastifyRequest,
+  projectId: string,
+  { provider = "local", repository, ...wish }: Static<typeof backupRequest>,
+): BackupWish {
+  if (ofProject({ projectId }).projectId === undefined) throw projectNotFound(projectId);
+  if (provider !== "local") {
+    throw new Failure(
+      "not-available",
+      `This version has no provider "${provider}"; use local, or leave it out.`,
+    );
+  }
+  const asked = toBackupWish(projectId, wish);
+  // Of an environment only the engine knows the places.
+  if (asked.environment === undefined) {
+    const { spec, problems } = resolveBackup(asked);
+    refuse(problems.length > 0 ? problems : validateBackup(spec));
+  }
+  refusePlaces(parts, request, [
+    asked.database?.url,
+    asked.storage?.url,
+    repository,
+    asked.preBackupHooks,
+    asked.postBackupHooks,
+  ]);
+  return asked;
 }

@@ -77,3 +77,15 @@ export async function answerWaiting<T>(
   stream.end();
   return undefined;
 }
+
+/** As `answerWaiting`, and answers with what came of it. */
+export async function sendWaiting(
+  parts: HttpParts,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  run: (waiting: Waiting) => Promise<unknown>,
+  options: { readonly outlivesClient: boolean },
+): Promise<FastifyReply> {
+  const result = await answerWaiting(parts, request, reply, run, options);
+  return reply.sent ? reply : await reply.send(result);
+}

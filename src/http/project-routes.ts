@@ -1,7 +1,7 @@
 import { definitionListQuery, dryRunQuery } from "../contract/rest/definitions.ts";
 import { project, projectChange, projectPage, projectRequest } from "../contract/rest/projects.ts";
 import type { App } from "./app.ts";
-import { permit, permitForAll, permitInstallation, refusePlaces } from "./authenticate.ts";
+import { permit, permitForAll, refusePlaces } from "./authenticate.ts";
 import {
   conditionHeaders,
   ifMatchHeader,
@@ -74,7 +74,7 @@ function addProjectWrites(app: App, parts: HttpParts): void {
   app.post(
     base,
     {
-      onRequest: permitInstallation,
+      onRequest: permitForAll("administer"),
       schema: {
         tags,
         operationId: "createProject",
@@ -128,7 +128,7 @@ function addProjectWrites(app: App, parts: HttpParts): void {
   app.delete(
     one,
     {
-      onRequest: [permit("administer"), permitForAll],
+      onRequest: [permit("administer"), permitForAll("administer")],
       schema: {
         tags,
         operationId: "deleteProject",

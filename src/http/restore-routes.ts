@@ -3,7 +3,7 @@ import { validateRestoreWish } from "../core/environment/resolve-restore.ts";
 import type { App } from "./app.ts";
 import { ofProject, permit, refusePlaces } from "./authenticate.ts";
 import { answer, problems, waitingAnswer } from "./describe-routes.ts";
-import { answerWaiting } from "./event-stream.ts";
+import { sendWaiting } from "./event-stream.ts";
 import { hideOthers } from "./hide-others.ts";
 import { claim, idempotencyHeader } from "./idempotency.ts";
 import type { HttpParts } from "./parts.ts";
@@ -90,14 +90,13 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
         asked.postRestoreHooks,
       ]);
       const place = repository === undefined ? {} : { repository };
-      const planned = await answerWaiting(
+      return await sendWaiting(
         parts,
         request,
         reply,
         async (waiting) => await service.planRestore(asked, place, waiting),
         { outlivesClient: false },
       );
-      return reply.sent ? reply : await reply.send(planned);
     },
   );
 
@@ -137,14 +136,13 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
     },
     async (request, reply) => {
       await readRestore(parts, request.params);
-      const undone = await answerWaiting(
+      return await sendWaiting(
         parts,
         request,
         reply,
         async (waiting) => await service.undoRestore(request.params.restoreId, waiting),
         { outlivesClient: true },
       );
-      return reply.sent ? reply : await reply.send(undone);
     },
   );
 }

@@ -53,7 +53,7 @@ export function addServiceRoutes(app: App, parts: HttpParts, metrics: Metrics): 
   app.get(
     "/metrics",
     {
-      onRequest: permitForAll,
+      onRequest: permitForAll("look"),
       schema: {
         tags,
         operationId: "getMetrics",

@@ -17,6 +17,7 @@ import { createBackupReader } from "../engine/read-backups.ts";
 import { recoverDeadOperations } from "../engine/recover-operations.ts";
 import { runQueue } from "../engine/run-queue.ts";
 import { OperationQueue } from "../engine/operation-queue.ts";
+import { createKeyService } from "../engine/key-service.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
 import { createRestorePointService } from "../engine/restore-points.ts";
 import { createRestoreService } from "../engine/restore-service.ts";
@@ -160,7 +161,8 @@ function makeService(parts: ReturnType<typeof makeParts>, config: Config): Lc2Se
     ...createBackupContents(parts),
     ...createRestoreService(parts),
     ...createRestorePointService(parts),
-    ...createRepositoryService(parts, async () => {
+    ...createRepositoryService(parts),
+    ...createKeyService(parts, async () => {
       const { KeyfileService } = await import("../keys/keyfile/keyfile-service.ts");
       return new KeyfileService(config.keysDirectory);
     }),

@@ -23,7 +23,9 @@ const prelude = `
 
 async function run(program: string, task: unknown = {}) {
   const messages: Message[] = [];
-  const worker = await launcher(program).launch(task, { onMessage: (message) => messages.push(message) });
+  const worker = await launcher(program).launch(task, {
+    onMessage: (message) => void messages.push(message),
+  });
   return { messages, end: await worker.ended };
 }
 
@@ -53,7 +55,10 @@ describe("a launched worker", () => {
     const messages: Message[] = [];
     const program =
       "await lines.next(); say({}); say({ line: (await lines.next()).value }); process.exit(0);";
-    const worker = await launcher(program).launch({}, { onMessage: (message) => messages.push(message) });
+    const worker = await launcher(program).launch(
+      {},
+      { onMessage: (message) => void messages.push(message) },
+    );
     worker.renewLease();
     await worker.ended;
     expect(messages.at(-1)).toEqual({ line: '{"lease":true}' });
@@ -154,7 +159,7 @@ describe("a worker that is expected", () => {
     const messages: Message[] = [];
     const expecting = expectingLauncher(answer);
     expecting.expect?.("seal-backup");
-    const options = { onMessage: (message: Message) => messages.push(message) };
+    const options = { onMessage: (message: Message) => void messages.push(message) };
     await (
       await expecting.launch(1, options)
     ).ended;
@@ -174,7 +179,7 @@ describe("a worker that is expected", () => {
     await vi.waitFor(async () => {
       messages.length = 0;
       await (
-        await expecting.launch(1, { onMessage: (message) => messages.push(message) })
+        await expecting.launch(1, { onMessage: (message) => void messages.push(message) })
       ).ended;
       expect(messages).toEqual([{ kind: "none", task: 1 }]);
     }, 20_000);

@@ -7,6 +7,7 @@ import type {
   RunningWorker,
   WorkerEnd,
   WorkerLauncher,
+  WorkerOutput,
 } from "../core/ports/worker-launcher.ts";
 import { identifyProcess, killGroup } from "./process-identity.ts";
 
@@ -35,11 +36,11 @@ export function createWorkerLauncher<Task, Message>(program: WorkerProgram): Wor
   let waiting: ChildProcess | undefined;
   return {
     launch: async (task, options) => {
-      const prepared = options.outputFd === undefined ? waiting : undefined;
+      const prepared = options.output === undefined ? waiting : undefined;
       if (prepared !== undefined) waiting = undefined;
       const usable =
         prepared?.pid !== undefined && prepared.exitCode === null && prepared.signalCode === null;
-      const child = usable ? prepared : startProgram(program, [], options.outputFd);
+      const child = usable ? prepared : startProgram(program, [], options.output);
       if (usable) holdOn(child, true);
       else await started(child, program.command[0]);
       return follow(child, task, options, program.stopGraceMs ?? defaultStopGraceMs);
@@ -54,10 +55,10 @@ export function createWorkerLauncher<Task, Message>(program: WorkerProgram): Wor
   };
 }
 
-function startProgram(program: WorkerProgram, more: readonly string[], outputFd?: number): ChildProcess {
+function startProgram(program: WorkerProgram, more: readonly string[], output?: WorkerOutput): ChildProcess {
   const [command, ...args] = program.command;
   return spawn(command, [...args, ...more], {
-    stdio: ["pipe", outputFd ?? "ignore", "pipe", "pipe"],
+    stdio: ["pipe", typeof output === "function" ? "pipe" : (output ?? "ignore"), "pipe", "pipe"],
     env: { ...program.env },
     detached: true,
   });
@@ -103,9 +104,10 @@ function follow<Message>(
   const messages = readLines(child.stdio[3] as Readable, (line) => {
     const message = parseMessage<Message>(line);
     if (message === undefined) killGroup(pid);
-    else options.onMessage(message);
+    else return options.onMessage(message);
   });
   const errorOutput = readTail(child.stderr, errorOutputLimit);
+  const output = handOn(child.stdout, options.output);
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once("exit", (code, signal) => {
       // What it started and did not end (it was killed itself) must not go on.
@@ -113,14 +115,16 @@ function follow<Message>(
       resolve({ code, signal });
     });
   });
-  const ended = Promise.all([exited, messages, errorOutput]).then(([{ code, signal }, , text]): WorkerEnd => {
-    child.stdin?.destroy();
-    return {
-      ...(code === null ? {} : { exitCode: code }),
-      ...(signal === null ? {} : { signal }),
-      errorOutput: text,
-    };
-  });
+  const ended = Promise.all([exited, messages, errorOutput, output]).then(
+    ([{ code, signal }, , text]): WorkerEnd => {
+      child.stdin?.destroy();
+      return {
+        ...(code === null ? {} : { exitCode: code }),
+        ...(signal === null ? {} : { signal }),
+        errorOutput: text,
+      };
+    },
+  );
 
   let stopping = false;
   const stop = () => {
@@ -143,18 +147,31 @@ function parseMessage<Message>(line: string): Message | undefined {
 }
 
 /** Resolves at the end of the stream. A last line without its end is of a dying worker: left out. */
-function readLines(stream: Readable, onLine: (line: string) => void): Promise<void> {
-  return new Promise((resolve) => {
-    let rest = "";
-    stream.setEncoding("utf8");
-    stream.on("data", (text: string) => {
+async function readLines(stream: Readable, onLine: (line: string) => void | Promise<void>): Promise<void> {
+  let rest = "";
+  stream.setEncoding("utf8");
+  try {
+    for await (const text of stream as AsyncIterable<string>) {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) onLine(line);
-    });
-    stream.once("error", () => resolve());
-    stream.once("close", () => resolve());
-  });
+      for (const line of lines) {
+        const held = onLine(line);
+        if (held !== undefined) await held.catch(() => undefined);
+      }
+    }
+  } catch {
+    // Its exit says more than a broken pipe.
+  }
+}
+
+/** Reads no further than `output` takes; a worker whose output nobody takes any more finds its pipe broken. */
+async function handOn(stream: Readable | null, output: WorkerOutput | undefined): Promise<void> {
+  if (stream === null || typeof output !== "function") return;
+  try {
+    for await (const piece of stream as AsyncIterable<Uint8Array>) await output(piece);
+  } catch {
+    stream.destroy();
+  }
 }
 
 function readTail(stream: Readable | null, limit: number): Promise<string> {

@@ -140,10 +140,6 @@ describe("a backup over HTTP", () => {
     });
     expect(missing.code).toBe(4);
     expect(missing.stderr).toContain("source-not-found");
-    const browse = await machine.run(["backup", "browse", String(made["backupId"])], {
-      LC2_SERVER: server.url,
-    });
-    expect(browse.stderr).toContain("not offered by a server yet");
   });
 
   test("is begun once, however often the same request is sent", async () => {

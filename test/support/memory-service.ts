@@ -159,6 +159,8 @@ export function createMemoryWorld(): MemoryWorld {
   };
 }
 
+const ownRepository = "file:///var/lib/lc2/repository";
+
 export function createMemoryService(world: MemoryWorld): Lc2Service {
   const called = (method: string, ...args: readonly unknown[]): void => {
     world.calls.push({ method, arguments: args });
@@ -211,7 +213,7 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
       const view = {
         ...exampleBackup(),
         projectId: spec.projectId,
-        repository: options.repository ?? "file:///var/lib/lc2/repository",
+        repository: options.repository ?? ownRepository,
       };
       waiting.onEvent({ type: "accepted", id: view.backupId });
       await wait(waiting);
@@ -261,15 +263,16 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
     browseBackup: async (reference, pattern, onItem, waiting) => {
       called("browseBackup", reference, pattern);
       backupOf(reference);
-      for (const item of world.items) onItem(item);
+      for (const item of world.items) await onItem(item);
       await wait(waiting);
       return { tables: 2, files: 1, bytes: 1_500_000 };
     },
-    downloadBackup: async (reference, path, outputFd, waiting) => {
-      called("downloadBackup", reference, path, outputFd);
+    downloadBackup: async (reference, path, output, waiting) => {
+      called("downloadBackup", reference, path, output);
       backupOf(reference);
       const { writeSync } = await import("node:fs");
-      if (outputFd > 2) writeSync(outputFd, world.content);
+      if (typeof output === "function") await output(world.content);
+      else if (output > 2) writeSync(output, world.content);
       await wait(waiting);
       return { bytes: world.content.length, sha256: "ab".repeat(32) };
     },
@@ -295,7 +298,7 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
         completedAt: "2026-11-24T14:00:12.000Z",
       };
     },
-    setCopyTarget: async (repository, options, waiting) => {
+    setCopyTarget: async (repository = ownRepository, options, waiting) => {
       called("setCopyTarget", repository, options);
       await wait(waiting);
       return { repository, ...(options.to === undefined ? {} : { copyTo: options.to }) };
@@ -377,30 +380,31 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
         },
       };
     },
-    checkRepository: async (repository, options, waiting) => {
+    checkRepository: async (repository = ownRepository, options, waiting) => {
       called("checkRepository", repository, options);
       await wait(waiting);
-      return world.check;
+      return { repository, ...world.check };
     },
-    scanRepository: async (repository, options, waiting) => {
+    scanRepository: async (repository = ownRepository, options, waiting) => {
       called("scanRepository", repository, options);
       await wait(waiting);
-      return world.scan;
+      return { repository, ...world.scan };
     },
-    sweepRepository: async (repository, options, waiting) => {
+    sweepRepository: async (repository = ownRepository, options, waiting) => {
       called("sweepRepository", repository, options);
       await wait(waiting);
       return {
+        repository,
         deletedFiles: 2,
         deletedBytes: 4096,
         keptYoung: 1,
         removed: ["backups/retail/backup-x/a1/files/1"],
       };
     },
-    probeRepository: async (repository, waiting) => {
+    probeRepository: async (repository = ownRepository, waiting) => {
       called("probeRepository", repository);
       await wait(waiting);
-      return world.probe;
+      return { repository, ...world.probe };
     },
     rotateKey: async (projectId, options, waiting) => {
       called("rotateKey", projectId, options);
@@ -411,8 +415,8 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
       called("exportKey", projectId);
       return await Promise.resolve(`# lc2 key of project ${projectId}\nsecret words\n`);
     },
-    importKey: async (text) => {
-      called("importKey", text);
+    importKey: async (text, options) => {
+      called("importKey", text, options);
       return await Promise.resolve({ projectId: "retail", added: ["k-1"], known: [] });
     },
     createRecoveryKey: async (projectId) => {
@@ -429,7 +433,7 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
         createdAt: "2026-11-24T15:00:00.000Z",
       };
       world.apiKeys.push(key);
-      return await Promise.resolve({ key, secret: "lc2_secret" });
+      return await Promise.resolve({ ...key, secret: "lc2_secret" });
     },
     listApiKeys: async () => {
       called("listApiKeys");
@@ -437,7 +441,7 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
     },
     rotateApiKey: async (keyId, options) => {
       called("rotateApiKey", keyId, options);
-      return await Promise.resolve({ key: { ...apiKeyOf(keyId), keyId: "key-2" }, secret: "lc2_new" });
+      return await Promise.resolve({ ...apiKeyOf(keyId), keyId: "key-2", secret: "lc2_new" });
     },
     revokeApiKey: async (keyId) => {
       called("revokeApiKey", keyId);

@@ -1,4 +1,4 @@
-import type { BackupQuery, BackupReference, BackupView, Lc2Service } from "../../contract/service.ts";
+import type { BackupQuery, BackupView } from "../../contract/service.ts";
 import { backupStatuses } from "../../contract/statuses.ts";
 import { Failure } from "../../core/failure.ts";
 import { defineCommand, defineGroup, flag, operand, optionalOperand, value } from "../command.ts";
@@ -17,6 +17,7 @@ import {
 import { createCommand } from "./backup-create.ts";
 import {
   backupIdOperand,
+  cancelDryRunOption,
   pagingOptions,
   projectFilter,
   referenceOf,
@@ -96,7 +97,6 @@ type ShowBackup = (view: BackupView, context: CommandContext) => string;
 /** A verb that is about one backup and shows it. */
 const backupCommand = (
   words: Pick<Parameters<typeof defineCommand>[0], "name" | "summary" | "output">,
-  ask: (service: Lc2Service, reference: BackupReference) => Promise<BackupView>,
   loadPage: () => Promise<ShowBackup>,
 ) =>
   defineCommand({
@@ -104,28 +104,22 @@ const backupCommand = (
     arguments: { backupId: backupIdOperand },
     options: referenceOptions,
     run: async (context, { arguments: { backupId }, options }) => {
-      const view = await ask(await context.service(), referenceOf(backupId, options));
+      const view = await (await context.service()).getBackup(referenceOf(backupId, options));
       const show = await loadPage();
       context.print(view, () => show(view, context));
     },
   });
 
-const look = async (service: Lc2Service, reference: BackupReference) => await service.getBackup(reference);
-
-const asRow = async (): Promise<ShowBackup> => {
-  const { showBackups } = await import("../pages/backup-list.ts");
-  return (view, context) => showBackups([view], context);
-};
-
 const getCommand = backupCommand(
   { name: "get", summary: "show one backup in a line", output: ["table", "json", "yaml", "name", "wide"] },
-  look,
-  asRow,
+  async () => {
+    const { showBackups } = await import("../pages/backup-list.ts");
+    return (view, context) => showBackups([view], context);
+  },
 );
 
 const describeCommand = backupCommand(
   { name: "describe", summary: "show everything known of one backup", output: ["table", "json", "yaml"] },
-  look,
   async () => (await import("../pages/backup-page.ts")).describeBackup,
 );
 
@@ -135,7 +129,6 @@ const explainCommand = backupCommand(
     summary: "say what a backup waits for, or how it ended and why",
     output: ["table", "json", "yaml"],
   },
-  look,
   async () => (await import("../pages/explain-page.ts")).explainBackup,
 );
 
@@ -268,15 +261,24 @@ const copyCommand = defineCommand({
   },
 });
 
-const cancelCommand = backupCommand(
-  {
-    name: "cancel",
-    summary: "cancel a backup that is being made",
-    output: ["table", "json", "yaml", "name"],
+const cancelCommand = defineCommand({
+  name: "cancel",
+  summary: "cancel a backup that is being made",
+  output: ["table", "json", "yaml", "name"],
+  arguments: { backupId: backupIdOperand },
+  options: { dryRun: cancelDryRunOption, ...referenceOptions },
+  run: async (context, { arguments: { backupId }, options }) => {
+    const service = await context.service();
+    const reference = referenceOf(backupId, options);
+    if (options.dryRun) {
+      const { showCancellation } = await import("../pages/cancellation.ts");
+      return showCancellation(await service.getBackup(reference), context);
+    }
+    const view = await service.cancelBackup(reference);
+    const { showBackups } = await import("../pages/backup-list.ts");
+    context.print(view, () => showBackups([view], context));
   },
-  async (service, reference) => await service.cancelBackup(reference),
-  asRow,
-);
+});
 
 const deleteCommand = defineCommand({
   name: "delete",

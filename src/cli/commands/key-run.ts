@@ -5,7 +5,6 @@ import type { CommandContext } from "../context.ts";
 import { count, counted } from "../humanise.ts";
 import { renderFields } from "../table.ts";
 import { paintFor, printable } from "../terminal.ts";
-import { defaultRepository } from "./default-repository.ts";
 
 interface RotateOptions {
   readonly project: string;
@@ -15,10 +14,10 @@ interface RotateOptions {
 
 export async function rotateKey(context: CommandContext, options: RotateOptions): Promise<void> {
   const service = await context.service();
-  const repository = options.repository ?? defaultRepository(context.dataDirectory);
+  const place = options.repository === undefined ? {} : { repository: options.repository };
   const result = await service.rotateKey(
     options.project,
-    { repository, dryRun: options.dryRun },
+    { ...place, dryRun: options.dryRun },
     context.waiting(),
   );
   context.print(result, () => {
@@ -76,12 +75,17 @@ export async function createRecoveryKey(context: CommandContext, options: TextOp
   else await writeAndClose(context, file, privateText, place ?? "");
 }
 
-export async function importKey(context: CommandContext, file: string | undefined): Promise<void> {
+export async function importKey(
+  context: CommandContext,
+  file: string | undefined,
+  options: { readonly dryRun: boolean },
+): Promise<void> {
   const text = await readKeyText(context, file);
-  const result = await (await context.service()).importKey(text);
+  const result = await (await context.service()).importKey(text, options);
   context.print(result, () => {
     const known = result.known.length === 0 ? "" : `, ${counted(result.known.length, "key")} known already`;
-    return `Project ${result.projectId}: ${counted(result.added.length, "key")} added${known}\n`;
+    const added = `${counted(result.added.length, "key")} ${options.dryRun ? "would be added" : "added"}`;
+    return `${options.dryRun ? "Nothing was changed. " : ""}Project ${result.projectId}: ${added}${known}\n`;
   });
 }
 

@@ -53,10 +53,10 @@ const importCommand = defineCommand({
   arguments: {
     file: optionalOperand("[file]", "the exported text; - is standard input", text, { complete: "file" }),
   },
-  options: {},
-  run: async (context, { arguments: { file } }) => {
+  options: { dryRun: flag("--dry-run", "say which keys would be added, add none") },
+  run: async (context, { arguments: { file }, options }) => {
     const { importKey } = await import("./key-run.ts");
-    await importKey(context, file);
+    await importKey(context, file, options);
   },
 });
 

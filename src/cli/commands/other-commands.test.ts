@@ -162,10 +162,13 @@ describe("key", () => {
     const file = join(folder, "retail.key");
     await writeFile(file, "text in a file");
     const fromFile = await runInMemory(["key", "import", file]);
-    expect(fromFile.world.calls[0]?.arguments).toEqual(["text in a file"]);
+    expect(fromFile.world.calls[0]?.arguments).toEqual(["text in a file", { dryRun: false }]);
     expect(fromFile.stdout).toBe("Project retail: 1 key added\n");
     const fromInput = await runInMemory(["key", "import"], { input: "piped text" });
-    expect(fromInput.world.calls[0]?.arguments).toEqual(["piped text"]);
+    expect(fromInput.world.calls[0]?.arguments).toEqual(["piped text", { dryRun: false }]);
+    const dry = await runInMemory(["key", "import", file, "--dry-run"]);
+    expect(dry.world.calls[0]?.arguments).toEqual(["text in a file", { dryRun: true }]);
+    expect(dry.stdout).toBe("Nothing was changed. Project retail: 1 key would be added\n");
     const missing = await runInMemory(["key", "import", join(folder, "missing")]);
     expect(missing.exitCode).toBe(1);
     expect(missing.stderr).toContain("error key-text-unreadable");
@@ -173,10 +176,7 @@ describe("key", () => {
 
   test("rotate says what was wrapped anew", async () => {
     const { stdout, stderr, world } = await runInMemory(["key", "rotate", "--project", "retail"]);
-    expect(world.calls[0]?.arguments).toEqual([
-      "retail",
-      { repository: "file:///var/lib/lc2/repository", dryRun: false },
-    ]);
+    expect(world.calls[0]?.arguments).toEqual(["retail", { dryRun: false }]);
     expect(stdout).toBe(
       "Project retail has a new key\n  Key       k-2\n  Keyrings  4 wrapped anew\n  Current   1 already\n",
     );

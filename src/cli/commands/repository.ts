@@ -1,15 +1,13 @@
 import { defineCommand, defineGroup, flag, optionalOperand, value, valueOr } from "../command.ts";
 import type { Problem } from "../command.ts";
-import type { CommandContext } from "../context.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { durationSeconds, repositoryUrl, subset } from "../option-values.ts";
-import { defaultRepository } from "./default-repository.ts";
 import { projectFilter, repositoryOption } from "./shared-options.ts";
 
 const place = {
   repository: optionalOperand(
     "[repository]",
-    "a path, file:///… or s3://bucket/prefix?… (default <data-dir>/repository)",
+    "a path, file:///… or s3://bucket/prefix?… (default: the installation's own)",
     repositoryUrl,
     {
       complete: "directory",
@@ -23,8 +21,8 @@ interface Places {
 }
 
 /** As an argument or, as everywhere else, as an option. */
-const repositoryOf = (context: CommandContext, input: Places): string =>
-  input.arguments.repository ?? input.options.repository ?? defaultRepository(context.dataDirectory);
+const repositoryOf = (input: Places): string | undefined =>
+  input.arguments.repository ?? input.options.repository;
 
 const twoPlaces = (input: Places): Problem[] =>
   input.arguments.repository !== undefined && input.options.repository !== undefined
@@ -68,7 +66,7 @@ const checkCommand = defineCommand({
     const result = await (
       await context.service()
     ).checkRepository(
-      repositoryOf(context, input),
+      repositoryOf(input),
       {
         readData: readData || part !== undefined,
         ...(part === undefined ? {} : { subset: part }),
@@ -77,7 +75,7 @@ const checkCommand = defineCommand({
       context.waiting(),
     );
     const { showCheck } = await import("../pages/repository-pages.ts");
-    context.print(result, () => showCheck(result, repositoryOf(context, input), context));
+    context.print(result, () => showCheck(result, context));
     return result.damages.length > 0 ? exitCodes.integrity : exitCodes.done;
   },
 });
@@ -89,16 +87,19 @@ const scanCommand = defineCommand({
     "Rebuilds a lost catalog from the repository alone, and brings in backups that another machine made.",
   output: ["table", "json", "yaml", "name"],
   arguments: place,
-  options: { project: projectFilter, repository: { ...repositoryOption, hidden: true } },
+  options: {
+    dryRun: flag("--dry-run", "say what is found, leave the catalog as it is"),
+    project: projectFilter,
+    repository: { ...repositoryOption, hidden: true },
+  },
   check: twoPlaces,
   run: async (context, input) => {
-    const { project } = input.options;
-    const repository = repositoryOf(context, input);
-    const result = await (
-      await context.service()
-    ).scanRepository(repository, project === undefined ? {} : { projectId: project }, context.waiting());
+    const { project, dryRun } = input.options;
+    const wish = { ...(project === undefined ? {} : { projectId: project }), dryRun };
+    const service = await context.service();
+    const result = await service.scanRepository(repositoryOf(input), wish, context.waiting());
     const { showScan } = await import("../pages/repository-pages.ts");
-    context.print(result, () => showScan(result, repository, context));
+    context.print(result, () => showScan(result, context));
   },
 });
 
@@ -125,7 +126,7 @@ const sweepCommand = defineCommand({
     const result = await (
       await context.service()
     ).sweepRepository(
-      repositoryOf(context, input),
+      repositoryOf(input),
       { dryRun, minimumAgeSeconds: Math.round(minimumAge) },
       context.waiting(),
     );
@@ -163,7 +164,7 @@ const setCopyCommand = defineCommand({
     const { to } = input.options;
     const service = await context.service();
     const target = to === undefined ? {} : { to };
-    const result = await service.setCopyTarget(repositoryOf(context, input), target, context.waiting());
+    const result = await service.setCopyTarget(repositoryOf(input), target, context.waiting());
     context.print(result, () =>
       result.copyTo === undefined
         ? `Backups of ${result.repository} are not copied anywhere by default\n`
@@ -190,10 +191,10 @@ const probeCommand = defineCommand({
   options: { repository: { ...repositoryOption, hidden: true } },
   check: twoPlaces,
   run: async (context, input) => {
-    const repository = repositoryOf(context, input);
-    const result = await (await context.service()).probeRepository(repository, context.waiting());
+    const service = await context.service();
+    const result = await service.probeRepository(repositoryOf(input), context.waiting());
     const { showProbe } = await import("../pages/repository-pages.ts");
-    context.print({ repository, ...result }, () => showProbe(result, repository, context));
+    context.print(result, () => showProbe(result, context));
   },
 });
 

@@ -3,6 +3,7 @@ import { defineCommand, defineGroup, flag, value } from "../command.ts";
 import { planHash } from "../option-values.ts";
 import { restoreOptions, restoreProblems, toRestoreWish } from "./restore-options.ts";
 import {
+  cancelDryRunOption,
   hooksOption,
   noWaitOption,
   pagingOptions,
@@ -143,9 +144,14 @@ const cancelCommand = defineCommand({
   summary: "cancel a restore that is running",
   output: ["table", "json", "yaml", "name"],
   arguments: { restoreId: restoreIdOperand },
-  options: {},
-  run: async (context, { arguments: { restoreId } }) => {
-    const view = await (await context.service()).cancelRestore(restoreId);
+  options: { dryRun: cancelDryRunOption },
+  run: async (context, { arguments: { restoreId }, options: { dryRun } }) => {
+    const service = await context.service();
+    if (dryRun) {
+      const { showCancellation } = await import("../pages/cancellation.ts");
+      return showCancellation(await service.getRestore(restoreId), context);
+    }
+    const view = await service.cancelRestore(restoreId);
     const { showRestores } = await import("../pages/restore-list.ts");
     context.print(view, () => showRestores([view], context));
   },

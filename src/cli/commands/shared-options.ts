@@ -148,6 +148,8 @@ export const hooksOption = (lists: string) =>
     complete: "file",
   });
 
+export const cancelDryRunOption = flag("--dry-run", "say what would be cancelled, change nothing");
+
 export const noWaitOption = flag(
   "--no-wait",
   "return when it is recorded; only with a server (LC2_SERVER), which goes on with the work",

@@ -25,15 +25,15 @@ export function showApiKeys(keys: readonly ApiKeyView[], context: CommandContext
 }
 
 /** The only time that a secret is shown. */
-export function showNewApiKey({ key, secret }: NewApiKey, context: CommandContext): void {
-  context.print({ ...key, secret }, () => {
+export function showNewApiKey(key: NewApiKey, context: CommandContext): void {
+  context.print(key, () => {
     const fields = renderFields(
       [
         ["Key", key.keyId],
         ["Role", key.role],
         ["Projects", projectsOf(key)],
         ["Expires", key.expiresAt],
-        ["Secret", secret],
+        ["Secret", key.secret],
       ],
       context,
     );

@@ -1,3 +1,4 @@
+import type { OfRepository } from "../../contract/repositories.ts";
 import type {
   CheckRepositoryResult,
   ProbeRepositoryResult,
@@ -21,11 +22,8 @@ function shortened(lines: readonly string[]): string {
   ].join("");
 }
 
-export function showCheck(
-  result: CheckRepositoryResult,
-  repository: string,
-  context: CommandContext,
-): string {
+export function showCheck(result: OfRepository<CheckRepositoryResult>, context: CommandContext): string {
+  const { repository } = result;
   const { paint } = context;
   const looked =
     `${counted(result.backups, "backup")}, ` +
@@ -55,7 +53,8 @@ export function showCheck(
   return parts.join("");
 }
 
-export function showScan(result: ScanRepositoryResult, repository: string, context: CommandContext): string {
+export function showScan(result: OfRepository<ScanRepositoryResult>, context: CommandContext): string {
+  const { repository } = result;
   if (context.format === "name") return result.backups.map(({ backupId }) => `${backupId}\n`).join("");
   const { paint } = context;
   const nowMs = context.host.nowMs();
@@ -92,11 +91,8 @@ export function showScan(result: ScanRepositoryResult, repository: string, conte
 }
 
 /** A line for each capability, its sentence broken at the terminal's width. */
-export function showProbe(
-  result: ProbeRepositoryResult,
-  repository: string,
-  context: CommandContext,
-): string {
+export function showProbe(result: OfRepository<ProbeRepositoryResult>, context: CommandContext): string {
+  const { repository } = result;
   const { paint } = context;
   const answers = {
     yes: paint.green("yes    "),

@@ -1,6 +1,10 @@
 import type { TSchema } from "typebox";
 import { backup, backupPage, backupSummary, deletion, verification } from "./backups.ts";
 import { environment, environmentPage } from "./environments.ts";
+import { apiKey, apiKeyList, newApiKey } from "./api-keys.ts";
+import { backupSteps, copy } from "./contents.ts";
+import { keyRotation } from "./keys.ts";
+import { repositoryAnswers } from "./repositories.ts";
 import { health } from "./health.ts";
 import { problem } from "./problem.ts";
 import { project, projectPage } from "./projects.ts";
@@ -26,6 +30,13 @@ export const answers: readonly TSchema[] = [
   environment,
   environmentPage,
   log,
+  backupSteps,
+  copy,
+  ...repositoryAnswers,
+  keyRotation,
+  apiKey,
+  newApiKey,
+  apiKeyList,
   health,
   problem,
 ];

@@ -109,7 +109,10 @@ export const backupListQuery = Type.Object(
   closed,
 );
 export const deleteQuery = Type.Object(
-  { dryRun: Type.Optional(Type.Boolean({ description: "Say what would be deleted, delete nothing." })) },
+  {
+    repository: placeOfRepository,
+    dryRun: Type.Optional(yes("Say what would be deleted, delete nothing.")),
+  },
   closed,
 );
 
@@ -164,7 +167,7 @@ export const backupPage = Type.Object(
   { $id: "BackupPage" },
 );
 
-const damages = Type.Array(
+export const damages = Type.Array(
   Type.Object({
     code: failureCode,
     backupId: Type.Optional(Type.String()),

@@ -2,13 +2,26 @@ import type { Static } from "typebox";
 import { describe, expect, expectTypeOf, it } from "vitest";
 import type { EnvironmentView } from "../environments.ts";
 import type { ProjectView } from "../projects.ts";
-import type { BackupView, RestoreView } from "../service.ts";
+import type { ApiKeyView, NewApiKey } from "../access.ts";
+import type { RotateKeyResult } from "../keys.ts";
+import type { Repositories } from "../repositories.ts";
+import type { BackupView, CopyView, RestoreView } from "../service.ts";
 import type { DeleteBackupResult, VerifyBackupResult } from "../worker-task.ts";
 import { backup, type backupRequest, type deletion, toBackupWish, type verification } from "./backups.ts";
 import type { environment } from "./environments.ts";
 import type { RestorePoint } from "../restore-points.ts";
 import type { restorePoint } from "./restore-points.ts";
 import type { project } from "./projects.ts";
+import type { apiKey, newApiKey } from "./api-keys.ts";
+import type { copy } from "./contents.ts";
+import type { keyRotation } from "./keys.ts";
+import type {
+  copyTarget,
+  repositoryCheck,
+  repositoryProbe,
+  repositoryScan,
+  repositorySweep,
+} from "./repositories.ts";
 import { type planRequest, type restore, toRestoreWish } from "./restores.ts";
 
 /** What JSON knows: it has no members that may only be read. */
@@ -17,6 +30,11 @@ type Wire<T> = T extends (infer Item)[] | readonly (infer Item)[]
   : T extends object
     ? { -readonly [Key in keyof T]: Wire<T[Key]> }
     : T;
+
+/** Flattened: what a verb found and where is an intersection. */
+type Found<Verb extends keyof Repositories> = Wire<
+  Awaited<ReturnType<Repositories[Verb]>> extends infer All ? { [Key in keyof All]: All[Key] } : never
+>;
 
 describe("the shapes of answers", () => {
   it("are those of the service, to the last member", () => {
@@ -27,6 +45,15 @@ describe("the shapes of answers", () => {
     expectTypeOf<Wire<Static<typeof restorePoint>>>().toEqualTypeOf<Wire<RestorePoint>>();
     expectTypeOf<Wire<Static<typeof project>>>().toEqualTypeOf<Wire<ProjectView>>();
     expectTypeOf<Wire<Static<typeof environment>>>().toEqualTypeOf<Wire<EnvironmentView>>();
+    expectTypeOf<Wire<Static<typeof copy>>>().toEqualTypeOf<Wire<CopyView>>();
+    expectTypeOf<Wire<Static<typeof apiKey>>>().toEqualTypeOf<Wire<ApiKeyView>>();
+    expectTypeOf<Wire<Static<typeof newApiKey>>>().toEqualTypeOf<Wire<NewApiKey>>();
+    expectTypeOf<Wire<Static<typeof keyRotation>>>().toEqualTypeOf<Wire<RotateKeyResult>>();
+    expectTypeOf<Wire<Static<typeof repositoryCheck>>>().toEqualTypeOf<Found<"checkRepository">>();
+    expectTypeOf<Wire<Static<typeof repositoryScan>>>().toEqualTypeOf<Found<"scanRepository">>();
+    expectTypeOf<Wire<Static<typeof repositorySweep>>>().toEqualTypeOf<Found<"sweepRepository">>();
+    expectTypeOf<Wire<Static<typeof repositoryProbe>>>().toEqualTypeOf<Found<"probeRepository">>();
+    expectTypeOf<Wire<Static<typeof copyTarget>>>().toEqualTypeOf<Found<"setCopyTarget">>();
     expect(Object.keys(backup.properties)).toContain("components");
   });
 });

@@ -13,11 +13,17 @@ export interface WorkerLauncher<Task, Message> {
 }
 
 export interface LaunchOptions<Message> {
-  /** Called in order, never after `ended` has resolved. */
-  readonly onMessage: (message: Message) => void;
-  /** File descriptor the worker gets as its standard output; default: none of it is read. */
-  readonly outputFd?: number;
+  /** Called in order, never after `ended` has resolved; the next message waits for the promise of the one before. */
+  readonly onMessage: (message: Message) => void | Promise<void>;
+  /** Where the worker's standard output goes; default: none of it is read. */
+  readonly output?: WorkerOutput;
 }
+
+/**
+ * A file descriptor that the worker gets as its own; or a function that is given piece after piece, and waited for.
+ * When that one rejects, nothing more of the output is read, which the worker notices as it writes.
+ */
+export type WorkerOutput = number | ((piece: Uint8Array) => Promise<void>);
 
 export interface RunningWorker {
   /** Names the process and when it started, for `endProcess` of another one. */

@@ -105,13 +105,16 @@ export class KeyfileService implements KeyService {
    * when there is none. Idempotent. The current key stays current unless the text comes from a later
    * rotation of it. Rejects with `keyfile-invalid`, naming the line.
    */
-  async importKeyfile(text: string): Promise<{ projectId: string; added: string[]; known: string[] }> {
+  async importKeyfile(
+    text: string,
+    { dryRun = false }: { readonly dryRun?: boolean } = {},
+  ): Promise<{ projectId: string; added: string[]; known: string[] }> {
     const imported = parseKeyText(text, "The text to import", recoveryPublicHalf);
     let outcome = { added: [] as string[], known: [] as string[] };
     this.#folder.update(imported.projectId, (existing) => {
       const { keyfile, added, known } = mergeKeyfiles(existing, imported);
       outcome = { added, known };
-      return keyfile;
+      return dryRun ? undefined : keyfile;
     });
     return { projectId: imported.projectId, ...outcome };
   }

@@ -1,0 +1,56 @@
+/** What a backup holds, and copies of it. */
+import { Type } from "typebox";
+import { choice, closed, instant, text } from "./schema.ts";
+import { placeOfRepository } from "./shared.ts";
+
+/** Where a backup is looked for. */
+export const placeQuery = Type.Object({ repository: placeOfRepository }, closed);
+export const contentsQuery = Type.Object(
+  {
+    repository: placeOfRepository,
+    pattern: Type.Optional(
+      text("Only paths, or schema.table, that match: `*` within a folder, `**` across folders."),
+    ),
+  },
+  closed,
+);
+export const downloadQuery = Type.Object(
+  {
+    repository: placeOfRepository,
+    path: text("A file as `…/contents` lists it, or `database/NAME.dump`.", { minLength: 1 }),
+  },
+  closed,
+);
+
+export const copyRequest = Type.Object(
+  {
+    to: Type.Optional(text("Repository to copy into; absent: the one that its own names.")),
+    maxRateBytesPerSecond: Type.Optional(
+      Type.Number({ exclusiveMinimum: 0, description: "Read at most so much." }),
+    ),
+  },
+  closed,
+);
+const amount = Type.Object({ files: Type.Integer(), sizeBytes: Type.Integer() });
+export const copy = Type.Object(
+  {
+    copyId: Type.String(),
+    backupId: Type.String(),
+    projectId: Type.String(),
+    from: Type.String(),
+    to: Type.String(),
+    status: choice(["Completed"]),
+    wasThere: Type.Boolean({ description: "It was there already, whole: nothing was done." }),
+    repositoryCreated: Type.Boolean(),
+    copied: amount,
+    found: amount,
+    earlierBackups: Type.Array(Type.String(), { description: "Some of whose stored files came along." }),
+    createdAt: instant("When it was asked for."),
+    completedAt: instant("When it ended."),
+  },
+  { $id: "Copy" },
+);
+export const backupSteps = Type.Object(
+  { dryRun: Type.Boolean(), steps: Type.Array(Type.String()) },
+  { $id: "BackupSteps" },
+);
