@@ -10,6 +10,7 @@ import {
 import { environmentGroup } from "./commands/environment.ts";
 import { projectGroup } from "./commands/project.ts";
 import { apiKeyGroup } from "./commands/api-key.ts";
+import { contextGroup } from "./commands/context.ts";
 import { keyGroup } from "./commands/key.ts";
 import { repositoryGroup } from "./commands/repository.ts";
 import { restorePointsGroup } from "./commands/restore-points.ts";
@@ -30,6 +31,7 @@ export const commandTree = defineGroup(
     keyGroup,
     serveCommand,
     apiKeyGroup,
+    contextGroup,
     doctorCommand,
     demoCommand,
     completionCommand,

@@ -1,13 +1,15 @@
 /** What the process that the command line runs in does for it. `src/main/cli.ts` makes the real one. */
 import type { Lc2Service, LogLine } from "../contract/service.ts";
+import type { ContextStore } from "./contexts.ts";
 import type { Terminal } from "./terminal.ts";
 
 export interface CliHost {
   /** Of this software, e.g. "0.1.0". */
   readonly version: string;
   readonly terminal: Terminal;
-  /** LC2_SERVER names a server that does the work. */
+  /** LC2_SERVER, or the saved context in use, names a server that does the work. Throws where contexts cannot be read. */
   readonly usesServer: boolean;
+  readonly contexts: ContextStore;
   readonly nowMs: () => number;
   /** Absolute path of the data directory; `wish` is what `--data-dir` says. */
   dataDirectory(wish: string | undefined): string;
@@ -29,6 +31,8 @@ export interface ServeWish {
   readonly dataDirectory: string;
   readonly listen: { readonly host: string; readonly port: number };
   readonly tls?: { readonly cert: string; readonly key: string };
+  /** Where metrics are shown without an API key, beside the listener proper. */
+  readonly metricsListen?: { readonly host: string; readonly port: number };
   /** Beyond loopback without TLS, because something in front of it speaks TLS. */
   readonly insecure: boolean;
   /** API keys for some projects may name any place that the server can reach. */

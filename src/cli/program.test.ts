@@ -59,6 +59,10 @@ const rightWords: Record<string, readonly string[]> = {
   "api-key list": [],
   "api-key rotate": ["key-0123456789ab"],
   "api-key revoke": ["key-0123456789ab"],
+  "context set": ["here", "--server", "http://127.0.0.1:8080"],
+  "context use": ["staging"],
+  "context list": [],
+  "context delete": ["staging"],
   "key rotate": [],
   "key import": ["-"],
   doctor: [],
@@ -109,7 +113,7 @@ describe("with -o json", () => {
       const { exitCode, stdout } = await runInMemory([...name.split(" "), ...words, "-o", "json"], { world });
       expect(exitCode).toBe(0);
       expect(JSON.parse(stdout)).toBeTypeOf("object");
-      expect(world.closed).toBe(name === "doctor" || name === "version" ? 0 : 1);
+      expect(world.closed).toBe(/^(?:doctor|version|context .*)$/.test(name) ? 0 : 1);
     },
   );
 

@@ -14,6 +14,6 @@ export const refuse = (what: string, why: string) => async (): Promise<never> =>
   await Promise.reject(
     new Failure(
       "not-available",
-      `${what} is not done through a server: ${why} Run it on the server's machine, with LC2_SERVER unset.`,
+      `${what} is not done through a server: ${why} Run it on the server's machine, with LC2_SERVER= set to nothing.`,
     ),
   );

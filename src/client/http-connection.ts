@@ -148,8 +148,8 @@ export class HttpConnection {
   unreachable(reason: string, cause?: unknown): Failure {
     return new Failure(
       "server-unreachable",
-      `The server at ${this.#base.origin} (LC2_SERVER) gave no answer: ${reason}. Check the address and that ` +
-        "`lc2 serve` runs there.",
+      `The server at ${this.#base.origin} gave no answer: ${reason}. Check the address (LC2_SERVER, or ` +
+        "`lc2 context list`) and that `lc2 serve` runs there.",
       { cause, retry: "backoff" },
     );
   }

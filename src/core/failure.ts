@@ -193,6 +193,11 @@ export const failures = define({
     meaning: "There is no API key of this id.",
     remedy: "`lc2 api-key list` shows what there is.",
   },
+  "context-not-found": {
+    kind: "not-found",
+    meaning: "No server is kept under this name.",
+    remedy: "`lc2 context list` shows the names; `lc2 context set` keeps a server.",
+  },
   "project-not-found": {
     kind: "not-found",
     meaning: "There is no project of this id, or the API key is not for it.",

@@ -11,6 +11,7 @@ import { addApiKeyRoutes } from "./api-key-routes.ts";
 import { addKeyRoutes } from "./key-routes.ts";
 import { addRepositoryRoutes } from "./repository-routes.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
+import { listenForMetrics, type MetricsListener } from "./metrics-listener.ts";
 import type { HttpParts } from "./parts.ts";
 import { InvalidRequest, ProtocolRefusal, sendProblem } from "./problems.ts";
 import { addRestoreReads } from "./restore-reads.ts";
@@ -25,6 +26,8 @@ export interface HttpServer {
   readonly openApi: object;
   /** `http://127.0.0.1:8080`. Rejects with `listen-failed`. */
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
+  /** Metrics at an address of their own; `http://127.0.0.1:9464/metrics`. Rejects with `listen-failed`. */
+  listenForMetrics(address: { readonly host: string; readonly port: number }): Promise<string>;
   /** From the next connection on. Throws when certificate and key do not fit. */
   replaceTls(files: TlsFiles): void;
   /** Takes nothing new; resolves when the calls under way are answered. */
@@ -58,6 +61,7 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
   addEnvironmentRoutes(app, parts);
   for (const [url, methods] of known.entries().toArray()) refuseOtherMethods(app, url, [...methods]);
   await app.ready();
+  let listener: MetricsListener | undefined;
   return {
     openApi: app.swagger(),
     listen: async (address) => {
@@ -75,7 +79,14 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
         app.server.setSecureContext({ ...files, minVersion: "TLSv1.2" });
       }
     },
-    close: async () => await app.close(),
+    listenForMetrics: async (address) => {
+      listener = await listenForMetrics(metrics, address);
+      return listener.url;
+    },
+    close: async () => {
+      await app.close();
+      await listener?.close();
+    },
   };
 }
 

@@ -10,6 +10,7 @@ import type { CliHost, DoctorCheck } from "../cli/host.ts";
 import { runCommandLine } from "../cli/program.ts";
 import { Failure } from "../core/failure.ts";
 import { readConfig, readEnvironment } from "./config.ts";
+import { openContexts } from "./contexts.ts";
 import { loadCatalog } from "./open-catalog.ts";
 import { openProcessTerminal } from "./process-terminal.ts";
 
@@ -19,19 +20,24 @@ const cancelSignals = Object.keys(signalNumbers) as CancelSignal[];
 
 function createHost(): CliHost {
   const env = readEnvironment();
+  const contexts = openContexts(env);
   const configFor = (wish: string | undefined) =>
-    readConfig(wish === undefined ? {} : { dataDirectory: wish }, env);
+    readConfig(wish === undefined ? {} : { dataDirectory: wish }, env, contexts);
   return {
     version: lc2Package.version,
     terminal: openProcessTerminal(env),
     nowMs: () => Date.now(),
-    usesServer: configFor(undefined).server !== undefined,
+    get usesServer() {
+      return configFor(undefined).server !== undefined;
+    },
+    contexts,
     dataDirectory: (wish) => configFor(wish).dataDirectory,
     openService: async ({ dataDirectory, onNotice }) => {
-      const config = readConfig({ dataDirectory }, env);
-      if (config.server !== undefined) {
+      const config = configFor(dataDirectory);
+      const { server } = config;
+      if (server !== undefined) {
         const { openServerService } = await import("./open-server-service.ts");
-        return await openServerService(config.server);
+        return await openServerService(server);
       }
       const [{ openService }, openCatalog] = await Promise.all([
         import("./service.ts"),

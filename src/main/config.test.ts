@@ -83,7 +83,8 @@ describe("the lease", () => {
 });
 
 describe("the server", () => {
-  const serverOf = (env: Record<string, string>) => readConfig({ dataDirectory: "/d" }, env).server;
+  const serverOf = (env: Record<string, string>) =>
+    readConfig({ dataDirectory: "/d" }, { HOME: "/no/home", ...env }).server;
 
   it("is none unless LC2_SERVER names one", () => {
     expect(serverOf({})).toBeUndefined();

@@ -1,8 +1,10 @@
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
+import type { ContextStore } from "../cli/contexts.ts";
 import type { AdmissionLimits } from "../core/admission/admit-operations.ts";
+import { openContexts, type Environment } from "./contexts.ts";
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+export type { Environment };
 
 /** Everything that differs between installations. This file is the only reader of `process.env`. */
 export interface Config {
@@ -10,7 +12,7 @@ export interface Config {
   readonly dataDirectory: string;
   readonly catalog: CatalogPlace;
   readonly keysDirectory: string;
-  /** Where backups go when no repository is named; absolute. */
+  /** Where backups go when no repository is named: LC2_REPOSITORY, a path, file:///… or s3://…, or a folder of the data directory. */
   readonly defaultRepository: string;
   /** What hooks may do here; absolute. Need not be there. */
   readonly hooksFile: string;
@@ -18,8 +20,8 @@ export interface Config {
   readonly leaseSeconds: number;
   /** What may run at once of what servers take. */
   readonly limits: AdmissionLimits;
-  /** The server that the command line speaks to, instead of working itself. */
-  readonly server?: ServerPlace;
+  /** The server that the command line speaks to, instead of working itself. Throws where saved contexts cannot be read. */
+  readonly server: ServerPlace | undefined;
   /** The workers' environment: libpq's variables and PATH. Without the catalog's password: they never use it. */
   readonly env: Environment;
 }
@@ -55,6 +57,7 @@ export const readEnvironment = (): Environment => ({ ...process.env });
 export function readConfig(
   options: { readonly dataDirectory?: string } = {},
   env: Environment = readEnvironment(),
+  contexts: ContextStore = openContexts(env),
 ): Config {
   const xdg = env["XDG_DATA_HOME"];
   const shared =
@@ -65,10 +68,12 @@ export function readConfig(
     dataDirectory,
     catalog: readCatalogPlace(dataDirectory, env),
     keysDirectory: join(dataDirectory, "keys"),
-    defaultRepository: join(dataDirectory, "repository"),
     hooksFile: resolve(env["LC2_HOOKS_FILE"] || join(dataDirectory, "hooks.json")),
+    defaultRepository: env["LC2_REPOSITORY"] || join(dataDirectory, "repository"),
     limits: readLimits(env),
-    ...readServerPlace(dataDirectory, env),
+    get server() {
+      return readServerPlace(dataDirectory, env, contexts);
+    },
     leaseSeconds: leaseSeconds >= 1 && leaseSeconds <= 3_600 ? leaseSeconds : 30,
     env: Object.fromEntries(Object.entries(env).filter(([name]) => !ownSecrets.has(name))),
   };
@@ -89,19 +94,27 @@ function readLimits(env: Environment): AdmissionLimits {
 /** What workers never use. */
 const ownSecrets: ReadonlySet<string> = new Set(["DATABASE_URL", "LC2_API_KEY"]);
 
-function readServerPlace(dataDirectory: string, env: Environment): { readonly server?: ServerPlace } {
-  const url = env["LC2_SERVER"] || "";
-  if (url === "") return {};
+/** LC2_SERVER goes before the saved context in use, also where it is empty: then there is none. */
+function readServerPlace(
+  dataDirectory: string,
+  env: Environment,
+  contexts: ContextStore,
+): ServerPlace | undefined {
+  const named = env["LC2_SERVER"];
+  const saved = named === undefined ? contexts.read() : undefined;
+  const context = saved?.current === undefined ? undefined : saved.contexts[saved.current];
+  const url = named || context?.server;
+  if (url === undefined) return undefined;
+  // The key of one server is not for another: a context that says where its own is asks for no other.
+  if (context?.apiKeyFile !== undefined) return { url, keyFile: context.apiKeyFile };
   const apiKey = env["LC2_API_KEY"] || undefined;
   // The admin's key of this machine goes to a server of this machine, and to no other by itself.
   const isHere = /^https?:\/\/(?:127(?:\.\d+){3}|localhost|\[::1\])(?::\d+)?\/?$/.test(url);
   const keyFile = env["LC2_API_KEY_FILE"] || (isHere ? join(dataDirectory, "admin.key") : undefined);
   return {
-    server: {
-      url,
-      ...(apiKey === undefined ? {} : { apiKey }),
-      ...(keyFile === undefined ? {} : { keyFile }),
-    },
+    url,
+    ...(apiKey === undefined ? {} : { apiKey }),
+    ...(keyFile === undefined ? {} : { keyFile }),
   };
 }
 

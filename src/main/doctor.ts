@@ -5,10 +5,12 @@
 import { access, constants, readdir, readFile, realpath, stat, statfs } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { DoctorCheck } from "../cli/host.ts";
 import { size } from "../cli/humanise.ts";
 import { oldestServerMajor } from "../databases/postgres/choose-tools.ts";
 import { listTools } from "../databases/postgres/tools.ts";
+import { normalizeRepositoryUrl } from "../engine/repository-url.ts";
 import { recoveryPublicHalf } from "../keys/keyfile/key-wrapping.ts";
 import { parseKeyText } from "../keys/keyfile/keyfile-text.ts";
 import { checkS3Credentials } from "./check-s3-credentials.ts";
@@ -161,6 +163,13 @@ async function checkPasswordFile(env: Config["env"]): Promise<DoctorCheck[]> {
   return [{ name, state: "warning", finding, fix: `chmod 600 ${path}` }];
 }
 
+/** A bucket is tried out by a command of its own, with what its credentials may. */
+async function checkRepositoryPlace(place: string): Promise<DoctorCheck> {
+  const url = normalizeRepositoryUrl(place);
+  if (url.startsWith("file:")) return await checkFolder("repository", fileURLToPath(url));
+  return { name: "repository", state: "ok", finding: `${url}; \`lc2 repository probe\` tries it out` };
+}
+
 async function diagnose(config: Config): Promise<DoctorCheck[]> {
   const guarded = async (
     name: string,
@@ -177,7 +186,7 @@ async function diagnose(config: Config): Promise<DoctorCheck[]> {
   const groups = await Promise.all([
     guarded("Node.js", Promise.resolve(checkNode())),
     guarded("data directory", checkFolder("data directory", config.dataDirectory)),
-    guarded("repository", checkFolder("repository", config.defaultRepository)),
+    guarded("repository", checkRepositoryPlace(config.defaultRepository)),
     guarded("temporary files", checkFolder("temporary files", tmpdir())),
     guarded("disk space", checkSpace(config.dataDirectory)),
     guarded("catalog", checkCatalog(config.catalog)),

@@ -8,7 +8,7 @@ import { Failure } from "../core/failure.ts";
 import type { NoticeSubject } from "../engine/parts.ts";
 import type { LogEntry } from "../http/parts.ts";
 import { openHttpServer, type HttpServer } from "../http/open-http-server.ts";
-import { checkDependencies } from "./check-dependencies.ts";
+import { watchDependencies } from "./check-dependencies.ts";
 import type { Config } from "./config.ts";
 import { writeLog } from "./json-log.ts";
 import { loadCatalog } from "./open-catalog.ts";
@@ -34,7 +34,7 @@ export async function serve(options: ServeOptions, config: Config): Promise<void
   const stopping = new AbortController();
   const signals = onSignals(() => stopping.abort());
   try {
-    const server = await openServer(options, config, engine, stopping.signal);
+    const server = await openServer(options, engine, stopping.signal);
     const { tls } = options;
     const watch =
       tls === undefined
@@ -47,6 +47,9 @@ export async function serve(options: ServeOptions, config: Config): Promise<void
             onProblem: (message) => say("WARN", message),
           });
     await prepareAccess(engine, config, stopping.signal);
+    if (options.metricsListen !== undefined) {
+      say("INFO", `Metrics are at ${await server.listenForMetrics(options.metricsListen)}.`);
+    }
     say("INFO", `Listening at ${await server.listen(options.listen)}.`);
     await Promise.all([tendUntil(engine, stopping.signal), engine.runQueue(stopping.signal)]);
     watch?.stop();
@@ -75,12 +78,7 @@ function logNotice({ level, message }: LogLine, about?: NoticeSubject): void {
   });
 }
 
-async function openServer(
-  options: ServeOptions,
-  config: Config,
-  engine: Engine,
-  stopping: AbortSignal,
-): Promise<HttpServer> {
+async function openServer(options: ServeOptions, engine: Engine, stopping: AbortSignal): Promise<HttpServer> {
   const parts = {
     service: engine.service,
     gatekeeper: engine.gatekeeper,
@@ -88,8 +86,12 @@ async function openServer(
     nowMs: () => Date.now(),
     newId: () => randomBytes(6).toString("hex"),
     log: writeLog,
-    checkDependencies: async () =>
-      await checkDependencies(async () => await engine.checkCatalog(), config.defaultRepository),
+    checkDependencies: watchDependencies({
+      checkCatalog: async () => await engine.checkCatalog(),
+      repository: engine.ownRepository,
+      checkBucket: async () => await engine.checkOwnRepository(stopping),
+      nowMs: () => Date.now(),
+    }),
     countOperations: async () => await engine.countOperations(),
     trustsOperators: options.trustOperators,
     stopping,

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 import type { Gatekeeper } from "../contract/access.ts";
 import type { Lc2Service, LogLine } from "../contract/service.ts";
 import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
@@ -8,6 +8,7 @@ import type { Catalog, OperationCount } from "../core/ports/catalog.ts";
 import { createApiKeyService, ensureFirstApiKey } from "../engine/api-keys.ts";
 import { createBackupContents } from "../engine/backup-contents.ts";
 import { createBackupService } from "../engine/backup-service.ts";
+import { checkOwnRepository } from "../engine/check-repository.ts";
 import { createCopyService } from "../engine/copy-service.ts";
 import { createGatekeeper } from "../engine/gatekeeper.ts";
 import { createEnvironmentService } from "../engine/environments.ts";
@@ -20,6 +21,7 @@ import { OperationQueue } from "../engine/operation-queue.ts";
 import { createKeyService } from "../engine/key-service.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
 import { createRestorePointService } from "../engine/restore-points.ts";
+import { normalizeRepositoryUrl } from "../engine/repository-url.ts";
 import { createRestoreService } from "../engine/restore-service.ts";
 import { tendRetiredDatabases } from "../engine/retired-databases.ts";
 import { createWorkerLauncher } from "../processes/launch-worker.ts";
@@ -51,6 +53,10 @@ export interface Engine {
   tend(signal: AbortSignal): Promise<void>;
   /** Carries out what was submitted, when its turn comes, until it is stopped. Never rejects. */
   runQueue(stopping: AbortSignal): Promise<void>;
+  /** Canonical URL. */
+  readonly ownRepository: string;
+  /** By a worker. Rejects while the store of the installation's own repository gives no answer. */
+  checkOwnRepository(signal: AbortSignal): Promise<void>;
   /** Rejects while the catalog cannot be read. */
   checkCatalog(): Promise<void>;
   countOperations(): Promise<readonly OperationCount[]>;
@@ -88,6 +94,8 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
       await tendRetiredDatabases(parts, signal);
     },
     runQueue: async (stopping) => await runQueue(parts, stopping),
+    ownRepository: parts.defaultRepository,
+    checkOwnRepository: async (signal) => await checkOwnRepository(parts, signal),
     checkCatalog: async () => void (await parts.catalog.listOpenOperations()),
     countOperations: async () => await parts.catalog.countOperations(),
     ensureFirstApiKey: async (keep) => await ensureFirstApiKey(parts, keep),
@@ -121,7 +129,7 @@ function makeParts(
     leaseSeconds: config.leaseSeconds,
     keysDirectory: config.keysDirectory,
     readHookPolicy: async () => await readHookPolicy(config.hooksFile),
-    defaultRepository: pathToFileURL(config.defaultRepository).href,
+    defaultRepository: normalizeRepositoryUrl(config.defaultRepository),
     keyPlace: (projectId) => join(config.keysDirectory, `${projectId}.key`),
     notice: options.onNotice ?? ((line) => process.stderr.write(`lc2: ${line.message}\n`)),
     isTended: options.isTended ?? false,

@@ -2,6 +2,7 @@
  * The whole service in memory: backups and restores are entries in maps, nothing is read or written. The
  * command line's tests run on it; it keeps what it was asked for in `calls`.
  */
+import type { SavedContexts } from "../../src/cli/contexts.ts";
 import type { ServeWish } from "../../src/cli/host.ts";
 import type { ApiKeyView } from "../../src/contract/access.ts";
 import type { RestorePoint } from "../../src/contract/restore-points.ts";
@@ -56,6 +57,7 @@ export interface MemoryWorld extends DefinitionsWorld {
   /** That the service was opened on. */
   dataDirectory?: string;
   served?: ServeWish;
+  contexts: SavedContexts;
   closed: number;
 }
 
@@ -155,6 +157,7 @@ export function createMemoryWorld(): MemoryWorld {
         reason: "The environment staging takes backups of prod only.",
       },
     ],
+    contexts: { contexts: { staging: { server: "https://staging.example.com" } } },
     closed: 0,
   };
 }

@@ -82,6 +82,14 @@ export async function runInMemory(
     version: "0.1.0",
     terminal,
     usesServer: options.usesServer ?? false,
+    contexts: {
+      path: "/home/ada/.config/lc2/contexts.json",
+      read: () => world.contexts,
+      write: async (contexts) => {
+        world.contexts = contexts;
+        await Promise.resolve();
+      },
+    },
     nowMs: () => Date.parse("2026-11-24T15:00:00.000Z"),
     dataDirectory: (wish) => wish ?? "/var/lib/lc2",
     openService: async ({ dataDirectory }) => {

@@ -36,6 +36,11 @@ export const serveCommand = defineCommand({
       },
     ),
     tlsKey: value("--tls-key <file>", "its private key (PEM)", text, { complete: "file" }),
+    metricsListen: value(
+      "--metrics-listen <address>",
+      "also show /metrics here, without an API key and without TLS: choose who can reach it",
+      listenAddress,
+    ),
     insecure: flag(
       "--insecure",
       "listen beyond this machine without TLS: something in front of it speaks TLS",
@@ -56,10 +61,11 @@ export const serveCommand = defineCommand({
       ? []
       : [{ subject: "--tls-cert", code: "usage", message: "--tls-cert and --tls-key go together" }],
   run: async ({ host, dataDirectory }, { options }) => {
-    const { listen, tlsCert: cert, tlsKey: key, insecure, trustOperators, drain } = options;
+    const { listen, metricsListen, tlsCert: cert, tlsKey: key, insecure, trustOperators, drain } = options;
     await host.serve({
       dataDirectory,
       listen,
+      ...(metricsListen === undefined ? {} : { metricsListen }),
       ...(cert === undefined || key === undefined ? {} : { tls: { cert, key } }),
       insecure,
       trustOperators,

@@ -152,7 +152,7 @@ export const cancelDryRunOption = flag("--dry-run", "say what would be cancelled
 
 export const noWaitOption = flag(
   "--no-wait",
-  "return when it is recorded; only with a server (LC2_SERVER), which goes on with the work",
+  "return when it is recorded; only with a server (LC2_SERVER, lc2 context), which goes on with the work",
 );
 
 /** Without a server nothing would be left to do the work once the command ends. */
@@ -160,7 +160,7 @@ export function refuseNoWait({ host }: CommandContext): void {
   if (host.usesServer) return;
   throw new Failure(
     "usage",
-    "--no-wait: there is no server (LC2_SERVER), so nothing would be left to do the work once this command ends. " +
+    "--no-wait: there is no server (LC2_SERVER, `lc2 context`), so nothing would be left to do the work once this command ends. " +
       "Leave it out.",
   );
 }
