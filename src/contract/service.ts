@@ -268,7 +268,12 @@ export interface Lc2Service
    */
   copyBackup(
     reference: BackupReference,
-    options: { to?: string; maxRateBytesPerSecond?: number },
+    options: {
+      to?: string;
+      maxRateBytesPerSecond?: number;
+      encryption?: "client" | "server";
+      kmsKey?: string;
+    },
     waiting: Waiting,
   ): Promise<CopyView>;
   cancelBackup(reference: BackupReference): Promise<BackupView>;

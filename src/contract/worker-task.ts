@@ -12,6 +12,7 @@ import type { HookResult, HookSpec } from "../core/hooks/hook.ts";
 import type { StoreCapability } from "../core/ports/object-store.ts";
 import type { DatabaseComponent, FilesComponent, BackupMetadata } from "../core/repository/metadata.ts";
 import type { RepositoryDescription } from "../core/repository/layout.ts";
+import type { EncryptionMode } from "../core/repository/encryption.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
   BackupSpec,
@@ -89,6 +90,9 @@ export type TaskBody =
       readonly backupId: string;
       readonly to: string;
       readonly lookOnly?: boolean;
+      /** Of the destination: made so where it is missing, refused where it is there and otherwise. */
+      readonly encryption?: EncryptionMode;
+      readonly kmsKey?: string;
     }
   | { readonly kind: "delete-backup"; readonly backupId: string; readonly dryRun: boolean }
   | { readonly kind: "plan-restore"; readonly restoreId: string; readonly spec: RestoreSpec }

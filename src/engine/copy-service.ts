@@ -25,6 +25,8 @@ export function createCopyService(bareParts: EngineParts): Pick<Lc2Service, "cop
         backupId: place.backupId,
         to,
         ...(rate === undefined ? {} : { maxRateBytesPerSecond: rate }),
+        ...(options.encryption === undefined ? {} : { encryption: options.encryption }),
+        ...(options.kmsKey === undefined ? {} : { kmsKey: options.kmsKey }),
       };
       const copyId = await runCopy(parts, place, request, waiting);
       return await readEndedCopy(parts, copyId);

@@ -7,6 +7,7 @@ import {
 } from "../core/backup/decide-copy.ts";
 import type { Steps } from "../core/operation/advance.ts";
 import type { Operation } from "../core/operation/operation.ts";
+import type { EncryptionMode } from "../core/repository/encryption.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { notePlace } from "./backup-places.ts";
 import type { OperationSession } from "./operation-session.ts";
@@ -18,6 +19,9 @@ export interface CopyRequest {
   /** Canonical URL of the destination. */
   readonly to: string;
   readonly maxRateBytesPerSecond?: number;
+  /** Of the destination, where the request says it. */
+  readonly encryption?: EncryptionMode;
+  readonly kmsKey?: string;
 }
 
 /** The steps of a copy, bound to one session. */
@@ -58,12 +62,12 @@ async function noteCopy(parts: EngineParts, { projectId, spec }: Operation): Pro
 }
 
 function makeTask(parts: EngineParts, operation: Operation, name: CopyTaskName): TaskRequest {
-  const { backupId, to, maxRateBytesPerSecond } = operation.spec as CopyRequest;
+  const { backupId, to, maxRateBytesPerSecond, ...encryption } = operation.spec as CopyRequest;
   const context = makeContext(parts, {
     repository: operation.repository,
     projectId: operation.projectId,
     ...(maxRateBytesPerSecond === undefined ? {} : { maxRateBytesPerSecond }),
   });
-  const task = { kind: "copy-backup", context, backupId, to } as const;
+  const task = { kind: "copy-backup", context, backupId, to, ...encryption } as const;
   return name === "look" ? { ...task, lookOnly: true } : task;
 }

@@ -130,6 +130,17 @@ describe("a database and a bucket, backed up where the store encrypts", () => {
     expect(await contentOf(target, "")).toEqual(new Map([["docs/größe.txt", "somebody else's words"]]));
   });
 
+  it("are copied as they are to where a store encrypts, and encrypted on their way to where none does", async () => {
+    const elsewhere = (await minio.freshBucket()).url;
+    await runWell("backup", "copy", backupId, "--to", elsewhere, "--encryption", "server");
+    expect(await runWell("backup", "verify", backupId, "--repository", elsewhere)).toContain("whole");
+    const folder = join(lc2.folder, "copied");
+    await runWell("backup", "copy", backupId, "--to", folder);
+    expect(await runWell("backup", "verify", backupId, "--repository", folder)).toContain("whole");
+    const words = ["backup", "download", backupId, "docs/large.txt", "--repository", folder, "-o", "-"];
+    expect(await runWell(...words)).toBe(large);
+  });
+
   it("are backed up again without a word of encryption, by reference; then the earlier one is deleted", async () => {
     await doclib.put("docs/new.txt", "new");
     const second = await backUp();

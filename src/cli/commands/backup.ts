@@ -18,6 +18,8 @@ import { createCommand } from "./backup-create.ts";
 import {
   backupIdOperand,
   cancelDryRunOption,
+  encryptionOptions,
+  needs,
   pagingOptions,
   projectFilter,
   referenceOf,
@@ -247,12 +249,20 @@ const copyCommand = defineCommand({
       { complete: "directory" },
     ),
     maxRate: value("--max-rate <rate>", "read at most so much a second: 20MB", byteRate),
+    ...encryptionOptions,
     ...referenceOptions,
   },
-  run: async (context, { arguments: { backupId }, options: { to, maxRate, ...reference } }) => {
+  check: ({ options: given }) =>
+    needs([["--kms-key", given.kmsKey !== undefined]], "--encryption server", given.encryption === "server"),
+  run: async (
+    context,
+    { arguments: { backupId }, options: { to, maxRate, encryption, kmsKey, ...reference } },
+  ) => {
     const wish = {
       ...(to === undefined ? {} : { to }),
       ...(maxRate === undefined ? {} : { maxRateBytesPerSecond: maxRate }),
+      ...(encryption === undefined ? {} : { encryption }),
+      ...(kmsKey === undefined ? {} : { kmsKey }),
     };
     const service = await context.service();
     const view = await service.copyBackup(referenceOf(backupId, reference), wish, context.waiting());

@@ -34,6 +34,11 @@ export interface BackupMetadata {
   /** Bytes this backup added to the repository, and bytes of the data it stands for. */
   readonly storedBytes: number;
   readonly sourceBytes: number;
+  /**
+   * Of a copy that was encrypted anew because its repository has another mode: SHA-256 of the original's metadata.json,
+   * lower-case hex.
+   */
+  readonly transcriptOf?: string;
   /** Where the by-hand instructions are. */
   readonly restoreByHand: string;
   readonly signature: Signature;

@@ -4,6 +4,7 @@ import { Failure } from "../../core/failure.ts";
 import type { StoredFile } from "../../core/repository/metadata.ts";
 import { RateLimiter } from "../rate-limiter.ts";
 import type { ProgressReporter } from "../report-progress.ts";
+import { assertEncrypted } from "../streams/stream-encryption.ts";
 import type { TaskRun } from "../task.ts";
 
 /** A stored file that the destination is to have. */
@@ -31,6 +32,7 @@ export interface WantedFile {
 export class FileBringer {
   readonly #from: TaskRun;
   readonly #to: TaskRun;
+  readonly #isByStore: boolean;
   readonly #progress: ProgressReporter;
   readonly #limiter: RateLimiter;
   /** A file that is wanted twice is brought once at a time. */
@@ -38,7 +40,9 @@ export class FileBringer {
   copied: FileAmount = { files: 0, sizeBytes: 0 };
   found: FileAmount = { files: 0, sizeBytes: 0 };
 
-  constructor(from: TaskRun, to: TaskRun, progress: ProgressReporter) {
+  /** `isByStore`: what is copied is encrypted by nobody but the stores, and the destination's has to say that it does. */
+  constructor(from: TaskRun, to: TaskRun, progress: ProgressReporter, isByStore = false) {
+    this.#isByStore = isByStore;
     this.#from = from;
     this.#to = to;
     this.#progress = progress;
@@ -128,6 +132,7 @@ export class FileBringer {
         if (!file.isSealed) await this.#to.store.delete(name);
         throw this.#changed(file, `it took ${sizeBytes} bytes and has ${stored.sizeBytes}`);
       }
+      if (this.#isByStore) assertEncrypted(this.#to.store.url, name, stored);
       this.copied = { files: this.copied.files + 1, sizeBytes: this.copied.sizeBytes + sizeBytes };
       this.#progress.add(0, 1);
       return sent;

@@ -11,6 +11,7 @@ import {
 } from "../../../test/support/files-run.ts";
 import { changedStore } from "../../../test/support/changed-store.ts";
 import { Failure } from "../../core/failure.ts";
+import type { EncryptionWish } from "../../core/repository/encryption.ts";
 import type { ObjectStore } from "../../core/ports/object-store.ts";
 import { KeyfileService } from "../../keys/keyfile/keyfile-service.ts";
 import { MemoryStore } from "../../stores/memory/memory-store.ts";
@@ -36,13 +37,21 @@ beforeEach(() => {
 });
 afterEach(() => place.close());
 
-const copy = (number: number, store: ObjectStore = there, changes: Partial<TaskRun> = {}) => {
+const copy = (
+  number: number,
+  store: ObjectStore = there,
+  changes: Partial<TaskRun> = {},
+  wish: EncryptionWish = {},
+) => {
   const run: TaskRun = { ...place.run, ...changes, openStore: () => Promise.resolve(store) };
-  const task = { kind: "copy-backup", backupId: backupIdOf(number), to: "memory:there" } as const;
+  const task = { kind: "copy-backup", backupId: backupIdOf(number), to: "memory:there", ...wish } as const;
   return copyBackup({ ...task, context: run.context, lease: { seconds: 30 } }, run);
 };
 
 const at = (store: ObjectStore): TaskRun => ({ ...place.run, store });
+
+const isSealedThere = async (store: ObjectStore, number: number) =>
+  (await store.head(`backups/retail/${backupIdOf(number)}/metadata.json`)) !== undefined;
 
 async function namesIn(store: ObjectStore, prefix = "backups/"): Promise<string[]> {
   const found: string[] = [];
@@ -294,9 +303,6 @@ describe("a look whether a copy is there", () => {
 });
 
 describe("a copy is refused, and the destination stays without it,", () => {
-  const isSealedThere = async (store: ObjectStore, number: number) =>
-    (await store.head(`backups/retail/${backupIdOf(number)}/metadata.json`)) !== undefined;
-
   it.each(["pack-000001", "file-000001", "manifest"])("when the source's %s is damaged", async (file) => {
     await backUpFolder(place, source, { number: 1 });
     const name = `backups/retail/${backupIdOf(1)}/a1/files/${file}`;
@@ -367,12 +373,11 @@ describe("a copy is refused, and the destination stays without it,", () => {
     expect(await failureOf(copy(1))).toMatchObject({ code: "format-too-new" });
   });
 
-  it("when the destination has another mode of encryption", async () => {
+  it("when the destination has another mode of encryption than is asked for", async () => {
     await backUpFolder(place, source, { number: 1 });
     await ensureRepository(at(there));
-    const text = (await readObject(there, "lc2-repository.json")).toString();
-    await there.replace("lc2-repository.json", Buffer.from(text.replace('"client"', '"server"')));
-    expect(await failureOf(copy(1))).toMatchObject({ code: "not-available", kind: "usage" });
+    const asked = copy(1, there, {}, { encryption: "server" });
+    expect(await failureOf(asked)).toMatchObject({ code: "encryption-differs", kind: "refused" });
   });
 
   it("when a file that it needs is no longer in the source", async () => {
@@ -426,5 +431,103 @@ describe("a copy is refused, and the destination stays without it,", () => {
   it("when there is no such backup", async () => {
     await backUpFolder(place, source, { number: 1 });
     expect(await failureOf(copy(2))).toMatchObject({ code: "backup-not-found" });
+  });
+});
+
+describe("between modes of encryption", () => {
+  const server = { encryption: "server", kmsKey: "retail" } as const;
+
+  it("a backup that lc2 encrypted is copied as it is to where the store encrypts, too", async () => {
+    const metadata = await backUpFolder(place, source, { number: 1 });
+    const { done } = await copy(1, there, {}, server);
+    expect(done).toMatchObject({ repositoryCreated: true, wasThere: false });
+    expect(await readMetadata(at(there), backupIdOf(1))).toEqual(metadata);
+    expect((await there.head(`backups/retail/${backupIdOf(1)}/metadata.json`))?.encryption).toBeDefined();
+    expect(await verify(there, 1)).toMatchObject({ objects: 21, damages: [] });
+  });
+
+  it("a backup that the store encrypts is copied as it is to where the store does the same", async () => {
+    const metadata = await backUpFolder(place, source, { number: 1, encryption: server });
+    await copy(1, there, {}, server);
+    expect(await readMetadata(at(there), backupIdOf(1))).toEqual(metadata);
+    expect(await verify(there, 1)).toMatchObject({ objects: 21, damages: [] });
+  });
+
+  describe("a backup that the store encrypts", () => {
+    const content = "a secret of the source, in clear";
+    beforeEach(async () => {
+      writeFileSync(join(source, "secret"), content);
+      await backUpFolder(place, source, { number: 1, encryption: server });
+      writeFileSync(join(source, "f1"), "changed for the second");
+      await backUpFolder(place, source, { number: 2, encryption: server });
+    });
+
+    it("is encrypted on its way to where the store does not, complete in itself, and verified there", async () => {
+      const { done } = await copy(2);
+      expect(done).toMatchObject({ wasThere: false, earlierBackups: [] });
+      const metadata = await readMetadata(at(there), backupIdOf(2));
+      expect(metadata).toMatchObject({ encryption: "client", components: { files: { references: [] } } });
+      expect(metadata).not.toHaveProperty("serverEncryption");
+      expect(await verify(there, 2)).toMatchObject({ objects: 22, damages: [] });
+      for (const name of await namesIn(there)) {
+        expect((await readObject(there, name)).includes(content), name).toBe(false);
+        expect(name).not.toContain(backupIdOf(1));
+      }
+      const contents = async (store: ObjectStore) => {
+        const run = at(store);
+        const entries = await entriesOf({ ...place, run }, await readMetadata(run, backupIdOf(2)));
+        return entries.map(({ key, sha256, mtimeNs, mode }) => ({ key, sha256, mtimeNs, mode }));
+      };
+      expect(await contents(there)).toEqual(await contents(place.run.store));
+    });
+
+    it("is there already the second time, also for who only looks", async () => {
+      await copy(2);
+      expect((await copy(2)).done).toMatchObject({ wasThere: true, copied: { files: 0 } });
+      const run: TaskRun = { ...place.run, openStore: () => Promise.resolve(there) };
+      const look = {
+        kind: "copy-backup",
+        backupId: backupIdOf(2),
+        to: "memory:there",
+        lookOnly: true,
+      } as const;
+      const task = { ...look, context: run.context, lease: { seconds: 30 } };
+      expect(await copyBackup(task, run)).toEqual({ isThere: true });
+      expect(await copyBackup({ ...task, backupId: backupIdOf(1) }, run)).toEqual({ isThere: false });
+    });
+
+    it("is written over where a run was stopped before", async () => {
+      const dying = changedStore(there, {
+        createIfAbsent: (name, bytes) =>
+          name.endsWith("metadata.json")
+            ? Promise.reject(new Failure("interrupted", "killed"))
+            : there.createIfAbsent(name, bytes),
+      });
+      expect(await failureOf(copy(2, dying))).toMatchObject({ code: "interrupted" });
+      await copy(2);
+      expect(await verify(there, 2)).toMatchObject({ damages: [] });
+    });
+
+    it.each(["a1/files/pack-000001", "a1/files/manifest"])(
+      "is not copied when %s is damaged",
+      async (name) => {
+        await flip(place.run.store, `backups/retail/${backupIdOf(2)}/${name}`, 20);
+        expect(await failureOf(copy(2))).toMatchObject({ kind: "integrity" });
+        expect(await isSealedThere(there, 2)).toBe(false);
+      },
+    );
+
+    it("is not sealed where the destination changes a byte", async () => {
+      const careless = changedStore(there, {
+        read: async function* (name, range) {
+          for await (const chunk of there.read(name, range)) {
+            if (name.includes("pack-")) chunk[50] = (chunk[50] ?? 0) ^ 1;
+            yield chunk;
+          }
+        },
+      });
+      expect(await failureOf(copy(2, careless))).toMatchObject({ code: "store-failed" });
+      expect(await isSealedThere(there, 2)).toBe(false);
+    });
   });
 });

@@ -1,6 +1,12 @@
 import type { CopyBackupResult, TaskOf } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
-import { backupPrefix, keyringName, metadataName } from "../../core/repository/layout.ts";
+import { encryptionProblem } from "../../core/repository/encryption.ts";
+import {
+  backupPrefix,
+  keyringName,
+  metadataName,
+  type RepositoryDescription,
+} from "../../core/repository/layout.ts";
 import { canonicalJson, type BackupMetadata } from "../../core/repository/metadata.ts";
 import { isPackName } from "../../core/repository/manifest.ts";
 import {
@@ -14,7 +20,7 @@ import { rewrapEntries } from "../keys/rotate-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
 import { ProgressReporter } from "../report-progress.ts";
 import { assertWhole, commitMetadata } from "../repository/commit-metadata.ts";
-import { openBackup } from "../repository/read-metadata.ts";
+import { openBackup, readMetadata } from "../repository/read-metadata.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
 import { ensureRepository, openRepository } from "../repository/repository.ts";
 import { readObject } from "../streams/read-object.ts";
@@ -22,6 +28,7 @@ import { readStoredFile } from "../streams/stored-file.ts";
 import type { TaskRun } from "../task.ts";
 import { FileBringer, hashObject } from "./bring-file.ts";
 import { storedPieces, type StoredPiece } from "./stored-pieces.ts";
+import { isTranscriptOf, metadataHash, transcribeBackup } from "./transcribe-backup.ts";
 import { verifyPiece } from "./verify-piece.ts";
 
 /** Files on their way at once: each holds a writer's buffers. */
@@ -43,27 +50,31 @@ export async function copyBackup(task: TaskOf<"copy-backup">, run: TaskRun): Pro
     context: { ...run.context, repository: task.to },
   };
   if (task.lookOnly === true) return { isThere: await isSame(task.backupId, run, destination) };
-  const source = await openRepository(run);
+  await openRepository(run);
   return withSourceLease(run, `copying ${task.backupId} to ${task.to}`, async (signal, leaseName) => {
     const from: TaskRun = { ...run, signal };
     const { metadata, keys } = await openBackup(from, task.backupId);
-    const { description, created } = await ensureRepository(destination);
+    const { description, created } = await ensureRepository(destination, task);
     if (leaseName !== undefined && (await destination.store.head(leaseName)) !== undefined) {
       throw new Failure(
         "copy-to-itself",
         `${task.to} is the repository that ${task.backupId} is in already (${run.store.url}). Name another place.`,
       );
     }
-    if (description.encryption !== source.encryption) {
-      throw new Failure(
-        "not-available",
-        `${run.store.url} has encryption mode ${source.encryption} and ${task.to} has ${description.encryption}; ` +
-          "a backup can only be copied between repositories of one mode.",
-      );
+    const problem =
+      task.encryption === undefined ? undefined : encryptionProblem(task, description, undefined);
+    if (problem !== undefined) {
+      throw new Failure("encryption-differs", `Nothing was copied to ${task.to}: ${problem}.`);
     }
     const arriving: TaskRun = { ...destination, signal };
     return withSharedLease(arriving, `taking in a copy of ${task.backupId}`, async (both) => {
-      const copy = new Copy({ ...from, signal: both }, { ...arriving, signal: both }, metadata, keys);
+      const copy = new Copy(
+        { ...from, signal: both },
+        { ...arriving, signal: both },
+        metadata,
+        keys,
+        description,
+      );
       return { isThere: true, done: { repositoryCreated: created, ...(await copy.run()) } };
     });
   });
@@ -92,11 +103,22 @@ async function withSourceLease<T>(
   }
 }
 
-/** Whether the destination has exactly the metadata that the source has. */
+/** Whether the destination has exactly the metadata that the source has, or a transcript of it. */
 async function isSame(backupId: string, from: TaskRun, to: TaskRun): Promise<boolean> {
   const name = metadataName(from.context.projectId, backupId);
   if ((await to.store.head(name)) === undefined) return false;
-  return (await readObject(to.store, name)).equals(await readObject(from.store, name));
+  const [original, there] = [await readObject(from.store, name), await readObject(to.store, name)];
+  return there.equals(original) || (await isTranscript(backupId, original, there, to));
+}
+
+/** Of metadata.json as it is there; only one whose signature fits is believed. */
+async function isTranscript(
+  backupId: string,
+  original: Uint8Array,
+  there: Buffer,
+  to: TaskRun,
+): Promise<boolean> {
+  return there.includes(metadataHash(original)) && isTranscriptOf(await readMetadata(to, backupId), original);
 }
 
 type Done = Omit<NonNullable<CopyBackupResult["done"]>, "repositoryCreated">;
@@ -110,8 +132,17 @@ class Copy {
   readonly #bringer: FileBringer;
   readonly #progress: ProgressReporter;
   readonly #sealedThere = new Map<string, Promise<boolean>>();
+  /** Bytes that the store encrypts must not come to one that does not: they are encrypted on the way. */
+  readonly #isTranscript: boolean;
 
-  constructor(from: TaskRun, to: TaskRun, metadata: BackupMetadata, keys: BackupKeys) {
+  constructor(
+    from: TaskRun,
+    to: TaskRun,
+    metadata: BackupMetadata,
+    keys: BackupKeys,
+    { encryption }: RepositoryDescription,
+  ) {
+    this.#isTranscript = metadata.encryption === "server" && encryption === "client";
     this.#from = from;
     this.#to = to;
     this.#metadata = metadata;
@@ -124,13 +155,14 @@ class Copy {
       objects: 0,
       ...(isComplete ? { totalBytes: metadata.storedBytes } : {}),
     });
-    this.#bringer = new FileBringer(from, to, this.#progress);
+    this.#bringer = new FileBringer(from, to, this.#progress, metadata.encryption === "server");
   }
 
   async run(): Promise<Done> {
     const { backupId } = this.#metadata;
     const bytes = await this.#readMetadataBytes();
     const isSealed = await this.#refuseAnother(bytes);
+    if (this.#isTranscript) return this.#transcribe(bytes, isSealed);
     if (isSealed && (await this.#isWholeThere())) return { wasThere: true, ...this.#amounts() };
     await this.#bringNamedFiles();
     await this.#bringPieces();
@@ -139,6 +171,25 @@ class Copy {
     if (!(await commitMetadata(this.#to, this.#metadata, bytes, keys))) await this.#refuseAnother(bytes);
     this.#progress.end();
     return { wasThere: false, ...this.#amounts() };
+  }
+
+  async #transcribe(metadataBytes: Buffer, isSealed: boolean): Promise<Done> {
+    const none = { files: 0, sizeBytes: 0 };
+    const [from, to, metadata, keys, progress] = [
+      this.#from,
+      this.#to,
+      this.#metadata,
+      this.#keys,
+      this.#progress,
+    ];
+    if (isSealed) {
+      const there = await openBackup(to, metadata.backupId);
+      await assertWhole(to, there.metadata, there.keys);
+      return { wasThere: true, copied: none, found: none, earlierBackups: [] };
+    }
+    const copied = await transcribeBackup({ from, to, metadata, metadataBytes, keys, progress });
+    progress.end();
+    return { wasThere: false, copied, found: none, earlierBackups: [] };
   }
 
   #amounts(): Omit<Done, "wasThere"> {
@@ -162,7 +213,9 @@ class Copy {
     const { projectId, backupId } = this.#metadata;
     const name = metadataName(projectId, backupId);
     if ((await this.#to.store.head(name)) === undefined) return false;
-    if ((await readObject(this.#to.store, name)).equals(bytes)) return true;
+    const there = await readObject(this.#to.store, name);
+    if (this.#isTranscript ? await isTranscript(backupId, bytes, there, this.#to) : there.equals(bytes))
+      return true;
     throw new Failure(
       "copy-differs",
       `${this.#to.store.url} has a ${backupId} of project ${projectId} with another metadata.json than ` +
