@@ -84,11 +84,6 @@ function filesSentence(files: FilesComponent): string {
     `${counted(files.objects, nounOf(files))}, ${size(files.sourceBytes)}: ` +
       `${count(files.newObjects)} new or changed, ${count(files.unchangedObjects)} unchanged`,
     `stored ${size(files.stored.sizeBytes)} in ${counted(files.stored.files, "pack or file", "packs and files")}`,
-    ...(files.copied === undefined
-      ? []
-      : [
-          `of that ${size(files.copied.sizeBytes)} in ${counted(files.copied.files, "object")} copied by the store itself`,
-        ]),
     ...(left.length > 0 ? [left.join(", ")] : []),
   ].join("\n");
 }
@@ -205,6 +200,16 @@ function databaseFields(database: DatabaseComponent): Field[] {
   ];
 }
 
+/** What the store copied by itself, and how its content is known. */
+function copiedSentence({ copied }: FilesComponent): string | undefined {
+  if (copied === undefined) return undefined;
+  const { files, sizeBytes, hashedByStore } = copied;
+  return (
+    `copied ${counted(files, "object")}, ${size(sizeBytes)}, by itself; SHA-256 of ${count(hashedByStore)} from the store, ` +
+    `of ${count(files - hashedByStore)} from reading the copy`
+  );
+}
+
 function filesFields(files: FilesComponent): Field[] {
   const seconds = secondsBetween(files.listingStartedAt, files.listingFinishedAt);
   return [
@@ -224,6 +229,7 @@ function filesFields(files: FilesComponent): Field[] {
       "Stored now",
       `${counted(files.newObjects, nounOf(files))} in ${counted(files.stored.files, "pack or file", "packs and files")}, ${size(files.stored.sizeBytes)}`,
     ],
+    ["By the store", copiedSentence(files)],
     ["Unchanged", count(files.unchangedObjects)],
     ["Gone, kept", files.vanishedObjects === 0 ? undefined : count(files.vanishedObjects)],
     ["Left out", files.excludedObjects === 0 ? undefined : `${count(files.excludedObjects)} by filters`],
