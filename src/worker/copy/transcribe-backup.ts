@@ -45,10 +45,11 @@ export async function transcribeBackup(input: TranscriptInput): Promise<FileAmou
   const { to, metadata } = input;
   const { keys } = await createBackupKeys(to, metadata.backupId);
   const transcript = new Transcript(input, keys);
-  const { database, files } = metadata.components;
+  const { database, files, hooks } = metadata.components;
   const components: BackupMetadata["components"] = {
     ...(database === undefined ? {} : { database: await transcript.database(database) }),
     ...(files === undefined ? {} : { files: await transcript.files(files) }),
+    ...(hooks === undefined ? {} : { hooks: await transcript.hooks(hooks) }),
   };
   const { signature: _signature, serverEncryption: _server, ...rest } = metadata;
   const described = { ...rest, encryption: "client" as const, components };
@@ -91,6 +92,19 @@ class Transcript {
       inventory: await this.#file(component.inventory),
       roles: await this.#file(component.roles),
     };
+  }
+
+  async hooks(records: NonNullable<BackupMetadata["components"]["hooks"]>): Promise<typeof records> {
+    const made: (typeof records)[number][] = [];
+    for (const record of records) {
+      const { artifact } = record;
+      made.push(
+        artifact === undefined
+          ? record
+          : { ...record, artifact: { ...artifact, ...(await this.#file(artifact)) } },
+      );
+    }
+    return made;
   }
 
   async files(component: FilesComponent): Promise<FilesComponent> {
