@@ -39,6 +39,7 @@ async function readOpenApi(): Promise<OpenApiDocument> {
     checkDependencies: async () => await Promise.resolve([]),
     trustsOperators: false,
     countOperations: async () => await Promise.resolve([]),
+    countSlots: async () => await Promise.resolve([]),
     stopping: new AbortController().signal,
   });
   await server.close();

@@ -9,6 +9,7 @@ import { createLogQueries } from "./log-queries.ts";
 import { createOperationQueries } from "./operation-queries.ts";
 import { createQueueQueries } from "./queue-queries.ts";
 import { createRestoreQueries } from "./restore-queries.ts";
+import { createScheduleQueries } from "./schedule-queries.ts";
 import type { CatalogTables } from "./schema.ts";
 import { createTaskQueries } from "./task-queries.ts";
 
@@ -38,6 +39,7 @@ export function createCatalog(
     ...createRestoreQueries(database),
     ...createAccessQueries(database),
     ...createDefinitionQueries(database),
+    ...createScheduleQueries(database, leaseNow, lockQueue),
     close: () => database.destroy(),
   };
 }

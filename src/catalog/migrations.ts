@@ -207,6 +207,24 @@ const history: readonly Migration[] = [
       "create index backups_listed_by_environment on backups (project_id, environment, created_at_ms) where deleted_at_ms is null",
     ],
   },
+  {
+    oldestProgram: 6,
+    statements: [
+      `create table schedule_slots (
+      project_id text not null,
+      schedule text not null,
+      slot_ms bigint not null,
+      cause text not null,
+      outcome text not null,
+      message text,
+      operation_id text,
+      recorded_at_ms bigint not null,
+      primary key (project_id, schedule, cause, slot_ms)
+    )`,
+      "create index schedule_slots_by_operation on schedule_slots (operation_id) where operation_id is not null",
+      "create index schedule_slots_recorded on schedule_slots (outcome, recorded_at_ms)",
+    ],
+  },
 ];
 
 /**

@@ -16,30 +16,9 @@ export function createOperationQueries(
 ): OperationQueries {
   return {
     createOperation: async (operation, lease) =>
-      await database.transaction().execute(async (transaction) => {
-        const added = await transaction
-          .insertInto("operations")
-          .values({
-            ...toRow(operation),
-            lease_until_ms: sql<number>`${leaseNow()} + ${lease.seconds * 1000}`,
-          })
-          .onConflict((conflict) => conflict.doNothing())
-          .executeTakeFirst();
-        if ((added.numInsertedOrUpdatedRows ?? 0n) === 0n) return false;
-        if (operation.kind !== "backup") return true;
-        await transaction
-          .insertInto("backups")
-          .values({
-            project_id: operation.projectId,
-            backup_id: operation.id,
-            application: operation.application ?? null,
-            environment: operation.environment ?? null,
-            repository: operation.repository,
-            created_at_ms: operation.createdAtMs,
-          })
-          .execute();
-        return true;
-      }),
+      await database
+        .transaction()
+        .execute(async (transaction) => await insertOperation(transaction, leaseNow, operation, lease)),
 
     getOperation: async (id) => {
       const row = await database.selectFrom("operations").selectAll().where("id", "=", id).executeTakeFirst();
@@ -94,6 +73,37 @@ export function createOperationQueries(
       }));
     },
   };
+}
+
+/** Within a transaction. False when there is one of this id. */
+export async function insertOperation(
+  transaction: Kysely<CatalogTables>,
+  leaseNow: () => RawBuilder<number>,
+  operation: NewOperation,
+  lease: { readonly seconds: number },
+): Promise<boolean> {
+  const added = await transaction
+    .insertInto("operations")
+    .values({
+      ...toRow(operation),
+      lease_until_ms: sql<number>`${leaseNow()} + ${lease.seconds * 1000}`,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  if ((added.numInsertedOrUpdatedRows ?? 0n) === 0n) return false;
+  if (operation.kind !== "backup") return true;
+  await transaction
+    .insertInto("backups")
+    .values({
+      project_id: operation.projectId,
+      backup_id: operation.id,
+      application: operation.application ?? null,
+      environment: operation.environment ?? null,
+      repository: operation.repository,
+      created_at_ms: operation.createdAtMs,
+    })
+    .execute();
+  return true;
 }
 
 function toRow(operation: NewOperation) {

@@ -13,6 +13,7 @@ export interface CatalogTables {
   request_keys: RequestKeysTable;
   store_waits: StoreWaitsTable;
   definitions: DefinitionsTable;
+  schedule_slots: ScheduleSlotsTable;
 }
 
 /** PostgreSQL's driver returns 64-bit integers as text; `Number()` at every read makes both alike. */
@@ -151,4 +152,16 @@ export interface StoreWaitsTable {
   since_ms: Integer;
   until_ms: Integer;
   tries: Integer;
+}
+
+/** What came of each time of a schedule. */
+export interface ScheduleSlotsTable {
+  project_id: string;
+  schedule: string;
+  slot_ms: Integer;
+  cause: string;
+  outcome: string;
+  message: NullableText;
+  operation_id: NullableText;
+  recorded_at_ms: Integer;
 }

@@ -15,6 +15,7 @@ import { keyGroup } from "./commands/key.ts";
 import { repositoryGroup } from "./commands/repository.ts";
 import { restorePointsGroup } from "./commands/restore-points.ts";
 import { restoreGroup } from "./commands/restore.ts";
+import { scheduleGroup } from "./commands/schedule.ts";
 import { serveCommand } from "./commands/serve.ts";
 
 /** Every command of `lc2`. */
@@ -27,6 +28,7 @@ export const commandTree = defineGroup(
     restorePointsGroup,
     projectGroup,
     environmentGroup,
+    scheduleGroup,
     repositoryGroup,
     keyGroup,
     serveCommand,

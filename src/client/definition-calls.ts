@@ -1,8 +1,16 @@
 import type { RemoveOptions, WriteOptions, Written } from "../contract/definitions.ts";
 import type { EnvironmentReference, Environments, EnvironmentView } from "../contract/environments.ts";
 import type { Projects, ProjectView } from "../contract/projects.ts";
+import type {
+  ComingSlotView,
+  ScheduleKey,
+  Schedules,
+  ScheduleView,
+  SlotView,
+} from "../contract/schedules.ts";
 import type { HttpConnection } from "./http-connection.ts";
 import { anyProject, read, readPages } from "./pages.ts";
+import { submissionOf } from "./submission.ts";
 
 export function createProjectCalls(http: HttpConnection): Projects {
   const pathOf = (projectId: string): string => `projects/${encodeURIComponent(projectId)}`;
@@ -39,6 +47,43 @@ export function createEnvironmentCalls(http: HttpConnection): Environments {
     getEnvironment: async (reference) => await http.call({ ...read, path: pathOf(reference) }),
     deleteEnvironment: async (reference, options) =>
       await remove<EnvironmentView>(http, pathOf(reference), options),
+  };
+}
+
+export function createScheduleCalls(http: HttpConnection): Schedules {
+  const pathOf = ({ projectId, name }: ScheduleKey): string =>
+    `projects/${encodeURIComponent(projectId)}/schedules/${encodeURIComponent(name)}`;
+  return {
+    putSchedule: async ({ projectId, name, ...wish }, options) =>
+      await write<ScheduleView>(http, pathOf({ projectId, name }), wish, options),
+    listSchedules: async ({ projectId = anyProject, limit, offset = 0 }) => {
+      const path = `projects/${projectId}/schedules`;
+      const { items, total } = await readPages<ScheduleView>(http, path, {}, "schedules", offset + limit);
+      return { schedules: items.slice(offset), total };
+    },
+    getSchedule: async (key) => await http.call({ ...read, path: pathOf(key) }),
+    deleteSchedule: async (key, options) => await remove<ScheduleView>(http, pathOf(key), options),
+    suspendSchedule: async (key, suspended) =>
+      await http.call({
+        method: "POST",
+        path: `${pathOf(key)}/${suspended ? "suspend" : "resume"}`,
+        repeatable: true,
+      }),
+    runSchedule: async (key, submission) =>
+      await http.call({ method: "POST", path: `${pathOf(key)}/run`, ...submissionOf(submission) }),
+    previewSchedule: async (key, count) => {
+      const answer = await http.call<{ slots: readonly ComingSlotView[] }>({
+        ...read,
+        path: `${pathOf(key)}/next`,
+        query: { count },
+      });
+      return answer.slots;
+    },
+    listSlots: async ({ projectId = anyProject, schedule = "", outcome, limit, offset = 0 }) => {
+      const path = `${pathOf({ projectId, name: schedule })}/slots`;
+      const { items, total } = await readPages<SlotView>(http, path, { outcome }, "slots", offset + limit);
+      return { slots: items.slice(offset), total };
+    },
   };
 }
 

@@ -1,5 +1,4 @@
 /** The service of a server far away: what is not for it to do rejects with `not-available`. */
-import { randomUUID } from "node:crypto";
 import type {
   BackupSummary,
   BackupView,
@@ -7,7 +6,6 @@ import type {
   LogLine,
   Restores,
   RestoreView,
-  Submission,
   Waiting,
 } from "../contract/service.ts";
 import type { BackupWish, RestoreWish } from "../contract/operations.ts";
@@ -18,9 +16,10 @@ import { createApiKeyCalls } from "./api-key-calls.ts";
 import { placeOf } from "./call-parts.ts";
 import { createContentCalls } from "./content-calls.ts";
 import { createKeyCalls, createRepositoryCalls } from "./repository-calls.ts";
-import { createEnvironmentCalls, createProjectCalls } from "./definition-calls.ts";
+import { createEnvironmentCalls, createProjectCalls, createScheduleCalls } from "./definition-calls.ts";
 import { HttpConnection, type ServerAddress } from "./http-connection.ts";
 import { anyProject, read, readPages } from "./pages.ts";
+import { submissionOf } from "./submission.ts";
 
 export function createHttpService(address: ServerAddress): Lc2Service {
   const http = new HttpConnection(address);
@@ -34,6 +33,7 @@ export function createHttpService(address: ServerAddress): Lc2Service {
     ...createRepositoryCalls(http),
     ...createKeyCalls(http),
     ...createApiKeyCalls(http),
+    ...createScheduleCalls(http),
     close: async () => await Promise.resolve(),
   };
 }
@@ -167,15 +167,6 @@ function createRestoreCalls(http: HttpConnection): Restores {
       await http.callWaiting({ method: "POST", path: `${pathOfRestore(restoreId)}/undo` }, waiting),
   };
 }
-
-/** Sent again under the same words when no answer came, so that the work is begun once. */
-const submissionOf = ({ requestId, operationId }: Submission) => ({
-  repeatable: true,
-  headers: {
-    "idempotency-key": operationId ?? randomUUID(),
-    ...(requestId === undefined ? {} : { "x-correlation-id": requestId }),
-  },
-});
 
 function toBackupBody(
   spec: BackupWish,

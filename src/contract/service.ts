@@ -14,6 +14,7 @@ import type { RestorePoints } from "./restore-points.ts";
 import type { Keys } from "./keys.ts";
 import type { Repositories } from "./repositories.ts";
 import type { WorkerOutput } from "../core/ports/worker-launcher.ts";
+import type { Schedules } from "./schedules.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
@@ -61,6 +62,8 @@ export interface BackupSummary {
   readonly completedAt?: string;
   readonly verifiedAt?: string;
   readonly repository: string;
+  /** The schedule that asked for it, and for which of its times. */
+  readonly schedule?: { readonly name: string; readonly slot: string };
 }
 
 /** §7's backup details and more. */
@@ -215,7 +218,7 @@ export interface DownloadResult {
 }
 
 export interface Lc2Service
-  extends ApiKeys, Environments, Keys, Projects, Repositories, RestorePoints, Restores {
+  extends ApiKeys, Environments, Keys, Projects, Repositories, RestorePoints, Restores, Schedules {
   /** Into the installation's own repository, where none is named. */
   createBackup(
     wish: BackupWish,

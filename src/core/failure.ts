@@ -145,6 +145,16 @@ export const failures = define({
     meaning: "The operation has ended, so it cannot be cancelled.",
     remedy: "`lc2 backup get` or `lc2 restore get` shows how it ended.",
   },
+  "window-closed": {
+    kind: "refused",
+    meaning: "A scheduled backup had not begun, or had not ended, when its backup window closed.",
+    remedy: "Give the schedule a longer window, or let what runs finish with `--window-end finish`.",
+  },
+  "schedule-not-found": {
+    kind: "not-found",
+    meaning: "The project has no schedule of this name.",
+    remedy: "`lc2 schedule list` shows what there is.",
+  },
   "still-running": {
     kind: "refused",
     meaning: "The operation is still running, so this cannot be done with it yet.",

@@ -1,28 +1,18 @@
 import type { Lc2Service } from "../contract/service.ts";
 import type { DeleteBackupResult, PrepareBackupResult } from "../contract/worker-task.ts";
-import { hooksOfBackup, type BackupSpec, type BackupWish } from "../core/backup/backup.ts";
-import { validateBackup, validateProjectId } from "../core/backup/validate-backup.ts";
-import { resolveBackup } from "../core/environment/resolve-backup.ts";
+import type { BackupSpec } from "../core/backup/backup.ts";
 import { Failure } from "../core/failure.ts";
 import { nobody } from "../core/operation/operation.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import { forgetPlace } from "./backup-places.ts";
 import { requestCancel } from "./cancel-operation.ts";
-import { readEnvironment } from "./environments.ts";
 import { locateBackup } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
-import { ensureProject, readProject } from "./projects.ts";
 import { readEndedBackup, readBackupView } from "./read-backups.ts";
-import {
-  ownWork,
-  recordOperation,
-  type OwnedSubmission,
-  type RecordedOperation,
-} from "./record-operation.ts";
-import { normalizeRepositoryUrl } from "./repository-url.ts";
-import { carryOutBackup, type BackupRequest } from "./run-backup.ts";
-import { refuseHooks } from "./run-hooks.ts";
-import { beginCall, openBackup, refuseProblems, runTaskFor } from "./service-call.ts";
+import { placeOf, recordBackup, resolveWish, toRequest } from "./record-backup.ts";
+import { ownWork } from "./record-operation.ts";
+import { carryOutBackup } from "./run-backup.ts";
+import { beginCall, openBackup, runTaskFor } from "./service-call.ts";
 
 type BackupService = Pick<
   Lc2Service,
@@ -33,7 +23,7 @@ type BackupService = Pick<
 export function createBackupService(bareParts: EngineParts): BackupService {
   return {
     createBackup: async (wish, options, waiting) => {
-      const spec = await resolve(bareParts, wish);
+      const spec = await resolveWish(bareParts, wish);
       const repository = await placeOf(bareParts, spec, options);
       const parts = await beginCall(bareParts, waiting);
       const operation = await recordBackup(parts, toRequest(spec, options), repository, ownWork(parts));
@@ -43,7 +33,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
     },
 
     submitBackup: async (wish, options) => {
-      const spec = await resolve(bareParts, wish);
+      const spec = await resolveWish(bareParts, wish);
       const repository = await placeOf(bareParts, spec, options);
       const parts = await beginCall(bareParts);
       const submission = { ...options, leaseOwner: nobody };
@@ -58,7 +48,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
     },
 
     dryRunBackup: async (wish, options, waiting) => {
-      const spec = await resolve(bareParts, wish);
+      const spec = await resolveWish(bareParts, wish);
       const repository = await placeOf(bareParts, spec, options);
       const context = makeContext(bareParts, { repository, projectId: spec.projectId });
       const backupId = makeOperationId("backup", bareParts.clock.nowMs(), bareParts.ids.hex(6));
@@ -86,51 +76,6 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       return deleted;
     },
   };
-}
-
-/** The request with the places of its environment as they are now. Refuses it with everything that is wrong. */
-async function resolve(parts: EngineParts, wish: BackupWish): Promise<BackupSpec> {
-  const { projectId, environment: name } = wish;
-  if (name !== undefined) refuseProblems(validateProjectId(projectId));
-  const environment = name === undefined ? undefined : await readEnvironment(parts, projectId, name);
-  const { spec, problems } = resolveBackup(wish, environment);
-  refuseProblems(problems.length > 0 ? problems : validateBackup(spec));
-  await refuseHooks(parts, hooksOfBackup(spec), "backup");
-  return spec;
-}
-
-/** Where a backup goes: as it is asked for, else as its project says, else into the installation's own repository. */
-async function placeOf(
-  parts: EngineParts,
-  { projectId }: BackupSpec,
-  { repository }: { readonly repository?: string },
-): Promise<string> {
-  if (repository !== undefined) return normalizeRepositoryUrl(repository);
-  return (await readProject(parts, projectId)).repository ?? parts.defaultRepository;
-}
-
-const toRequest = (
-  spec: BackupSpec,
-  { maxRateBytesPerSecond: rate }: { readonly maxRateBytesPerSecond?: number },
-): BackupRequest => ({ spec, ...(rate === undefined ? {} : { maxRateBytesPerSecond: rate }) });
-
-async function recordBackup(
-  parts: EngineParts,
-  request: BackupRequest,
-  repository: string,
-  submission: OwnedSubmission,
-): Promise<RecordedOperation> {
-  const { projectId, application, environment } = request.spec;
-  await ensureProject(parts, projectId);
-  const wish = {
-    kind: "backup",
-    projectId,
-    ...(application === undefined ? {} : { application }),
-    ...(environment === undefined ? {} : { environment }),
-    spec: request,
-    repository,
-  } as const;
-  return (await recordOperation(parts, wish, submission)).operation;
 }
 
 async function refuseRunning(parts: EngineParts, backupId: string): Promise<void> {

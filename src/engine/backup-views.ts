@@ -4,6 +4,7 @@ import type { Progress } from "../contract/worker-task.ts";
 import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { IndexedBackup } from "../core/ports/catalog.ts";
 import { hooksOfBackup } from "../core/backup/backup.ts";
+import type { SlotRecord } from "../core/ports/schedule-records.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 
 import { viewHooks } from "./hook-views.ts";
@@ -22,7 +23,11 @@ export function backupStatusOf(operation: Operation, tasks: Tasks): BackupStatus
 }
 
 /** A row of a list; `status` is derived by the caller where the backup is still under way. */
-export function summarize(backup: IndexedBackup, status: BackupStatus): BackupSummary {
+export function summarize(
+  backup: IndexedBackup,
+  status: BackupStatus,
+  slot: SlotRecord | undefined,
+): BackupSummary {
   return {
     backupId: backup.backupId,
     projectId: backup.projectId,
@@ -34,6 +39,7 @@ export function summarize(backup: IndexedBackup, status: BackupStatus): BackupSu
     ...(backup.finishedAtMs === undefined ? {} : { completedAt: toIso(backup.finishedAtMs) }),
     ...(backup.verifiedAtMs === undefined ? {} : { verifiedAt: toIso(backup.verifiedAtMs) }),
     repository: backup.repository,
+    ...(slot === undefined ? {} : { schedule: { name: slot.name, slot: toIso(slot.slotMs) } }),
   };
 }
 

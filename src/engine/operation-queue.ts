@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { QueueView } from "../contract/service.ts";
 import {
   admitOperations,
@@ -11,6 +10,8 @@ import type { Clock } from "../core/ports/clock.ts";
 import { placesOf } from "../core/admission/operation-place.ts";
 import { isWaiting, type Operation } from "../core/operation/operation.ts";
 import type { Catalog, QueueObservation } from "../core/ports/catalog.ts";
+import { startTooLate } from "../core/schedule/start-too-late.ts";
+import { Bell } from "./bell.ts";
 import type { BackupRequest } from "./run-backup.ts";
 import type { RestoreRequest } from "./run-restore.ts";
 import type { UndoRequest } from "./run-undo.ts";
@@ -18,40 +19,28 @@ import type { UndoRequest } from "./run-undo.ts";
 /** Many may follow what waits at once, each looking twice a second. */
 const standingsLastMs = 1_000;
 
-/** What waits for its turn, as this process sees it. The queue itself is in the catalog. */
-export class OperationQueue {
+/** What waits for its turn, as this process sees it: rung when something was added or has ended. The queue itself is in the catalog. */
+export class OperationQueue extends Bell {
   readonly #limits: AdmissionLimits;
   readonly #clock: Clock;
   #storeWaits: readonly StoreWait[] = [];
-  #bell = Promise.withResolvers<void>();
   #standings: { readonly atMs: number; readonly read: Promise<ReadonlyMap<string, Admission>> } | undefined;
 
   constructor(limits: AdmissionLimits, clock: Clock) {
+    super();
     this.#limits = limits;
     this.#clock = clock;
   }
 
-  /** Something was added, or has ended: whoever waits for that may look at once. */
-  ring(): void {
-    this.#bell.resolve();
-  }
-
-  /** Returns when somebody has rung since the last call returned, after `ms`, or when it is stopped. */
-  async waitForRing(ms: number, stopping: AbortSignal): Promise<void> {
-    const waited = new AbortController();
-    const signal = AbortSignal.any([stopping, waited.signal]);
-    await Promise.race([this.#bell.promise, sleep(ms, undefined, { signal }).catch(() => undefined)]);
-    waited.abort();
-    this.#bell = Promise.withResolvers();
-  }
-
-  /** What may begin now, and what the others wait for. */
+  /** What may begin now, and what the others wait for; nothing of what came too late for its window. */
   decide(queue: QueueObservation): Admission[] {
     const running = queue.open.filter((operation) => !isWaiting(operation)).map(describe);
-    const waiting = queue.open.filter(isWaiting).map(describe) as WaitingOperation[];
+    const nowMs = this.#clock.nowMs();
+    const waiting = queue.open
+      .filter((operation) => isWaiting(operation) && !isTooLate(operation, nowMs))
+      .map(describe) as WaitingOperation[];
     const { served, storeWaits } = queue;
     this.#storeWaits = storeWaits;
-    const nowMs = this.#clock.nowMs();
     return admitOperations({ running, waiting, served, storeWaits, limits: this.#limits, nowMs });
   }
 
@@ -88,6 +77,9 @@ export class OperationQueue {
     return await read;
   }
 }
+
+const isTooLate = ({ id, kind, spec }: Operation, nowMs: number): boolean =>
+  kind === "backup" && startTooLate(id, (spec as BackupRequest).scheduled, nowMs) !== undefined;
 
 function describe(operation: Operation) {
   const { id, kind, projectId, createdAtMs, notBeforeMs } = operation;

@@ -50,6 +50,8 @@ export class OperationSession {
   #cancelRequested = false;
   #changed = false;
   #wake: (() => void) | undefined;
+  /** By the wall clock, which a timer does not follow when it jumps. */
+  #wakeAtMs = Infinity;
 
   constructor(
     parts: EngineParts,
@@ -304,6 +306,7 @@ export class OperationSession {
   }
 
   async #lookForCancel(): Promise<void> {
+    if (this.#parts.clock.nowMs() >= this.#wakeAtMs) this.#wake?.();
     try {
       const operation = await this.#parts.catalog.getOperation(this.operationId);
       if (operation?.cancelRequested !== true || this.#cancelRequested) return;
@@ -335,10 +338,12 @@ export class OperationSession {
     if (!this.#changed) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
+        this.#wakeAtMs = untilMs ?? Infinity;
         if (untilMs === undefined) return;
         this.#timers.push(setTimeout(resolve, Math.max(0, untilMs - this.#parts.clock.nowMs()) + 1));
       });
       this.#wake = undefined;
+      this.#wakeAtMs = Infinity;
     }
     this.#changed = false;
   }

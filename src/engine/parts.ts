@@ -6,6 +6,7 @@ import type { Catalog } from "../core/ports/catalog.ts";
 import type { Clock, Ids } from "../core/ports/clock.ts";
 import type { Processes } from "../core/ports/processes.ts";
 import type { WorkerLauncher } from "../core/ports/worker-launcher.ts";
+import type { Bell } from "./bell.ts";
 import type { OperationQueue } from "./operation-queue.ts";
 
 /** What the engine works with; `main` chooses it. */
@@ -30,6 +31,8 @@ export interface EngineParts {
   readonly readHookPolicy: () => Promise<HookPolicy>;
   /** What waits for its turn; `runQueue` begins it. */
   readonly queue: OperationQueue;
+  /** Rung when a schedule was changed, or a backup has ended. */
+  readonly scheduleBell: Bell;
   /** Follows work that nobody waits for; it must not reject. */
   readonly background: (work: Promise<void>) => void;
 }

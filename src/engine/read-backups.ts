@@ -73,6 +73,7 @@ export async function readBackupView(
   const summary = summarize(
     { ...indexed, repository: place.repository },
     statusOf(indexed, operation, tasks),
+    (await catalog.findSlots([backupId]))[0],
   );
   return viewBackup(summary, {
     ...(operation === undefined ? {} : { operation }),
@@ -116,13 +117,19 @@ async function listOpen(parts: EngineParts, query: BackupQuery) {
 
 async function summarizeAll(parts: EngineParts, backups: readonly IndexedBackup[]): Promise<BackupSummary[]> {
   const summaries: BackupSummary[] = [];
+  const slots = new Map(
+    (await parts.catalog.findSlots(backups.map(({ backupId }) => backupId))).map((slot) => [
+      slot.operationId,
+      slot,
+    ]),
+  );
   for (const backup of backups) {
     if (backup.outcome !== undefined) {
-      summaries.push(summarize(backup, backup.outcome));
+      summaries.push(summarize(backup, backup.outcome, slots.get(backup.backupId)));
       continue;
     }
     const { operation, tasks } = await readOperation(parts, backup.backupId);
-    summaries.push(summarize(backup, statusOf(backup, operation, tasks)));
+    summaries.push(summarize(backup, statusOf(backup, operation, tasks), slots.get(backup.backupId)));
   }
   return summaries;
 }

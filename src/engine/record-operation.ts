@@ -1,5 +1,6 @@
 import type { Submission } from "../contract/service.ts";
 import type { Operation, OperationKind } from "../core/operation/operation.ts";
+import type { NewOperation } from "../core/ports/catalog.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import type { EngineParts } from "./parts.ts";
 
@@ -30,15 +31,8 @@ export async function recordOperation(
   wish: OperationWish,
   submission: OwnedSubmission,
 ): Promise<{ readonly operation: RecordedOperation; readonly isNew: boolean }> {
-  const { operationId, requestId, leaseOwner } = submission;
-  const nowMs = parts.clock.nowMs();
-  const operation = {
-    ...wish,
-    id: operationId ?? makeOperationId(wish.kind, nowMs, parts.ids.hex(6)),
-    requestId: requestId ?? `req-${parts.ids.hex(12)}`,
-    createdAtMs: nowMs,
-    leaseOwner,
-  };
+  const { operationId } = submission;
+  const operation = makeOperation(parts, wish, submission);
   if (await parts.catalog.createOperation(operation, { seconds: parts.leaseSeconds })) {
     return { operation, isNew: true };
   }
@@ -46,6 +40,22 @@ export async function recordOperation(
   if (known !== undefined) return { operation: known, isNew: false };
   // The same second and the same six random digits.
   return await recordOperation(parts, wish, submission);
+}
+
+/** The operation that a request becomes. */
+export function makeOperation(
+  parts: EngineParts,
+  wish: OperationWish,
+  { operationId, requestId, leaseOwner }: OwnedSubmission,
+): NewOperation {
+  const nowMs = parts.clock.nowMs();
+  return {
+    ...wish,
+    id: operationId ?? makeOperationId(wish.kind, nowMs, parts.ids.hex(6)),
+    requestId: requestId ?? `req-${parts.ids.hex(12)}`,
+    createdAtMs: nowMs,
+    leaseOwner,
+  };
 }
 
 /** This process's work: it holds the lease from the beginning. */

@@ -12,6 +12,7 @@ import { runsAfter } from "../core/hooks/hook.ts";
 import type { Steps } from "../core/operation/advance.ts";
 import type { Operation } from "../core/operation/operation.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
+import type { ScheduledFor } from "../core/schedule/schedule.ts";
 import { backupStatusOf } from "./backup-views.ts";
 import { carryOut, type OperationSession, type Tasks } from "./operation-session.ts";
 import { actOnHook, logHookFailures, observeHooks } from "./run-hooks.ts";
@@ -21,6 +22,8 @@ import { makeContext, makeLogLine, type EngineParts, type TaskRequest } from "./
 export interface BackupRequest {
   readonly spec: BackupSpec;
   readonly maxRateBytesPerSecond?: number;
+  /** The slot that it is made for. */
+  readonly scheduled?: ScheduledFor;
 }
 
 /** Takes a backup that this process has claimed to its end. */
@@ -126,12 +129,13 @@ async function announcePrepared(
 }
 
 function observe({ id, spec: request }: Operation, tasks: Tasks) {
-  const { spec } = request as BackupRequest;
+  const { spec, scheduled } = request as BackupRequest;
   const look = tasks.get("look")?.result as TaskResults["read-metadata"] | undefined;
   return {
     backupId: id,
     wantsDatabase: spec.database !== undefined,
     wantsFiles: spec.storage !== undefined,
+    ...(scheduled?.stopAtMs === undefined ? {} : { stopAtMs: scheduled.stopAtMs }),
     recoveryPointKnown: tasks.get("database")?.recoveryPoint !== undefined,
     ...(look === undefined ? {} : { sealed: look.metadata !== undefined }),
   };

@@ -51,5 +51,6 @@ async function carryOut(parts: EngineParts, operation: Operation): Promise<void>
     else await carryOutRestore(parts, operation, unattended(parts));
   } finally {
     parts.queue.ring();
+    parts.scheduleBell.ring();
   }
 }

@@ -1,4 +1,5 @@
 /** Changes that are made only if the thing is still what their sender has seen (RFC 9110, If-Match). */
+import { createHash } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { RemoveOptions, Written } from "../contract/definitions.ts";
@@ -17,6 +18,12 @@ export const conditionHeaders = Type.Object({
   ),
 });
 
+/** Of something that shows more than what was said of it: another tag whenever it shows anything else. */
+export function shownTagOf(view: { readonly revision: number }): string {
+  const hash = createHash("sha256").update(JSON.stringify(view)).digest("base64url").slice(0, 16);
+  return `"r${view.revision}.${hash}"`;
+}
+
 export const tagOf = ({ revision }: { readonly revision: number }): string => `"r${revision}"`;
 
 /** What a PUT may find. */
@@ -34,7 +41,7 @@ export function readRemoval({ headers }: FastifyRequest, dryRun: boolean | undef
 
 function readRevision(tag: string | undefined): number | undefined {
   if (tag === undefined || tag === "*") return undefined;
-  const digits = /^(?:W\/)?"r(\d{1,9})"$/.exec(tag)?.[1];
+  const digits = /^(?:W\/)?"r(\d{1,9})(?:\.[\w-]+)?"$/.exec(tag)?.[1];
   if (digits !== undefined) return Number(digits);
   const message = `${tag.slice(0, 80)} is no ETag that this server has given for such a thing.`;
   throw new InvalidRequest([{ code: "request-invalid", field: "If-Match", message }]);

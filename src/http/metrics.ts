@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { OperationCount } from "../core/ports/catalog.ts";
+import type { SlotCount } from "../core/ports/schedule-records.ts";
 import type { HttpParts } from "./parts.ts";
 
 /** Scrapers that come more often get what was counted a moment ago. */
@@ -36,6 +37,7 @@ export function createMetrics(parts: HttpParts): Metrics {
     help: "Processor time of this process.",
     registers,
   });
+  const fillSlots = createSlotMetrics(registry);
   const kinds = (["backup", "restore"] as const).map((kind) => createKindMetrics(kind, registry));
   let counted = Number.NEGATIVE_INFINITY;
   return {
@@ -46,6 +48,7 @@ export function createMetrics(parts: HttpParts): Metrics {
         const counts = await parts.countOperations();
         counted = parts.nowMs();
         for (const kind of kinds) kind(counts);
+        fillSlots(await parts.countSlots(), parts.nowMs());
       }
       memory.set(process.memoryUsage.rss());
       const { user, system } = process.cpuUsage();
@@ -53,6 +56,33 @@ export function createMetrics(parts: HttpParts): Metrics {
       processor.inc((user + system) / 1e6);
       return await registry.metrics();
     },
+  };
+}
+
+/** What came of schedules; the function returned fills them. */
+function createSlotMetrics(registry: Registry) {
+  const registers = [registry];
+  const labelNames = ["project", "schedule"] as const;
+  const slots = new Counter({
+    name: "lc2_schedule_slots_total",
+    help: "Times of schedules, by what came of them; of `ran` the backup tells how it went.",
+    labelNames: [...labelNames, "outcome"],
+    registers,
+  });
+  const age = new Gauge({
+    name: "lc2_schedule_last_run_age_seconds",
+    help: "How long ago the newest slot was that has a backup.",
+    labelNames,
+    registers,
+  });
+  return (counts: readonly SlotCount[], nowMs: number): void => {
+    slots.reset();
+    age.reset();
+    for (const { projectId, name, outcome, count, newestMs } of counts) {
+      const labels = { project: projectId, schedule: name };
+      slots.inc({ ...labels, outcome }, count);
+      if (outcome === "ran") age.set(labels, (nowMs - newestMs) / 1000);
+    }
   };
 }
 

@@ -42,6 +42,11 @@ beforeEach(async () => {
         { name: "repository", status: "degraded" },
       ]),
     trustsOperators: false,
+    countSlots: async () =>
+      await Promise.resolve([
+        { projectId: "retail", name: "nightly", outcome: "missed" as const, count: 2, newestMs: 0 },
+        { projectId: "retail", name: "nightly", outcome: "ran" as const, count: 5, newestMs: 1_000 },
+      ]),
     countOperations: async () =>
       await Promise.resolve([
         { kind: "backup", projectId: "retail", outcome: "Completed", count: 3, durationMs: 6_000 },
@@ -85,6 +90,36 @@ describe("the client of a server", () => {
     expect(backups).toHaveLength(1_500);
     expect(total).toBe(2_501);
     expect(backups[0]).toEqual([...world.backups.values()][900]);
+  });
+
+  test("makes, shows and runs schedules", async () => {
+    const key = { projectId: "default", name: "nightly" };
+    const shown = world.schedules.get("default/nightly");
+    expect(await client.getSchedule(key)).toEqual(shown);
+    expect(await client.listSchedules({ limit: 10 })).toEqual({ schedules: [shown], total: 1 });
+    const { database } = { database: { url: "postgres://db/shop", excludeTables: [] } };
+    const backup = { provider: "local", database } as const;
+    const wish = { projectId: "default", name: "often", rpoSeconds: 3600, backup };
+    const { outcome, view } = await client.putSchedule(wish, { condition: "absent" });
+    expect([outcome, view.backup, view.rpoSeconds]).toEqual(["created", backup, 3600]);
+    expect(world.calls.at(-1)?.arguments).toEqual([wish, { condition: "absent", dryRun: false }]);
+    expect(await client.suspendSchedule(key, true)).toMatchObject({ suspended: true });
+    expect(await client.suspendSchedule(key, false)).toMatchObject({ suspended: false });
+    expect(await client.runSchedule(key, {})).toMatchObject({ backupId });
+    expect(await client.previewSchedule(key, 2)).toHaveLength(2);
+    const query = { projectId: "default", schedule: "nightly", limit: 5 };
+    expect(await client.listSlots(query)).toMatchObject({ slots: [{ outcome: "missed" }], total: 1 });
+    expect(await client.deleteSchedule(key, {})).toMatchObject({ name: "nightly" });
+    await expect(client.getSchedule(key)).rejects.toMatchObject({ code: "schedule-not-found" });
+    const made = await fetch(new URL("/api/v1/projects/default/schedules", url), {
+      method: "POST",
+      headers: { authorization: "Bearer right", "content-type": "application/json" },
+      body: JSON.stringify({ name: "third", cron: "@daily", backup: { environment: "prod" } }),
+    });
+    expect([made.status, made.headers.get("location")]).toEqual([
+      201,
+      "/api/v1/projects/default/schedules/third",
+    ]);
   });
 
   test("plans, asks, restores and undoes", async () => {
@@ -210,6 +245,12 @@ describe("the server", () => {
     const metrics = await (await get("/metrics")).text();
     expect(metrics).toContain(
       'lc2_backup_requests_total{project="retail",application="",status="success"} 3',
+    );
+    expect(metrics).toContain(
+      'lc2_schedule_slots_total{project="retail",schedule="nightly",outcome="missed"} 2',
+    );
+    expect(metrics).toMatch(
+      /lc2_schedule_last_run_age_seconds\{project="retail",schedule="nightly"\} 1\d{9}/,
     );
     expect(metrics).toContain('lc2_backup_active_operations{project="retail",application=""} 1');
     expect(metrics).toContain('lc2_backup_seconds_total{project="retail",application="",status="success"} 6');

@@ -19,6 +19,7 @@ import { addEnvironmentRoutes } from "./environment-routes.ts";
 import { addProjectRoutes } from "./project-routes.ts";
 import { addRestorePointRoutes } from "./restore-point-routes.ts";
 import { addRestoreRoutes } from "./restore-routes.ts";
+import { addScheduleRoutes } from "./schedule-routes.ts";
 import { addServiceRoutes } from "./service-routes.ts";
 
 export interface HttpServer {
@@ -59,6 +60,7 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
   addApiKeyRoutes(app, parts);
   addProjectRoutes(app, parts);
   addEnvironmentRoutes(app, parts);
+  addScheduleRoutes(app, parts);
   for (const [url, methods] of known.entries().toArray()) refuseOtherMethods(app, url, [...methods]);
   await app.ready();
   let listener: MetricsListener | undefined;

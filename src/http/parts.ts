@@ -1,6 +1,7 @@
 import type { Caller, Gatekeeper } from "../contract/access.ts";
 import type { Lc2Service } from "../contract/service.ts";
 import type { OperationCount } from "../core/ports/catalog.ts";
+import type { SlotCount } from "../core/ports/schedule-records.ts";
 
 /** What the server works with; `main` chooses it. */
 export interface HttpParts {
@@ -18,6 +19,8 @@ export interface HttpParts {
   readonly trustsOperators: boolean;
   /** Every operation the catalog has, counted. */
   readonly countOperations: () => Promise<readonly OperationCount[]>;
+  /** Every answered slot of a schedule, counted. */
+  readonly countSlots: () => Promise<readonly SlotCount[]>;
   /** Aborted when the server takes nothing new any more. */
   readonly stopping: AbortSignal;
 }

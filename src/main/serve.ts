@@ -51,7 +51,11 @@ export async function serve(options: ServeOptions, config: Config): Promise<void
       say("INFO", `Metrics are at ${await server.listenForMetrics(options.metricsListen)}.`);
     }
     say("INFO", `Listening at ${await server.listen(options.listen)}.`);
-    await Promise.all([tendUntil(engine, stopping.signal), engine.runQueue(stopping.signal)]);
+    await Promise.all([
+      tendUntil(engine, stopping.signal),
+      engine.runQueue(stopping.signal),
+      engine.runSchedules(stopping.signal),
+    ]);
     watch?.stop();
     await drain(server, engine, options.drainSeconds);
   } finally {
@@ -93,6 +97,7 @@ async function openServer(options: ServeOptions, engine: Engine, stopping: Abort
       nowMs: () => Date.now(),
     }),
     countOperations: async () => await engine.countOperations(),
+    countSlots: async () => await engine.countSlots(),
     trustsOperators: options.trustOperators,
     stopping,
   };

@@ -5,6 +5,8 @@ import type { Gatekeeper } from "../contract/access.ts";
 import type { Lc2Service, LogLine } from "../contract/service.ts";
 import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
 import type { Catalog, OperationCount } from "../core/ports/catalog.ts";
+import type { Clock } from "../core/ports/clock.ts";
+import type { SlotCount } from "../core/ports/schedule-records.ts";
 import { createApiKeyService, ensureFirstApiKey } from "../engine/api-keys.ts";
 import { createBackupContents } from "../engine/backup-contents.ts";
 import { createBackupService } from "../engine/backup-service.ts";
@@ -17,6 +19,9 @@ import { createProjectService } from "../engine/projects.ts";
 import { createBackupReader } from "../engine/read-backups.ts";
 import { recoverDeadOperations } from "../engine/recover-operations.ts";
 import { runQueue } from "../engine/run-queue.ts";
+import { runSchedules } from "../engine/run-schedules.ts";
+import { createScheduleService } from "../engine/schedules.ts";
+import { Bell } from "../engine/bell.ts";
 import { OperationQueue } from "../engine/operation-queue.ts";
 import { createKeyService } from "../engine/key-service.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
@@ -41,6 +46,8 @@ export interface ServiceOptions {
   readonly workerCommand?: readonly [string, ...string[]];
   /** Put around what starts workers. For tests. */
   readonly wrapLauncher?: (launcher: EngineParts["launcher"]) => EngineParts["launcher"];
+  /** Default: the wall clock. For tests. */
+  readonly clock?: Clock;
   /** `tend` is called from time to time, so that calls need not look for what dead processes left. Default: false. */
   readonly isTended?: boolean;
 }
@@ -57,9 +64,12 @@ export interface Engine {
   readonly ownRepository: string;
   /** By a worker. Rejects while the store of the installation's own repository gives no answer. */
   checkOwnRepository(signal: AbortSignal): Promise<void>;
+  /** Asks for the backups of schedules when they are due, until it is stopped. Never rejects. */
+  runSchedules(stopping: AbortSignal): Promise<void>;
   /** Rejects while the catalog cannot be read. */
   checkCatalog(): Promise<void>;
   countOperations(): Promise<readonly OperationCount[]>;
+  countSlots(): Promise<readonly SlotCount[]>;
   ensureFirstApiKey(keep: (secret: string) => Promise<void>): Promise<boolean>;
   /** How much of what was submitted is being carried out here. */
   unfinished(): number;
@@ -96,8 +106,10 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
     runQueue: async (stopping) => await runQueue(parts, stopping),
     ownRepository: parts.defaultRepository,
     checkOwnRepository: async (signal) => await checkOwnRepository(parts, signal),
+    runSchedules: async (stopping) => await runSchedules(parts, stopping),
     checkCatalog: async () => void (await parts.catalog.listOpenOperations()),
     countOperations: async () => await parts.catalog.countOperations(),
+    countSlots: async () => await parts.catalog.countSlots(),
     ensureFirstApiKey: async (keep) => await ensureFirstApiKey(parts, keep),
     unfinished: () => unfinished.size,
   };
@@ -111,7 +123,7 @@ function makeParts(
 ): EngineParts & { readonly openedCatalog: () => Catalog | undefined } {
   let catalog: Catalog | undefined;
   const launcher = makeLauncher(config, options);
-  const clock = { nowMs: () => Date.now() };
+  const clock = options.clock ?? { nowMs: () => Date.now() };
   return {
     openedCatalog: () => catalog,
     get catalog() {
@@ -134,6 +146,7 @@ function makeParts(
     notice: options.onNotice ?? ((line) => process.stderr.write(`lc2: ${line.message}\n`)),
     isTended: options.isTended ?? false,
     queue: new OperationQueue(config.limits, clock),
+    scheduleBell: new Bell(),
     background,
   };
 }
@@ -163,6 +176,7 @@ function makeService(parts: ReturnType<typeof makeParts>, config: Config): Lc2Se
     ...createApiKeyService(parts),
     ...createProjectService(parts),
     ...createEnvironmentService(parts),
+    ...createScheduleService(parts),
     ...createBackupService(parts),
     ...createCopyService(parts),
     ...createBackupReader(parts),

@@ -4,6 +4,7 @@ import type { Catalog, NewOperation, QueueObservation, SealedBackup } from "../.
 import { maximumLogLines } from "../../src/core/ports/catalog.ts";
 import { describeAccessRecords } from "./access-records.contract.ts";
 import { describeDefinitionRecords } from "./definition-records.contract.ts";
+import { describeScheduleRecords } from "./schedule-records.contract.ts";
 
 export interface CatalogUnderTest {
   readonly catalog: Catalog;
@@ -67,6 +68,7 @@ export function describeCatalog(
 
     describeAccessRecords(() => catalog);
     describeDefinitionRecords(() => catalog);
+    describeScheduleRecords(() => subject, { isShared });
 
     describe("the queue", () => {
       const waiting = (count: number, projectId = "shop") =>

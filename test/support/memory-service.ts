@@ -7,6 +7,7 @@ import type { ServeWish } from "../../src/cli/host.ts";
 import type { ApiKeyView } from "../../src/contract/access.ts";
 import type { RestorePoint } from "../../src/contract/restore-points.ts";
 import type { BackupSpec, RestoreSpec } from "../../src/contract/operations.ts";
+import type { ScheduleView } from "../../src/contract/schedules.ts";
 import type {
   BackupReference,
   BackupView,
@@ -28,11 +29,13 @@ import type {
 import { Failure } from "../../src/core/failure.ts";
 import type { RestorePlan } from "../../src/core/restore/restore.ts";
 import { createMemoryDefinitions, exampleDefinitions, type DefinitionsWorld } from "./memory-definitions.ts";
+import { createMemorySchedules, exampleSchedule } from "./memory-schedules.ts";
 import { exampleBackup, examplePlan, exampleRestore } from "./service-examples.ts";
 
 export interface MemoryWorld extends DefinitionsWorld {
   readonly backups: Map<string, BackupView>;
   readonly restores: Map<string, RestoreView>;
+  readonly schedules: Map<string, ScheduleView>;
   readonly calls: { readonly method: string; readonly arguments: readonly unknown[] }[];
   /** Sent to whoever waits, before the result. */
   events: readonly ServiceEvent[];
@@ -67,6 +70,7 @@ export function createMemoryWorld(): MemoryWorld {
   return {
     backups: new Map([[backup.backupId, backup]]),
     restores: new Map([[restore.restoreId, restore]]),
+    schedules: new Map([["default/nightly", exampleSchedule()]]),
     calls: [],
     events: [],
     hang: false,
@@ -455,6 +459,7 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
       return await Promise.resolve({ restorePoints: world.restorePoints, total: world.restorePoints.length });
     },
     ...createMemoryDefinitions(world, called),
+    ...createMemorySchedules(world.schedules, called),
     close: async () => {
       world.closed += 1;
       await Promise.resolve();

@@ -47,6 +47,7 @@ export function showBackups(backups: readonly BackupSummary[], context: CommandC
         align: "right",
       },
       { title: "REPOSITORY", value: ({ repository }) => repository },
+      { title: "SCHEDULE", value: ({ schedule }) => schedule?.name ?? "" },
     );
   }
   return renderTable(columns, backups, context.paint);

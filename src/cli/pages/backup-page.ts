@@ -121,6 +121,10 @@ export function describeBackup(view: BackupView, context: CommandContext): strin
     ["Verified", view.verifiedAt === undefined ? "not yet" : instant(view.verifiedAt)],
     ["Repository", view.repository],
     ["Also in", view.alsoIn?.join("\n")],
+    [
+      "Schedule",
+      view.schedule === undefined ? undefined : `${view.schedule.name}, for ${view.schedule.slot}`,
+    ],
     ["Request", view.requestId],
     ["Error", view.error === undefined ? undefined : `${printable(view.error.message)} (${view.error.code})`],
   ];

@@ -10,6 +10,7 @@ import { problem } from "./problem.ts";
 import { project, projectPage } from "./projects.ts";
 import { restorePoint, restorePointPage } from "./restore-points.ts";
 import { plan, restore, restorePage } from "./restores.ts";
+import { preview, schedule, schedulePage, slot, slotPage } from "./schedules.ts";
 import { log, queue } from "./shared.ts";
 
 /** Every named shape of an answer, as the OpenAPI document lists them. */
@@ -29,6 +30,11 @@ export const answers: readonly TSchema[] = [
   projectPage,
   environment,
   environmentPage,
+  slot,
+  slotPage,
+  schedule,
+  schedulePage,
+  preview,
   log,
   backupSteps,
   copy,

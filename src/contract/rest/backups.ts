@@ -127,6 +127,12 @@ const summaryFields = {
   completedAt: Type.Optional(instant("When it ended.")),
   verifiedAt: Type.Optional(instant("When it was last found whole.")),
   repository: Type.String(),
+  schedule: Type.Optional(
+    Type.Object({
+      name: text("The schedule that asked for it."),
+      slot: instant("The time of the schedule that it stands for."),
+    }),
+  ),
 };
 export const backupSummary = Type.Object(summaryFields, { $id: "BackupSummary" });
 export const backup = Type.Object(

@@ -44,6 +44,23 @@ describe("decideBackup", () => {
   it.each<[string, Partial<BackupObservation>, object]>([
     ["prepares first", {}, start("prepare")],
     ["waits until a new attempt may begin", { notBeforeMs: 5_000 }, { type: "wait", untilMs: 5_000 }],
+    [
+      "wakes when its window closes",
+      { stopAtMs: 4_000, tasks: { prepare: running } },
+      { type: "wait", untilMs: 4_000 },
+    ],
+    ["wakes for what comes first", { stopAtMs: 4_000, notBeforeMs: 2_000 }, { type: "wait", untilMs: 2_000 }],
+    ["stops when its window closes", { stopAtMs: 1_000, tasks: { prepare: running } }, stop],
+    [
+      "says that its window closed",
+      { stopAtMs: 1_000, tasks: { prepare: done, database: failed("never", "cancelled") } },
+      { type: "cancel", failure: expect.objectContaining({ code: "window-closed" }) as object },
+    ],
+    [
+      "seals what is being sealed when its window closes",
+      { stopAtMs: 1_000, tasks: { ...components, seal: running } },
+      { type: "wait" },
+    ],
     ["waits while preparing", { tasks: { prepare: running } }, { type: "wait" }],
     ["starts the database after preparing", { tasks: prepared }, start("database")],
     [

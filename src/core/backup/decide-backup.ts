@@ -29,6 +29,8 @@ export interface BackupObservation extends AttemptObservation, HooksObservation 
   readonly beginsAgain: boolean;
   /** The database task holds its snapshot. */
   readonly recoveryPointKnown: boolean;
+  /** Its backup window closes at this instant, and it is to end with it. */
+  readonly stopAtMs?: number;
   /** What `look` found: metadata.json is there. */
   readonly sealed?: boolean;
 }
@@ -73,6 +75,16 @@ const outcomes = { complete: "Completed", cancel: "Cancelled", fail: "Failed" } 
  * (or in the middle of being stopped), nothing is concluded: a look at the repository decides.
  */
 function decideWork(seen: BackupObservation): Decision<BackupAction> {
+  if (isWindowClosed(seen)) return decideNow({ ...seen, cancelRequested: true });
+  const decision = decideNow(seen);
+  if (decision.type !== "wait" || seen.stopAtMs === undefined) return decision;
+  return { type: "wait", untilMs: Math.min(seen.stopAtMs, decision.untilMs ?? seen.stopAtMs) };
+}
+
+const isWindowClosed = ({ cancelRequested, budget, stopAtMs = Infinity }: BackupObservation): boolean =>
+  !cancelRequested && budget.nowMs >= stopAtMs;
+
+function decideNow(seen: BackupObservation): Decision<BackupAction> {
   const { seal } = seen.tasks;
   if (seal?.state === "done") return { type: "complete" };
   if (seal?.state === "running") return { type: "wait" };
@@ -142,12 +154,21 @@ function firstFailure(seen: BackupObservation): FailureRecord | undefined {
   );
 }
 
-const wordsOf = ({ backupId }: BackupObservation): EndWords => ({
-  cancelled: {
-    code: "cancelled",
-    message: `${backupId} was cancelled. Nothing of it can be seen; run the command again when it is wanted.`,
-    retry: "never",
-  },
+const wordsOf = ({ backupId, budget, stopAtMs = Infinity }: BackupObservation): EndWords => ({
+  cancelled:
+    budget.nowMs < stopAtMs
+      ? {
+          code: "cancelled",
+          message: `${backupId} was cancelled. Nothing of it can be seen; run the command again when it is wanted.`,
+          retry: "never",
+        }
+      : {
+          code: "window-closed",
+          message:
+            `${backupId} had not ended when its backup window closed at ${new Date(stopAtMs).toISOString()}, so it ` +
+            "was stopped. Give it a longer window, or let it finish (--window-end finish).",
+          retry: "never",
+        },
   interrupted: {
     code: "interrupted",
     message:

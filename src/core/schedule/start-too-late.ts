@@ -1,0 +1,19 @@
+import type { FailureRecord } from "../failure.ts";
+import type { ScheduledFor } from "./schedule.ts";
+
+/** What waits and was made for a slot: why it does not begin any more, if it does not. */
+export function startTooLate(
+  id: string,
+  scheduled: ScheduledFor | undefined,
+  nowMs: number,
+): FailureRecord | undefined {
+  const { name, startBeforeMs = Infinity } = scheduled ?? { name: "" };
+  if (nowMs < startBeforeMs) return undefined;
+  return {
+    code: "window-closed",
+    message:
+      `${id} of schedule ${name} had to begin before ${new Date(startBeforeMs).toISOString()}, and its turn did not ` +
+      "come in time. Give the schedule more time, or the installation more backups at once (LC2_MAX_BACKUPS).",
+    retry: "never",
+  };
+}
