@@ -75,7 +75,7 @@ export function makeBackupSteps(
       }
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
       const next = taskAfter(action.task, (operation.spec as BackupRequest).spec);
-      if (next !== undefined) parts.launcher.expect?.(next);
+      if (next !== undefined) parts.launcher.expect?.(next, placesOf(operation));
     },
     finish: async (end) => {
       const { operation, tasks } = await session.read();
@@ -96,6 +96,11 @@ function outcomeFor(step: HookStep, operation: Operation, tasks: Tasks): string 
   if (sealedMetadata(tasks) !== undefined) return "Completed";
   return operation.cancelRequested ? "Cancelled" : "Failed";
 }
+
+const placesOf = ({ repository, spec }: Operation): readonly string[] => [
+  repository,
+  (spec as BackupRequest).spec.storage?.url ?? "",
+];
 
 /** The kind of task that will follow when all goes well. */
 function taskAfter(task: BackupTaskName, spec: BackupSpec): TaskKind | undefined {

@@ -72,7 +72,8 @@ export function makeRestoreSteps(
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, tasks, action.task));
       if (action.task === "plan") {
         const { spec } = operation.spec as RestoreRequest;
-        parts.launcher.expect?.(spec.database === undefined ? "restore-files" : "restore-database");
+        const next = spec.database === undefined ? "restore-files" : "restore-database";
+        parts.launcher.expect?.(next, [operation.repository, spec.storage?.url ?? ""]);
       }
     },
     finish: async (end) => {

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import type { Gatekeeper } from "../contract/access.ts";
 import type { Lc2Service, LogLine } from "../contract/service.ts";
 import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
+import { isBucketUrl } from "../core/files/bucket-url.ts";
 import type { Catalog, OperationCount } from "../core/ports/catalog.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { SlotCount } from "../core/ports/schedule-records.ts";
@@ -158,7 +159,7 @@ function makeLauncher(config: Config, options: ServiceOptions): EngineParts["lau
       ...workerNodeOptions,
       fileURLToPath(new URL("./worker.ts", import.meta.url)),
     ],
-    ...(options.workerCommand === undefined ? { expecting: (taskKind: string) => taskKind } : {}),
+    ...(options.workerCommand === undefined ? { expecting: expectingArguments } : {}),
     // Asked for at every launch: the first one may come before the data directory is there.
     get env() {
       return {
@@ -170,6 +171,10 @@ function makeLauncher(config: Config, options: ServiceOptions): EngineParts["lau
     },
   });
 }
+
+/** What `worker.ts` is told of a task that is still to come: its kind, and whether there is a bucket in it. */
+const expectingArguments = (taskKind: string, places: readonly string[]): readonly string[] =>
+  places.some(isBucketUrl) ? [taskKind, "buckets"] : [taskKind];
 
 function makeService(parts: ReturnType<typeof makeParts>, config: Config): Lc2Service {
   return {

@@ -150,7 +150,7 @@ describe("a worker that is expected", () => {
     createWorkerLauncher<unknown, Message>({
       command: [process.execPath, "--input-type=module", "-e", `${prelude}${program}`],
       env: { PATH: "/usr/bin:/bin" },
-      expecting: (taskKind) => taskKind,
+      expecting: (taskKind) => [taskKind],
     });
   const answer =
     "say({ kind: process.argv[1] ?? 'none', task: JSON.parse((await lines.next()).value) }); process.exit(0);";
@@ -158,7 +158,7 @@ describe("a worker that is expected", () => {
   it("is started before its task and gets it when it comes", async () => {
     const messages: Message[] = [];
     const expecting = expectingLauncher(answer);
-    expecting.expect?.("seal-backup");
+    expecting.expect?.("seal-backup", []);
     const options = { onMessage: (message: Message) => void messages.push(message) };
     await (
       await expecting.launch(1, options)
@@ -175,7 +175,7 @@ describe("a worker that is expected", () => {
   it("is replaced when it died while it waited", async () => {
     const messages: Message[] = [];
     const expecting = expectingLauncher(`if (process.argv[1] === "gone") process.exit(1); ${answer}`);
-    expecting.expect?.("gone");
+    expecting.expect?.("gone", []);
     await vi.waitFor(async () => {
       messages.length = 0;
       await (

@@ -17,8 +17,8 @@ export interface WorkerProgram {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** From a polite request to SIGKILL. */
   readonly stopGraceMs?: number;
-  /** Last argument of one that is started before its task is known, by kind of task; absent: none is. */
-  readonly expecting?: (taskKind: string) => string;
+  /** Last arguments of one that is started before its task is known; absent: none is. */
+  readonly expecting?: (taskKind: string, places: readonly string[]) => readonly string[];
 }
 
 /** Kept of a crashing worker's standard error. */
@@ -45,9 +45,9 @@ export function createWorkerLauncher<Task, Message>(program: WorkerProgram): Wor
       else await started(child, program.command[0]);
       return follow(child, task, options, program.stopGraceMs ?? defaultStopGraceMs);
     },
-    expect: (taskKind) => {
+    expect: (taskKind, places) => {
       if (waiting !== undefined || program.expecting === undefined) return;
-      waiting = startProgram(program, [program.expecting(taskKind)]);
+      waiting = startProgram(program, program.expecting(taskKind, places));
       // One that cannot be started is noticed by the launch, which then starts another.
       waiting.on("error", () => undefined);
       holdOn(waiting, false);

@@ -6,10 +6,10 @@ export interface WorkerLauncher<Task, Message> {
   /** Rejects with `worker-died` when the program cannot be started. */
   launch(task: Task, options: LaunchOptions<Message>): Promise<RunningWorker>;
   /**
-   * A launch for a task of this kind is likely to come soon: what can be done before the task is known is
-   * done meanwhile. Changes nothing that `launch` promises; not needed for it.
+   * A launch for a task of this kind, on these places (URLs), is likely to come soon: what can be done before the
+   * task is known is done meanwhile. Changes nothing that `launch` promises; not needed for it.
    */
-  expect?(taskKind: string): void;
+  expect?(taskKind: string, places: readonly string[]): void;
 }
 
 export interface LaunchOptions<Message> {
