@@ -92,6 +92,6 @@ function s3Options(run: TaskRun, maxConcurrency: number) {
   return {
     signal: run.signal,
     maxConcurrency,
-    onNotice: (message: string) => run.report({ type: "log", level: "warn", message }),
+    onNotice: (message: string, level: "info" | "warn") => run.report({ type: "log", level, message }),
   };
 }

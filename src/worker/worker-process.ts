@@ -22,7 +22,7 @@ export interface StoreOptions {
   /** Ends what is under way. */
   readonly signal: AbortSignal;
   /** A sentence that people should read. */
-  readonly onNotice: (message: string) => void;
+  readonly onNotice: (message: string, level: "info" | "warn") => void;
   /** Most requests at a time, where the request limits them. */
   readonly maxConcurrency?: number;
 }
@@ -82,7 +82,8 @@ export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
 
 async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scratchDirectory: string) {
   const { context } = task;
-  const onNotice = (message: string) => report({ type: "log", level: "warn", message });
+  const onNotice = (message: string, level: "info" | "warn" = "warn") =>
+    report({ type: "log", level, message });
   const limits = limitsOf(task);
   const openStore = (url: string) =>
     parts.openStore(url, {

@@ -166,13 +166,19 @@ for (const kind of kinds) {
       expect(await bucket.keys()).toEqual([]);
     });
 
-    // MinIO lists uploads of a whole key only, and clears them away itself.
-    it.skipIf(kind === "minio")(
-      "names what a dead writer left, and clears it away by that name",
-      async () => {
-        const { store } = await open(kind);
-        const writer = await store.write("a1/dead");
-        await writer.write(Buffer.alloc(9 * mebibyte));
+    it("names what a dead writer left, and clears it away by that name, where it can list it", async () => {
+      const { store, bucket } = await open(kind);
+      const writer = await store.write("a1/dead");
+      await writer.write(Buffer.alloc(9 * mebibyte));
+      await until(
+        "the upload is there",
+        async () => (await uploadsOf(bucket, `${prefix}a1/dead`)).length === 1,
+      );
+      if (kind === "minio") {
+        // It lists uploads of a whole key only, so a sweep finds none; it ends them itself after a day.
+        expect(await unfinished(store)).toEqual([]);
+        expect(await uploadsOf(bucket, prefix)).toEqual([]);
+      } else {
         await until(
           "the part is there",
           async () => (await unfinished(store))[0]?.sizeBytes === 8 * mebibyte,
@@ -183,9 +189,10 @@ for (const kind of kinds) {
         expect(await store.delete(left.name)).toBe(true);
         expect(await store.delete(left.name)).toBe(false);
         expect(await unfinished(store)).toEqual([]);
-        await writer.abort();
-      },
-    );
+      }
+      await writer.abort();
+      expect(await uploadsOf(bucket, `${prefix}a1/dead`)).toEqual([]);
+    });
 
     it("deletes every version of an object, and nothing of one whose name begins alike", async () => {
       const { store, bucket } = await open(kind, { versioning: true });

@@ -10,6 +10,8 @@ import { ensureRepository } from "../../src/worker/repository/repository.ts";
 import { sweepRepository } from "../../src/worker/repository/sweep-repository.ts";
 import { openBucketSource } from "../../src/stores/s3/bucket-source.ts";
 import { backUpFolder, backupIdOf, openFilesPlace, planTo, type FilesPlace } from "../support/files-run.ts";
+import { startFaultProxy } from "../support/fault-proxy.ts";
+import { forgetCondition } from "../support/s3-faults.ts";
 import { useS3Server } from "../support/s3-servers.ts";
 import { connectTo } from "../support/s3-store-over-proxy.ts";
 
@@ -87,5 +89,48 @@ describe("a mirroring restore into a bucket", () => {
     const asOwner = await warningsOf(server.environment);
     expect(asOwner).not.toContain("GetObjectTagging");
     expect(asOwner).toContain("access list (ACL)");
+  });
+});
+
+describe("a repository in a store that ignores conditions in silence", () => {
+  let place: FilesPlace;
+  beforeEach(() => {
+    place = openFilesPlace();
+  });
+  afterEach(() => place.close());
+
+  it("is made all the same, says so, and lets only the last of two writers think that it was first", async () => {
+    const careless = await useS3Server("moto");
+    const bucket = await careless.freshBucket();
+    const proxy = await startFaultProxy(careless.endpoint);
+    proxy.add({ operation: "PutObject", fault: forgetCondition() });
+    const notices: string[] = [];
+    const connect = (url: string) =>
+      connectTo(url, careless.environment, { onNotice: (message) => notices.push(message) });
+    const store = openS3Store(connect(bucket.urlOf({ endpoint: proxy.endpoint })));
+    const run = { ...place.run, store, context: { ...place.run.context, repository: store.url } };
+    expect(await ensureRepository(run)).toMatchObject({ created: true });
+    expect(notices).toEqual([expect.stringContaining("leases alone")]);
+    expect(await bucket.keys()).toEqual(["lc2-repository.json"]);
+
+    // A process that comes later was told nothing.
+    const later = openS3Store(connect(bucket.urlOf({ endpoint: proxy.endpoint })));
+    expect(await later.createIfAbsent("a", Buffer.from("first"))).toBe(true);
+    expect(await later.createIfAbsent("a", Buffer.from("second"))).toBe(false);
+    proxy.add({
+      operation: "PutObject",
+      key: "b",
+      times: 1,
+      fault: async ({ forward, response }) => {
+        const answer = await forward();
+        // Somebody else looked before this write, and writes after it.
+        await bucket.put("b", "of somebody else", { Metadata: { "lc2-write": "another" } });
+        response.writeHead(200, answer.rawHeaders);
+        answer.pipe(response);
+      },
+    });
+    expect(await later.createIfAbsent("b", Buffer.from("ours"))).toBe(false);
+    expect(await bucket.get("b")).toBe("of somebody else");
+    await proxy.close();
   });
 });

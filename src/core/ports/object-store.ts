@@ -49,6 +49,13 @@ export interface ObjectStore {
    */
   createIfAbsent(name: string, bytes: Uint8Array): Promise<boolean>;
 
+  /**
+   * Finds out, below `prefix` and leaving nothing there, whether `createIfAbsent` is one step in this store, and says to
+   * people where it is not: then writers are kept apart by their leases alone. For who makes a repository. Absent where
+   * it cannot be otherwise.
+   */
+  tryConditions?(prefix: string): Promise<void>;
+
   /** Replaces a small object atomically (leases, re-wrapped keyrings). Durable when it resolves. */
   replace(name: string, bytes: Uint8Array): Promise<void>;
 

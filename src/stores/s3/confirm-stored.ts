@@ -47,6 +47,7 @@ export async function confirmStored(
     ...(encryption === undefined ? {} : { encryption }),
     ...(etag === undefined ? {} : { etag }),
     ...statedSha256(facts),
+    metadata: facts?.Metadata ?? {},
   };
 }
 
@@ -68,6 +69,7 @@ export type ConfirmedObject = Omit<StoredObject, "name"> & {
   readonly etag?: string;
   /** As the store states it, in hex. */
   readonly sha256?: string;
+  readonly metadata: Readonly<Record<string, string>>;
 };
 
 async function look(way: S3Connection, key: string): Promise<HeadObjectCommandOutput | undefined> {

@@ -39,7 +39,7 @@ export async function copyWithinStore(
   }
   await assertUnchanged(way, source);
   const confirmed = await confirmStored(way, key, { sizeBytes, checksums: undefined, encryption });
-  const { etag: _etag, sha256, ...facts } = confirmed;
+  const { etag: _etag, metadata: _metadata, sha256, ...facts } = confirmed;
   // What is stated of parts is a hash of hashes.
   return { ...facts, ...(isInParts || sha256 === undefined ? {} : { sha256 }) };
 }

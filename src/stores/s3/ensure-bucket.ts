@@ -36,7 +36,7 @@ export async function ensureBucket(way: S3Connection): Promise<void> {
         ...(isDefault ? {} : { CreateBucketConfiguration: location }),
       }),
     );
-    way.notice(`The bucket ${way.bucket} was created.`);
+    way.notice(`The bucket ${way.bucket} was created.`, "info");
   } catch (error) {
     const { code } = describeError(error);
     if (code === "BucketAlreadyOwnedByYou") return;

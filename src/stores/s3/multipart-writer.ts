@@ -108,8 +108,13 @@ export class MultipartWriter implements ObjectWriter {
     else await this.#complete(this.#uploadId);
     this.#state = "committed";
     this.#buffer = Buffer.alloc(0);
-    const { etag: _etag, sha256: _sha256, ...facts } = await this.#confirm(this.#sizeBytes);
-    return { name: this.#name, ...facts };
+    const { sizeBytes, modifiedAtMs, encryption } = await this.#confirm(this.#sizeBytes);
+    return {
+      name: this.#name,
+      sizeBytes,
+      modifiedAtMs,
+      ...(encryption === undefined ? {} : { encryption }),
+    };
   }
 
   async abort(): Promise<void> {

@@ -110,8 +110,7 @@ async function* readOn(
 /** Waits until the rest may be asked for; throws the error where that would not help. */
 async function pauseBeforeNext(way: S3Connection, patience: Patience, error: unknown): Promise<void> {
   const isPassing = error instanceof CutBody || classifyError(error) !== "permanent";
-  const pauseMs =
-    isPassing && !way.signal?.aborted ? patience.next(describeError(error).retryAfterMs) : undefined;
+  const pauseMs = isPassing && !way.signal?.aborted ? patience.next(describeError(error)) : undefined;
   if (pauseMs === undefined) throw error;
   await delay(pauseMs, undefined, way.signal === undefined ? {} : { signal: way.signal });
 }

@@ -11,6 +11,9 @@ import { defaultRetryPolicy, sendPatiently, type RetryHost, type RetryPolicy } f
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/** `warn`: something is not as it should be; `info`: good to know. */
+type NoticeLevel = "info" | "warn";
+
 export interface S3Options {
   /** Ends every request and every pause between them. */
   readonly signal?: AbortSignal;
@@ -25,7 +28,7 @@ export interface S3Options {
   /** Without a byte in either direction; default 60 s. */
   readonly idleTimeoutMs?: number;
   /** Sentences for people, e.g. that the way to the store is not encrypted. */
-  readonly onNotice?: (message: string) => void;
+  readonly onNotice?: (message: string, level: NoticeLevel) => void;
 }
 
 /** The way to one bucket. Everything that is sent through `client` passes its limiter and its retries. */
@@ -44,7 +47,8 @@ export interface S3Connection {
   readonly idleTimeoutMs: number;
   /** Whether the store has answered anything yet. */
   readonly hasAnswered: () => boolean;
-  readonly notice: (message: string) => void;
+  /** Default level: `warn`. */
+  readonly notice: (message: string, level?: NoticeLevel) => void;
   /** How clean-up is sent: it goes on after `signal` was aborted, for a few seconds, no longer. */
   readonly cleaningUp: () => { readonly abortSignal?: AbortSignal };
   readonly close: () => void;
@@ -62,7 +66,7 @@ const limiters = new Map<string, { readonly limiter: ConcurrencyLimiter; asked: 
  * certificates cannot be read.
  */
 export function openS3(place: BucketPlace, env: Environment, options: S3Options = {}): S3Connection {
-  const notice = options.onNotice ?? (() => undefined);
+  const notice = (message: string, level: NoticeLevel = "warn") => options.onNotice?.(message, level);
   if (place.endpoint?.startsWith("http:") && !isThisMachine(place.endpoint)) {
     notice(`The way to ${place.endpoint} is not encrypted. Use an https endpoint.`);
   }

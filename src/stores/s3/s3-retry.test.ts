@@ -2,7 +2,13 @@ import { describe, expect, test } from "vitest";
 import { ConcurrencyLimiter } from "./concurrency-limiter.ts";
 import { classifyError, Patience, sendPatiently, type RetryHost, type RetryPolicy } from "./s3-retry.ts";
 
-const policy: RetryPolicy = { totalMs: 10_000, firstContactMs: 50, baseMs: 1, longestPauseMs: 4 };
+const policy: RetryPolicy = {
+  totalMs: 10_000,
+  firstContactMs: 50,
+  refusedMs: 20,
+  baseMs: 1,
+  longestPauseMs: 4,
+};
 
 function answer(status: number, name = "UnknownError", more: object = {}): Error {
   return Object.assign(new Error(name), { name, $metadata: { httpStatusCode: status }, ...more });
@@ -124,14 +130,21 @@ describe("a request", () => {
 describe("patience", () => {
   test("is short with a store that never answered, and long with one that has", () => {
     const wait = 200;
-    expect(new Patience(policy, () => false).next(wait)).toBeUndefined();
-    expect(new Patience(policy, () => true).next(wait)).toBe(wait);
+    expect(new Patience(policy, () => false).next({ retryAfterMs: wait })).toBeUndefined();
+    expect(new Patience(policy, () => true).next({ retryAfterMs: wait })).toBe(wait);
+  });
+
+  test("is shortest where nothing listens, unless something has answered there before", () => {
+    const refused = { retryAfterMs: 30, systemCode: "ECONNREFUSED" };
+    expect(new Patience(policy, () => false).next({ retryAfterMs: 30 })).toBe(30);
+    expect(new Patience(policy, () => false).next(refused)).toBeUndefined();
+    expect(new Patience(policy, () => true).next(refused)).toBe(30);
   });
 
   test("begins anew when something came", () => {
     const patience = new Patience(policy, () => true);
-    patience.next(undefined);
-    patience.next(undefined);
+    patience.next({});
+    patience.next({});
     expect(patience.failures).toBe(2);
     patience.progressed();
     expect(patience.failures).toBe(0);

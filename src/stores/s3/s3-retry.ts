@@ -8,6 +8,8 @@ export interface RetryPolicy {
   readonly totalMs: number;
   /** The same, for a store that has not answered once: a wrong address shall be said soon. */
   readonly firstContactMs: number;
+  /** The same, where nothing listens at the address: no store that is busy refuses connections. */
+  readonly refusedMs: number;
   /** The first pause is a random part of this; it doubles with every further one. */
   readonly baseMs: number;
   readonly longestPauseMs: number;
@@ -16,6 +18,7 @@ export interface RetryPolicy {
 export const defaultRetryPolicy: RetryPolicy = {
   totalMs: 150_000,
   firstContactMs: 12_000,
+  refusedMs: 2_000,
   baseMs: 100,
   longestPauseMs: 20_000,
 };
@@ -98,14 +101,15 @@ export class Patience {
   }
 
   /** Milliseconds to wait (full jitter; what the store asks for is honoured), or undefined: give up. */
-  next(retryAfterMs: number | undefined): number | undefined {
+  next({ retryAfterMs, systemCode }: Pick<StoreError, "retryAfterMs" | "systemCode">): number | undefined {
     const nowMs = performance.now();
     if (this.#failures === 0) this.#firstFailureMs = nowMs;
     this.#failures += 1;
-    const { baseMs, longestPauseMs, totalMs, firstContactMs } = this.#policy;
+    const { baseMs, longestPauseMs, totalMs, firstContactMs, refusedMs } = this.#policy;
     const longest = Math.min(longestPauseMs, baseMs * 2 ** Math.min(20, this.#failures - 1));
     const pauseMs = Math.max(retryAfterMs ?? 0, Math.random() * longest);
-    const leftMs = (this.#hasAnswered() ? totalMs : firstContactMs) - (nowMs - this.#firstFailureMs);
+    const unheardMs = systemCode === "ECONNREFUSED" ? Math.min(refusedMs, firstContactMs) : firstContactMs;
+    const leftMs = (this.#hasAnswered() ? totalMs : unheardMs) - (nowMs - this.#firstFailureMs);
     return pauseMs > leftMs ? undefined : pauseMs;
   }
 }
@@ -144,7 +148,7 @@ export async function sendPatiently<T>(
       if (correctable) corrections += 1;
       const kind = classifyError(error);
       if (kind === "throttled") host.limiter.noteThrottled();
-      const pauseMs = correctable ? 0 : kind === "permanent" ? undefined : patience.next(facts.retryAfterMs);
+      const pauseMs = correctable ? 0 : kind === "permanent" ? undefined : patience.next(facts);
       if (signal?.aborted || pauseMs === undefined) throw noteAttempts(error, attempts);
       await delay(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => {
         throw noteAttempts(error, attempts);

@@ -22,7 +22,7 @@ import { encodeKey } from "../../core/repository/manifest.ts";
 import { assertObjectName } from "../../core/repository/object-name.ts";
 import { copyWithinStore } from "./copy-within-store.ts";
 import { bucketExists, bucketMissing, ensureBucket } from "./ensure-bucket.ts";
-import { confirmStored, type ConfirmedObject } from "./confirm-stored.ts";
+import { confirmStored, type ConfirmedObject, type SentObject } from "./confirm-stored.ts";
 import { deleteAllVersions, deleteObject, keepsVersions } from "./delete-versions.ts";
 import { explainHead } from "./explain-head.ts";
 import { decodeListedKey } from "./listed-key.ts";
@@ -44,7 +44,8 @@ const writeMark = "lc2-write";
 /**
  * Objects of a repository in a bucket, below the connection's prefix. What was written is asked for again
  * before it counts. Where the store cannot create conditionally, `createIfAbsent` looks first, which is safe as
- * long as writers keep to the repository's leases; it says so once.
+ * long as writers keep to the repository's leases; it says so once, and when a repository is made there
+ * (`tryConditions`), since some stores ignore the condition in silence.
  */
 export function openS3Store(way: S3Connection, options: S3StoreOptions = {}): ObjectStore {
   return new S3Store(way, options);
@@ -235,9 +236,47 @@ class S3Store implements ObjectStore {
       if (isConditionFailed(error)) return (await this.#markOf(key)) === mark;
       throw s3Failure(error, this.#way, { ...writing, key });
     }
-    await confirmStored(this.#way, key, sent(bytes, encryption));
-    // Without conditions the last of two writers is the one that counts.
-    return this.#createsConditionally || (await this.#markOf(key)) === mark;
+    return this.#isStillOurs(key, mark, sent(bytes, encryption));
+  }
+
+  /** Where conditions are ignored, the last of two writers is the one that counts, whatever it wrote. */
+  async #isStillOurs(key: string, mark: string, object: SentObject): Promise<boolean> {
+    try {
+      const { metadata } = await confirmStored(this.#way, key, object);
+      return (metadata[writeMark] ?? mark) === mark;
+    } catch (error) {
+      const there = await this.#markOf(key).catch(() => undefined);
+      if (there !== undefined && there !== mark) return false;
+      throw error;
+    }
+  }
+
+  async tryConditions(prefix: string): Promise<void> {
+    const name = `${prefix}condition`;
+    assertObjectName(name);
+    const key = this.#way.prefix + name;
+    const encryption = await this.#encryption();
+    try {
+      for (let tries = 0; tries < 2; tries += 1) await this.#put(key, Buffer.from("lc2"), encryption, {});
+      if (this.#createsConditionally) this.#noteWithoutConditions();
+    } catch (error) {
+      if (!isConditionFailed(error)) throw s3Failure(error, this.#way, { ...writing, key });
+    }
+    await this.#removeTried(name);
+  }
+
+  /** What a bucket locks by default stays until its time is over. */
+  async #removeTried(name: string): Promise<void> {
+    await this.delete(name).catch((error: unknown) => {
+      if (!(error instanceof Failure) || error.code !== "object-locked") throw error;
+    });
+  }
+
+  #noteWithoutConditions(): void {
+    this.#createsConditionally = false;
+    this.#way.notice(
+      `${this.url} cannot create an object only where there is none. Two users of the repository are kept apart by its leases alone; their clocks must agree within a minute.`,
+    );
   }
 
   async #put(
@@ -252,10 +291,7 @@ class S3Store implements ObjectStore {
       await this.#way.client.send(new PutObjectCommand({ ...object, ...condition }));
     } catch (error) {
       if (!this.#createsConditionally || !isNotImplemented(error)) throw error;
-      this.#createsConditionally = false;
-      this.#way.notice(
-        `${this.url} cannot create an object only where there is none. Two users of the repository are kept apart by its leases alone; their clocks must agree within a minute.`,
-      );
+      this.#noteWithoutConditions();
       await this.#way.client.send(new PutObjectCommand(object));
     }
   }
@@ -309,7 +345,7 @@ class S3Store implements ObjectStore {
         throw explainRefusal(error, this.#way, wanted);
       },
     );
-    await this.delete(name);
+    await this.#removeTried(name);
     // Where the store names the key that an alias stands for, that very key counts from now on.
     this.#encryptionKnown = encryption ?? wanted;
     return this.#encryptionKnown;

@@ -51,6 +51,7 @@ export async function ensureRepository(
     createdAt: new Date(run.clock.nowMs()).toISOString(),
     ...(await startEncryption(run, wish)),
   };
+  await run.store.tryConditions?.(probeFolder(run));
   const created = await run.store.createIfAbsent(
     repositoryFile,
     Buffer.from(`${JSON.stringify(description, null, 2)}\n`),
@@ -72,9 +73,11 @@ async function startEncryption(
     );
   }
   const wanted = wantedEncryption(wish);
-  const prefix = `${probePrefix}${run.ids.hex(16)}/`;
-  return { encryption: "server", serverEncryption: await run.store.encryptBy(wanted, prefix) };
+  const serverEncryption = await run.store.encryptBy(wanted, probeFolder(run));
+  return { encryption: "server", serverEncryption };
 }
+
+const probeFolder = (run: TaskRun): string => `${probePrefix}${run.ids.hex(16)}/`;
 
 async function holdsAnything(run: TaskRun): Promise<boolean> {
   try {
