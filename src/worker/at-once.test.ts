@@ -1,5 +1,5 @@
-import { expect, test } from "vitest";
-import { forEachAtOnce } from "./at-once.ts";
+import { describe, expect, it, test } from "vitest";
+import { forEachAtOnce, mapAtOnce } from "./at-once.ts";
 
 /** Work that ends when it is told to. */
 function heldWork() {
@@ -69,4 +69,39 @@ test("fails with what the stream fails with", async () => {
     throw new Error("the stream");
   }
   await expect(forEachAtOnce(stream(), 2, () => Promise.resolve())).rejects.toThrow("the stream");
+});
+
+describe("results in their items' order", () => {
+  async function* count(to: number): AsyncGenerator<number> {
+    for (let index = 0; index < to; index += 1) yield index;
+  }
+  const collect = async (results: AsyncIterable<number>, into: number[] = []): Promise<number[]> => {
+    for await (const result of results) into.push(result);
+    return into;
+  };
+
+  it("come whichever is ready first, and no more are on their way than the limit", async () => {
+    let under = 0;
+    let most = 0;
+    const work = async (item: number): Promise<number> => {
+      most = Math.max(most, (under += 1));
+      for (let turns = 9 - item; turns > 0; turns -= 1) await Promise.resolve();
+      under -= 1;
+      return item * 2;
+    };
+    expect(await collect(mapAtOnce(count(10), 3, work))).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18]);
+    expect(most).toBe(3);
+  });
+
+  it("end with the first failure, in its turn, and with nothing left on its way", async () => {
+    const begun: number[] = [];
+    const got: number[] = [];
+    const work = (item: number): Promise<number> => {
+      begun.push(item);
+      return item === 4 ? Promise.reject(new Error("the fourth")) : Promise.resolve(item);
+    };
+    await expect(collect(mapAtOnce(count(100), 3, work), got)).rejects.toThrow("the fourth");
+    expect(got).toEqual([0, 1, 2, 3]);
+    expect(begun.length).toBeLessThan(9);
+  });
 });

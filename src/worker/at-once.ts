@@ -26,3 +26,27 @@ export async function forEachAtOnce<T>(
   await iterator.return?.();
   throw failures[0];
 }
+
+/**
+ * The results of `work` for each item, in the items' order, at most `limit` on their way. After a failure nothing new
+ * is begun; it is thrown in its turn.
+ */
+export async function* mapAtOnce<T, R>(
+  items: AsyncIterable<T>,
+  limit: number,
+  work: (item: T) => Promise<R>,
+): AsyncGenerator<R, void, undefined> {
+  const ahead: Promise<R>[] = [];
+  try {
+    for await (const item of items) {
+      const result = work(item);
+      // Thrown in its turn.
+      result.catch(() => undefined);
+      ahead.push(result);
+      if (ahead.length >= limit) yield await (ahead.shift() as Promise<R>);
+    }
+    while (ahead.length > 0) yield await (ahead.shift() as Promise<R>);
+  } finally {
+    await Promise.allSettled(ahead);
+  }
+}

@@ -2,6 +2,8 @@ import { Failure } from "../../core/failure.ts";
 import { backupPrefix } from "../../core/repository/layout.ts";
 import { isPackName, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import type { FilesComponent } from "../../core/repository/metadata.ts";
+import type { ManifestLine } from "../../core/repository/manifest-line.ts";
+import { mapAtOnce } from "../at-once.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
 import type { TaskRun } from "../task.ts";
@@ -45,10 +47,34 @@ export async function* missingReferences(
   isNeeded: (key: FileKey) => boolean,
   entries?: AsyncIterable<readonly ManifestEntry[]>,
 ): AsyncGenerator<MissingReference, void, undefined> {
+  const lines = entries ?? manifestLines(run, backupId, files.manifest, keys);
+  const needed = neededFiles(run, backupId, files, isNeeded, lines);
+  for await (const missing of mapAtOnce(needed, looksAtOnce, (file) => findMissing(run, file))) {
+    if (missing !== undefined) yield missing;
+  }
+}
+
+/** A store in a network answers many as fast as one. */
+const looksAtOnce = 16;
+
+/** A stored file that a manifest needs: of a pack only its end is known, so it has at least so many bytes. */
+interface NeededFile {
+  readonly name: string;
+  readonly neededBytes: number;
+  readonly isPack: boolean;
+}
+
+async function* neededFiles(
+  run: TaskRun,
+  backupId: string,
+  files: FilesComponent,
+  isNeeded: (key: FileKey) => boolean,
+  lines: AsyncIterable<readonly (ManifestLine | ManifestEntry)[]>,
+): AsyncGenerator<NeededFile, void, undefined> {
   /** Bytes that each pack must have at least. */
   const packs = new Map<string, number>();
   const referred = new Set(files.references);
-  for await (const batch of entries ?? manifestLines(run, backupId, files.manifest, keys)) {
+  for await (const batch of lines) {
     for (const line of batch) {
       if (!isNeeded(line.key)) continue;
       const { stored } = "entry" in line ? line.entry : line;
@@ -61,26 +87,20 @@ export async function* missingReferences(
         if (end > (packs.get(name) ?? 0)) packs.set(name, end);
         continue;
       }
-      const missing = await findMissing(run, name, end, (sizeBytes) => sizeBytes === end);
-      if (missing !== undefined) yield missing;
+      yield { name, neededBytes: end, isPack: false };
     }
   }
-  // Only its end is known of a pack: it has at least so many bytes.
-  for (const [name, end] of packs) {
-    const missing = await findMissing(run, name, end, (sizeBytes) => sizeBytes >= end);
-    if (missing !== undefined) yield missing;
-  }
+  for (const [name, neededBytes] of packs) yield { name, neededBytes, isPack: true };
 }
 
 async function findMissing(
   run: TaskRun,
-  name: string,
-  neededBytes: number,
-  isEnough: (sizeBytes: number) => boolean,
+  { name, neededBytes, isPack }: NeededFile,
 ): Promise<MissingReference | undefined> {
   const sizeBytes = (await run.store.head(name))?.sizeBytes;
   if (sizeBytes === undefined) return { name, neededBytes };
-  return isEnough(sizeBytes) ? undefined : { name, neededBytes, foundBytes: sizeBytes };
+  const isEnough = isPack ? sizeBytes >= neededBytes : sizeBytes === neededBytes;
+  return isEnough ? undefined : { name, neededBytes, foundBytes: sizeBytes };
 }
 
 /** Which entries must be there, and what to do where they are not. */
