@@ -37,7 +37,9 @@ export interface ServeWish {
   readonly insecure: boolean;
   /** API keys for some projects may name any place that the server can reach. */
   readonly trustOperators: boolean;
-  /** How long running operations are given after a signal. */
+  /** What becomes of running operations after a signal. */
+  readonly onStop: "wait" | "handover" | "end";
+  /** How long they are given then. */
   readonly drainSeconds: number;
 }
 

@@ -2,7 +2,8 @@
  * What the engine asks of a worker and what the worker answers. One worker process does one task:
  * it reads the task as the first line of standard input, lease renewals as further lines (end of input
  * = the parent is gone), and writes `WorkerMessage` lines to file descriptor 3. Standard output is
- * used by `download` alone; standard error is for crashes.
+ * used by `download` alone; standard error is for crashes. A worker that is handed over speaks the same lines at a
+ * socket, with the next one that holds its lease.
  *
  * Credentials are not part of a task: the worker inherits the environment (PGPASSWORD, .pgpass, …).
  */

@@ -5,10 +5,21 @@ import { Failure, type FailureRecord } from "../core/failure.ts";
 import { advance, type Steps } from "../core/operation/advance.ts";
 import type { AttemptObservation } from "../core/operation/attempts.ts";
 import { countSpentAttempts, type RetryBudget } from "../core/operation/decide-retry.ts";
-import type { LogLine, Operation, OperationTask } from "../core/operation/operation.ts";
-import type { TaskChange, TaskKey } from "../core/ports/catalog.ts";
-import { makeLogLine, type EngineParts, type EventListener, type TaskRequest } from "./parts.ts";
-import { startWorker, type WorkerRun, type WorkMessage } from "./run-worker.ts";
+import {
+  handedOverBy,
+  type LogLine,
+  type Operation,
+  type OperationTask,
+} from "../core/operation/operation.ts";
+import type { NewTask, TaskChange, TaskKey } from "../core/ports/catalog.ts";
+import {
+  makeLogLine,
+  type EngineParts,
+  type EventListener,
+  type HeldOperation,
+  type TaskRequest,
+} from "./parts.ts";
+import { adoptWorker, startWorker, type WorkerRun, type WorkMessage } from "./run-worker.ts";
 import { noteStoreAnswers, noteStoreWait } from "./store-waits.ts";
 
 /** Of one attempt, by name. */
@@ -35,7 +46,7 @@ const awayPollMs = 500;
  * say, and notices when the operation was given to somebody else. Everything it writes asks for the
  * lease, so a session that comes back from the dead can change nothing.
  */
-export class OperationSession {
+export class OperationSession implements HeldOperation {
   readonly operationId: string;
   /** It took the operation over from a process that died. */
   readonly ownerDied: boolean;
@@ -48,6 +59,12 @@ export class OperationSession {
   #records: Promise<void> = Promise.resolve();
   #ended: Failure | undefined;
   #cancelRequested = false;
+  /** What this process was asked to do with it, because it ends. */
+  #leaving: "hand-over" | "give-back" | undefined;
+  #isLeft = false;
+  /** Nothing it does can spoil what another attempt does: it may go on while nobody can say who has it. */
+  #isFenced = false;
+  #isRenewing = false;
   #changed = false;
   #wake: (() => void) | undefined;
   /** By the wall clock, which a timer does not follow when it jumps. */
@@ -67,6 +84,7 @@ export class OperationSession {
 
   /** Holds the lease until `close`. */
   open(signal?: AbortSignal): void {
+    this.#parts.held.add(this);
     const renewMs = (this.#parts.leaseSeconds * 1000) / 6;
     this.#timers.push(setInterval(() => void this.#renew(), renewMs));
     this.#timers.push(setInterval(() => void this.#lookForCancel(), Math.min(cancelPollMs, renewMs)));
@@ -76,11 +94,19 @@ export class OperationSession {
 
   /** Ends what still runs (there is something only when the session failed) and waits for the records. */
   async close(): Promise<void> {
+    this.#parts.held.delete(this);
     for (const timer of this.#timers) clearInterval(timer);
-    const workers = [...this.#workers.values()];
-    for (const worker of workers) worker.stop();
-    await Promise.all(workers.map((worker) => worker.outcome));
-    await this.#records;
+    if (!this.#isLeft) await this.stopTasks();
+  }
+
+  handOver(): void {
+    this.#leaving ??= "hand-over";
+    this.#notifyChange();
+  }
+
+  giveBack(): void {
+    this.#leaving ??= "give-back";
+    this.#notifyChange();
   }
 
   get cancelRequested(): boolean {
@@ -103,6 +129,7 @@ export class OperationSession {
     if (operation === undefined || operation.leaseOwner !== this.#owner || operation.end !== undefined) {
       throw this.#end(takenOver(this.operationId));
     }
+    this.#isFenced = operation.kind === "backup" || operation.kind === "copy";
     const tasks = await this.#patiently(async () => await catalog.listTasks(this.operationId));
     const current = tasks.filter((task) => task.attempt === operation.attempt);
     return {
@@ -131,10 +158,15 @@ export class OperationSession {
     };
   }
 
-  /** Takes the operation to its end. Rejects with `interrupted` when it was taken over by another process. */
+  /**
+   * Takes the operation to its end, or until this process is to leave it to another one. Rejects with `interrupted` when
+   * it was taken over.
+   */
   async run<Observation, Action>(steps: Steps<Observation, Action>): Promise<void> {
     for (;;) {
-      const result = await advance(steps);
+      if (this.#leaving !== undefined && (await this.#leave(this.#leaving))) return;
+      // An advance begins with a look: it may be made again.
+      const result = await this.#patiently(async () => await advance(steps));
       if (result.type === "done" || result.type === "failed") return;
       if (result.type === "retry") {
         if (await this.#tryLater(result.failure, result.afterMs)) return;
@@ -175,21 +207,12 @@ export class OperationSession {
   ): Promise<void> {
     const key: TaskKey = { operationId: this.operationId, attempt, name };
     const startedAtMs = this.#parts.clock.nowMs();
-    if (!(await this.#parts.catalog.startTask({ ...key, startedAtMs }, this.#owner))) return;
+    if (!(await this.#claimTask({ ...key, startedAtMs }))) return;
     const record = (change: TaskChange) => this.#record(() => this.#update(key, change));
     const listener = this.#listen(record);
     try {
       const task = typeof request === "function" ? await request() : request;
-      const worker = await startWorker(this.#parts, task, { onMessage: listener.onMessage });
-      this.#workers.set(name, worker);
-      record({ worker: worker.identity });
-      void worker.outcome.then((outcome) => {
-        this.#workers.delete(name);
-        record({ ...outcome, ...listener.latest(), finishedAtMs: this.#parts.clock.nowMs() });
-        if (outcome.state === "done")
-          this.#recordIfPossible(async () => await noteStoreAnswers(this.#parts, this.operationId));
-        this.#notifyChange();
-      });
+      this.#follow(key, await startWorker(this.#parts, task, { onMessage: listener.onMessage }), listener);
     } catch (error) {
       const failure = Failure.from(error).toRecord();
       record({ state: "failed", failure, finishedAtMs: this.#parts.clock.nowMs() });
@@ -203,6 +226,80 @@ export class OperationSession {
     worker?.stop();
     await worker?.outcome;
     await this.#records;
+  }
+
+  /** Whether the task is to be started. One that was noted while the catalog went away is nobody else's. */
+  async #claimTask(task: NewTask): Promise<boolean> {
+    let isUnsure = false;
+    const isNew = await this.#patiently(async () => {
+      try {
+        return await this.#parts.catalog.startTask(task, this.#owner);
+      } catch (error) {
+        isUnsure ||= isAway(error);
+        throw error;
+      }
+    });
+    if (isUnsure && !isNew) await this.read();
+    return isNew || isUnsure;
+  }
+
+  /** Goes on with the worker of a task that another process handed over; one that is gone has left its task lost. */
+  async adoptTask(task: OperationTask): Promise<void> {
+    const key: TaskKey = { operationId: this.operationId, attempt: task.attempt, name: task.name };
+    const listener = this.#listen((change) => this.#record(() => this.#update(key, change)));
+    try {
+      const { name, worker = "" } = task;
+      this.#follow(key, await adoptWorker(this.#parts, name, worker, listener.onMessage), listener);
+    } catch (error) {
+      // It may be alive and deaf.
+      if (task.worker !== undefined) this.#parts.processes.killWorker(task.worker);
+      const failure = Failure.from(error).toRecord();
+      const finishedAtMs = this.#parts.clock.nowMs();
+      this.#record(() => this.#update(key, { state: "lost", failure, finishedAtMs }));
+    }
+  }
+
+  #follow(key: TaskKey, worker: WorkerRun, { latest }: { readonly latest: () => TaskChange }): void {
+    this.#workers.set(key.name, worker);
+    this.#record(() => this.#update(key, { worker: worker.identity }));
+    void worker.outcome.then((outcome) => {
+      this.#workers.delete(key.name);
+      const finishedAtMs = this.#parts.clock.nowMs();
+      this.#record(() => this.#update(key, { ...outcome, ...latest(), finishedAtMs }));
+      if (outcome.state === "done")
+        this.#recordIfPossible(async () => await noteStoreAnswers(this.#parts, this.operationId));
+      this.#notifyChange();
+    });
+  }
+
+  /** True: it is another process's now. */
+  async #leave(how: "hand-over" | "give-back"): Promise<boolean> {
+    const { operation, budget } = await this.read();
+    if (how === "hand-over") return await this.#leaveWithWorkers(operation.attempt);
+    // What a restore has begun cannot simply be begun again.
+    if (!budget.isQueued || operation.kind !== "backup") return false;
+    await this.stopTasks();
+    this.#isLeft = await this.#parts.catalog.returnToQueue(this.operationId, this.#owner);
+    return this.#isLeft;
+  }
+
+  /** A worker that cannot go on alone ends with this process, and whoever comes finds its task lost. */
+  async #leaveWithWorkers(attempt: number): Promise<boolean> {
+    const { catalog, leaseSeconds } = this.#parts;
+    for (const timer of this.#timers) clearInterval(timer);
+    for (const [name, worker] of this.#workers) {
+      const identity = await worker.handOver();
+      if (identity === undefined) continue;
+      // From here on nothing that happens to this process may end it.
+      this.#workers.delete(name);
+      const key: TaskKey = { operationId: this.operationId, attempt, name };
+      this.#record(() => this.#update(key, { worker: identity }));
+    }
+    await this.#records;
+    this.#throwIfEnded();
+    const lease = { seconds: leaseSeconds };
+    this.#isLeft = await catalog.takeOver(this.operationId, this.#owner, handedOverBy(this.#owner), lease);
+    return this.#isLeft;
   }
 
   /** Asks every running worker to stop and waits until all are gone and recorded. */
@@ -271,17 +368,17 @@ export class OperationSession {
   }
 
   /**
-   * While the catalog is away workers go on, records wait and looks are repeated, as long as a lease lasts: after
-   * that somebody else may have the operation. Only for what may be done twice.
+   * While the catalog is away workers go on, records wait and looks are repeated; of what is not fenced as long as a
+   * lease lasts: after that somebody else may have the operation. Only for what may be done twice.
    */
   async #patiently<T>(ask: () => Promise<T>): Promise<T> {
-    const deadlineMs = performance.now() + this.#parts.leaseSeconds * 1000;
+    const patienceMs = this.#isFenced ? Number.POSITIVE_INFINITY : this.#parts.leaseSeconds * 1000;
+    const deadlineMs = performance.now() + patienceMs;
     for (;;) {
       try {
         return await ask();
       } catch (error) {
-        const isAway = error instanceof Failure && error.code === "catalog-unreachable";
-        if (!isAway || performance.now() > deadlineMs) throw error;
+        if (!isAway(error) || performance.now() > deadlineMs) throw error;
         await sleep(awayPollMs);
       }
     }
@@ -292,17 +389,29 @@ export class OperationSession {
   }
 
   async #renew(): Promise<void> {
+    // The catalog keeps a question open for longer than that while it is away.
+    if (this.#isRenewing) return this.#outliveCatalog();
+    this.#isRenewing = true;
     try {
-      const { held } = await this.#parts.catalog.renewLease(
-        this.operationId,
-        this.#owner,
-        this.#parts.leaseSeconds,
-      );
-      if (!held) return void this.#end(takenOver(this.operationId));
-      for (const worker of this.#workers.values()) worker.renewLease();
-    } catch {
-      // Not renewed is not told to the workers: when it lasts, they stop by themselves.
+      const { catalog, leaseSeconds } = this.#parts;
+      const { held } = await catalog.renewLease(this.operationId, this.#owner, leaseSeconds);
+      if (held) this.#renewWorkers();
+      else this.#end(takenOver(this.operationId));
+    } catch (error) {
+      if (isAway(error)) this.#outliveCatalog();
+    } finally {
+      this.#isRenewing = false;
     }
+  }
+
+  /** What is not fenced stops by itself when it lasts: another process may do the same to the same target. */
+  #outliveCatalog(): void {
+    this.#parts.leaseJudge.noteAway();
+    if (this.#isFenced) this.#renewWorkers();
+  }
+
+  #renewWorkers(): void {
+    for (const worker of this.#workers.values()) worker.renewLease();
   }
 
   async #lookForCancel(): Promise<void> {
@@ -377,6 +486,8 @@ export const holdingTasks = (tasks: ReadonlyMap<string, OperationTask>): Readonl
       )
       .map(({ name }) => name),
   );
+
+const isAway = (error: unknown): boolean => error instanceof Failure && error.code === "catalog-unreachable";
 
 const takenOver = (operationId: string): Failure =>
   new Failure(

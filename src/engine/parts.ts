@@ -7,6 +7,7 @@ import type { Clock, Ids } from "../core/ports/clock.ts";
 import type { Processes } from "../core/ports/processes.ts";
 import type { WorkerLauncher } from "../core/ports/worker-launcher.ts";
 import type { Bell } from "./bell.ts";
+import type { LeaseJudge } from "./lease-judge.ts";
 import type { OperationQueue } from "./operation-queue.ts";
 
 /** What the engine works with; `main` chooses it. */
@@ -18,6 +19,7 @@ export interface EngineParts {
   readonly ids: Ids;
   /** Of operations and of workers. Renewed six times in that time. */
   readonly leaseSeconds: number;
+  readonly leaseJudge: LeaseJudge;
   readonly keysDirectory: string;
   /** Where backups go when no repository is named. Canonical URL. */
   readonly defaultRepository: string;
@@ -33,8 +35,19 @@ export interface EngineParts {
   readonly queue: OperationQueue;
   /** Rung when a schedule was changed, or a backup has ended. */
   readonly scheduleBell: Bell;
+  /** What this process holds at the moment. */
+  readonly held: Set<HeldOperation>;
   /** Follows work that nobody waits for; it must not reject. */
   readonly background: (work: Promise<void>) => void;
+}
+
+/** An operation that this process carries out. */
+export interface HeldOperation {
+  readonly operationId: string;
+  /** Leaves it, with its running workers, to the next process that carries operations out. */
+  handOver(): void;
+  /** Gives it back to the queue, where it came from there; else lets it go on. */
+  giveBack(): void;
 }
 
 /** The operation that a notice is about. */

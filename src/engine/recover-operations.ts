@@ -7,10 +7,7 @@ import { isWaiting, type Operation, type OperationTask } from "../core/operation
 import type { OpenOperation } from "../core/ports/catalog.ts";
 import { OperationSession } from "./operation-session.ts";
 import { makeLogLine, type EngineParts } from "./parts.ts";
-import { makeBackupSteps } from "./run-backup.ts";
-import { makeCopySteps } from "./run-copy.ts";
-import { makeRestoreSteps } from "./run-restore.ts";
-import { makeUndoSteps } from "./run-undo.ts";
+import { runByKind } from "./run-by-kind.ts";
 
 /** A worker ends within five seconds of its parent; after that it is ended. */
 const workerGraceMs = 6_000;
@@ -29,7 +26,7 @@ const isRepeatable = (task: OperationTask): boolean =>
  * operation: the caller has work of its own.
  */
 export async function recoverDeadOperations(parts: EngineParts): Promise<void> {
-  for (const open of await parts.catalog.listOpenOperations()) {
+  for (const open of await listOpen(parts)) {
     if (!isAbandoned(parts, open)) continue;
     try {
       await adopt(parts, open);
@@ -40,11 +37,22 @@ export async function recoverDeadOperations(parts: EngineParts): Promise<void> {
   }
 }
 
+async function listOpen(parts: EngineParts): Promise<readonly OpenOperation[]> {
+  try {
+    return await parts.catalog.listOpenOperations();
+  } catch (error) {
+    parts.leaseJudge.noteAway();
+    throw error;
+  }
+}
+
 function isAbandoned(parts: EngineParts, { operation, leaseLeftMs }: OpenOperation): boolean {
   if (isWaiting(operation)) return false;
-  const owner = parts.processes.observe(operation.leaseOwner);
+  // This process could not renew it while the catalog was away, and does so now.
+  if ([...parts.held].some(({ operationId }) => operationId === operation.id)) return false;
+  if (parts.processes.observe(operation.leaseOwner) === "dead") return true;
   // Longer than any lease is given: its clock has begun anew since, with the machine.
-  return owner === "dead" || leaseLeftMs <= 0 || leaseLeftMs > longestLeaseMs;
+  return parts.leaseJudge.mayJudge && (leaseLeftMs <= 0 || leaseLeftMs > longestLeaseMs);
 }
 
 async function adopt(parts: EngineParts, { operation, leaseLeftMs }: OpenOperation): Promise<void> {
@@ -67,23 +75,11 @@ async function adopt(parts: EngineParts, { operation, leaseLeftMs }: OpenOperati
     const tasks = await parts.catalog.listTasks(operation.id);
     await endWorkers(parts, tasks);
     await recordLost(parts, owner, tasks);
-    await runSteps(parts, session, { operation, tasks, owner });
+    const left: Left = { operation, tasks, owner };
+    await runByKind(parts, session, operation.kind, (steps) => queueAgain(parts, left, steps));
     session.log("warn", await describeEnd(parts, operation));
   } finally {
     await session.close();
-  }
-}
-
-async function runSteps(parts: EngineParts, session: OperationSession, left: Left): Promise<void> {
-  switch (left.operation.kind) {
-    case "backup":
-      return await session.run(queueAgain(parts, left, makeBackupSteps(parts, session)));
-    case "restore":
-      return await session.run(queueAgain(parts, left, makeRestoreSteps(parts, session)));
-    case "undo":
-      return await session.run(makeUndoSteps(parts, session));
-    case "copy":
-      return await session.run(makeCopySteps(parts, session));
   }
 }
 

@@ -1,6 +1,6 @@
 import type { TaskKind, TaskResults, WorkerMessage } from "../contract/worker-task.ts";
 import { Failure, type FailureRecord } from "../core/failure.ts";
-import type { WorkerEnd, WorkerOutput } from "../core/ports/worker-launcher.ts";
+import type { RunningWorker, WorkerEnd, WorkerOutput } from "../core/ports/worker-launcher.ts";
 import type { EngineParts, TaskRequest } from "./parts.ts";
 
 /** How one worker's run ended. `lost`: without a word, so what it did is unknown. */
@@ -15,6 +15,8 @@ export interface WorkerRun {
   renewLease(): void;
   stop(): void;
   kill(): void;
+  /** As `RunningWorker.handOver`; the outcome is not told here any more then. */
+  handOver(): Promise<string | undefined>;
   /** Never rejects. */
   readonly outcome: Promise<WorkerOutcome>;
 }
@@ -31,29 +33,48 @@ export async function startWorker(
     readonly output?: WorkerOutput;
   },
 ): Promise<WorkerRun> {
+  const { onMessage, ...launchOptions } = options;
+  const task = { ...request, lease: { seconds: parts.leaseSeconds } };
+  return await follow(parts, request.kind, onMessage, (onEach) =>
+    parts.launcher.launch(task, { ...launchOptions, onMessage: onEach }),
+  );
+}
+
+/** Goes on following a worker that another process has handed over; `name` is that of its task. */
+export async function adoptWorker(
+  parts: EngineParts,
+  name: string,
+  identity: string,
+  onMessage: (message: WorkMessage) => void,
+): Promise<WorkerRun> {
+  return await follow(parts, name, onMessage, (onEach) =>
+    parts.launcher.adopt(identity, { onMessage: onEach }),
+  );
+}
+
+async function follow(
+  parts: EngineParts,
+  name: string,
+  onMessage: (message: WorkMessage) => void | Promise<void>,
+  begin: (onMessage: (message: WorkerMessage) => void | Promise<void>) => Promise<RunningWorker>,
+): Promise<WorkerRun> {
   let said: WorkerOutcome | undefined;
   let heardAtMs = performance.now();
   let givenUp = false;
   let heldUp = false;
-  const worker = await parts.launcher.launch(
-    { ...request, lease: { seconds: parts.leaseSeconds } },
-    {
-      ...(options.output === undefined ? {} : { output: options.output }),
-      onMessage: (message) => {
-        heardAtMs = performance.now();
-        if (message.type === "done") said = { state: "done", result: message.result };
-        else if (message.type === "failed") said = { state: "failed", failure: message.failure };
-        if (message.type === "done" || message.type === "failed" || message.type === "alive") return;
-        const held = options.onMessage(message);
-        if (held === undefined) return;
-        heldUp = true;
-        return held.finally(() => {
-          heldUp = false;
-          heardAtMs = performance.now();
-        });
-      },
-    },
-  );
+  const worker = await begin((message) => {
+    heardAtMs = performance.now();
+    if (message.type === "done") said = { state: "done", result: message.result };
+    else if (message.type === "failed") said = { state: "failed", failure: message.failure };
+    if (message.type === "done" || message.type === "failed" || message.type === "alive") return;
+    const held = onMessage(message);
+    if (held === undefined) return;
+    heldUp = true;
+    return held.finally(() => {
+      heldUp = false;
+      heardAtMs = performance.now();
+    });
+  });
   return {
     identity: worker.identity,
     renewLease: () => {
@@ -64,17 +85,18 @@ export async function startWorker(
     },
     stop: worker.stop,
     kill: worker.kill,
+    handOver: worker.handOver,
     outcome: worker.ended.then(
       (end) =>
         said ?? {
           state: "lost",
-          failure: describeDeath(request.kind, end, givenUp ? parts.leaseSeconds : undefined),
+          failure: describeDeath(name, end, givenUp ? parts.leaseSeconds : undefined),
         },
     ),
   };
 }
 
-function describeDeath(kind: TaskKind, end: WorkerEnd, silentSeconds: number | undefined): FailureRecord {
+function describeDeath(name: string, end: WorkerEnd, silentSeconds: number | undefined): FailureRecord {
   const how =
     silentSeconds === undefined
       ? end.signal === undefined
@@ -85,7 +107,7 @@ function describeDeath(kind: TaskKind, end: WorkerEnd, silentSeconds: number | u
   return {
     code: "worker-died",
     message:
-      `The worker of ${kind} ${how} before it had a result.` +
+      `The worker of ${name} ${how} before it had a result.` +
       (said === "" ? " Look for the kernel's out-of-memory messages." : ` It said: ${said.slice(-600)}`),
     retry: "backoff",
   };

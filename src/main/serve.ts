@@ -57,7 +57,7 @@ export async function serve(options: ServeOptions, config: Config): Promise<void
       engine.runSchedules(stopping.signal),
     ]);
     watch?.stop();
-    await drain(server, engine, options.drainSeconds);
+    await drain(server, engine, options);
   } finally {
     signals.stop();
     await engine.service.close();
@@ -145,17 +145,30 @@ async function tendUntil(engine: Engine, stopping: AbortSignal): Promise<void> {
 }
 
 /**
- * Takes nothing new and gives what runs some time. What has not ended then ends with this process, and the next
- * one records it as interrupted; stored bytes that are whole are used again.
+ * Takes nothing new. What runs is given some time, or handed over to the next server, or its backups go back to the
+ * queue. What has not ended then ends with this process, and the next one records it as interrupted; stored bytes that
+ * are whole are used again.
  */
-async function drain(server: HttpServer, engine: Engine, seconds: number): Promise<void> {
-  say("INFO", `Stopping: nothing new is taken; ${engine.unfinished()} operations run.`);
+async function drain(server: HttpServer, engine: Engine, options: ServeOptions): Promise<void> {
+  const { onStop, drainSeconds: seconds } = options;
+  say(
+    "INFO",
+    `Stopping: nothing new is taken; ${engine.unfinished()} operations run (${stopWords[onStop]}).`,
+  );
+  if (onStop === "handover") engine.handOver();
+  if (onStop === "end") engine.giveBack();
   const deadline = performance.now() + seconds * 1000;
   const closed = server.close();
   while (engine.unfinished() > 0 && performance.now() < deadline) await sleep(100);
   await Promise.race([closed, sleep(Math.max(0, deadline - performance.now()))]);
   say("INFO", `Stopped with ${engine.unfinished()} operations unfinished.`);
 }
+
+const stopWords = {
+  wait: "they are waited for",
+  handover: "they go on, and the next server takes them on",
+  end: "backups go back to the queue",
+} as const;
 
 function onSignals(stop: () => void): { stop(): void } {
   let count = 0;

@@ -8,6 +8,7 @@ import { isBucketUrl } from "../core/files/bucket-url.ts";
 import type { Catalog, OperationCount } from "../core/ports/catalog.ts";
 import type { Clock } from "../core/ports/clock.ts";
 import type { SlotCount } from "../core/ports/schedule-records.ts";
+import { adoptHandedOver } from "../engine/adopt-operations.ts";
 import { createApiKeyService, ensureFirstApiKey } from "../engine/api-keys.ts";
 import { createBackupContents } from "../engine/backup-contents.ts";
 import { createBackupService } from "../engine/backup-service.ts";
@@ -19,6 +20,7 @@ import type { EngineParts, NoticeSubject } from "../engine/parts.ts";
 import { createProjectService } from "../engine/projects.ts";
 import { createBackupReader } from "../engine/read-backups.ts";
 import { recoverDeadOperations } from "../engine/recover-operations.ts";
+import { LeaseJudge } from "../engine/lease-judge.ts";
 import { runQueue } from "../engine/run-queue.ts";
 import { runSchedules } from "../engine/run-schedules.ts";
 import { createScheduleService } from "../engine/schedules.ts";
@@ -74,6 +76,10 @@ export interface Engine {
   ensureFirstApiKey(keep: (secret: string) => Promise<void>): Promise<boolean>;
   /** How much of what was submitted is being carried out here. */
   unfinished(): number;
+  /** Leaves everything that is carried out here to the next server, with its running workers. */
+  handOver(): void;
+  /** Gives backups back to the queue. What else runs goes on. */
+  giveBack(): void;
 }
 
 /** Threads for compression and hashing; several streams share them. */
@@ -101,6 +107,7 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
     service: makeService(parts, config),
     gatekeeper: createGatekeeper(parts),
     tend: async (signal) => {
+      await adoptHandedOver(parts);
       await recoverDeadOperations(parts);
       await tendRetiredDatabases(parts, signal);
     },
@@ -113,6 +120,12 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
     countSlots: async () => await parts.catalog.countSlots(),
     ensureFirstApiKey: async (keep) => await ensureFirstApiKey(parts, keep),
     unfinished: () => unfinished.size,
+    handOver: () => {
+      for (const held of parts.held) held.handOver();
+    },
+    giveBack: () => {
+      for (const held of parts.held) held.giveBack();
+    },
   };
 }
 
@@ -140,12 +153,14 @@ function makeParts(
           .slice(0, length),
     },
     leaseSeconds: config.leaseSeconds,
+    leaseJudge: new LeaseJudge(config.leaseSeconds),
     keysDirectory: config.keysDirectory,
     readHookPolicy: async () => await readHookPolicy(config.hooksFile),
     defaultRepository: normalizeRepositoryUrl(config.defaultRepository),
     keyPlace: (projectId) => join(config.keysDirectory, `${projectId}.key`),
     notice: options.onNotice ?? ((line) => process.stderr.write(`lc2: ${line.message}\n`)),
     isTended: options.isTended ?? false,
+    held: new Set(),
     queue: new OperationQueue(config.limits, clock),
     scheduleBell: new Bell(),
     background,
@@ -159,6 +174,7 @@ function makeLauncher(config: Config, options: ServiceOptions): EngineParts["lau
       ...workerNodeOptions,
       fileURLToPath(new URL("./worker.ts", import.meta.url)),
     ],
+    socketFolder: join(config.dataDirectory, "workers"),
     ...(options.workerCommand === undefined ? { expecting: expectingArguments } : {}),
     // Asked for at every launch: the first one may come before the data directory is there.
     get env() {

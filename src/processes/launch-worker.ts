@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import { Socket } from "node:net";
+import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { Failure } from "../core/failure.ts";
 import type {
@@ -9,7 +11,9 @@ import type {
   WorkerLauncher,
   WorkerOutput,
 } from "../core/ports/worker-launcher.ts";
+import { adoptWorker } from "./adopt-worker.ts";
 import { identifyProcess, killGroup } from "./process-identity.ts";
+import { isAdoptable, parseLine, readLines, readTail } from "./worker-lines.ts";
 
 export interface WorkerProgram {
   /** Program and its first arguments, e.g. node and the worker's entry file. */
@@ -17,6 +21,8 @@ export interface WorkerProgram {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** From a polite request to SIGKILL. */
   readonly stopGraceMs?: number;
+  /** Where workers that are handed over are found; made when the first one is. Absent: none can be. */
+  readonly socketFolder?: string;
   /** Last arguments of one that is started before its task is known; absent: none is. */
   readonly expecting?: (taskKind: string, places: readonly string[]) => readonly string[];
 }
@@ -27,7 +33,8 @@ const defaultStopGraceMs = 10_000;
 
 /**
  * Workers as child processes. Protocol: the task is the first line of standard input, every further line
- * renews the lease, its end means that the parent is gone; messages are JSON lines on descriptor 3.
+ * renews the lease, its end means that the parent is gone; messages are JSON lines on descriptor 3. A line
+ * `{"handOver":"/path"}` is answered with `{"adoptable":true}`: from then on the same is spoken at that socket.
  *
  * A worker leads its own session and process group, so that a terminal's Ctrl-C reaches only the process
  * that people talk to, and so that everything it started can be ended with it.
@@ -43,8 +50,10 @@ export function createWorkerLauncher<Task, Message>(program: WorkerProgram): Wor
       const child = usable ? prepared : startProgram(program, [], options.output);
       if (usable) holdOn(child, true);
       else await started(child, program.command[0]);
-      return follow(child, task, options, program.stopGraceMs ?? defaultStopGraceMs);
+      return follow(child, task, options, program);
     },
+    adopt: async (identity, { onMessage }) =>
+      await adoptWorker(identity, onMessage, program.stopGraceMs ?? defaultStopGraceMs),
     expect: (taskKind, places) => {
       if (waiting !== undefined || program.expecting === undefined) return;
       waiting = startProgram(program, program.expecting(taskKind, places));
@@ -91,7 +100,7 @@ function follow<Message>(
   child: ChildProcess,
   task: unknown,
   options: LaunchOptions<Message>,
-  stopGraceMs: number,
+  { stopGraceMs = defaultStopGraceMs, socketFolder }: WorkerProgram,
 ): RunningWorker {
   const pid = child.pid ?? 0;
   const identity = identifyProcess(pid);
@@ -100,16 +109,19 @@ function follow<Message>(
   child.on("error", () => undefined);
   child.stdin?.on("error", () => undefined);
   send(task);
-
+  const handedOver = Promise.withResolvers<void>();
+  let isHandedOver = false;
   const messages = readLines(child.stdio[3] as Readable, (line) => {
-    const message = parseMessage<Message>(line);
+    const message = parseLine(line);
     if (message === undefined) killGroup(pid);
-    else return options.onMessage(message);
+    else if (isAdoptable(message)) handedOver.resolve();
+    else return options.onMessage(message as Message);
   });
   const errorOutput = readTail(child.stderr, errorOutputLimit);
   const output = handOn(child.stdout, options.output);
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once("exit", (code, signal) => {
+      if (isHandedOver) return;
       // What it started and did not end (it was killed itself) must not go on.
       killGroup(pid);
       resolve({ code, signal });
@@ -134,34 +146,30 @@ function follow<Message>(
     const timer = setTimeout(() => killGroup(pid), stopGraceMs);
     void ended.then(() => clearTimeout(timer));
   };
-  return { identity, renewLease: () => void send({ lease: true }), stop, kill: () => killGroup(pid), ended };
+  return {
+    identity,
+    renewLease: () => void send({ lease: true }),
+    stop,
+    kill: () => killGroup(pid),
+    handOver: async () => {
+      if (socketFolder === undefined || stopping) return undefined;
+      const adoptAt = placeOfSocket(socketFolder, pid);
+      send({ handOver: adoptAt });
+      isHandedOver = await isInTime(handedOver.promise, ended);
+      if (!isHandedOver) return undefined;
+      letGo(child);
+      return JSON.stringify({ ...JSON.parse(identity), adoptAt });
+    },
+    ended,
+  };
 }
 
-/** What does not read as a message comes from something else than a worker of ours: undefined. */
-function parseMessage<Message>(line: string): Message | undefined {
-  try {
-    return JSON.parse(line) as Message;
-  } catch {
-    return undefined;
-  }
-}
+/** How long a worker may take to answer that it is ready to be adopted. */
+const handOverMs = 5_000;
 
-/** Resolves at the end of the stream. A last line without its end is of a dying worker: left out. */
-async function readLines(stream: Readable, onLine: (line: string) => void | Promise<void>): Promise<void> {
-  let rest = "";
-  stream.setEncoding("utf8");
-  try {
-    for await (const text of stream as AsyncIterable<string>) {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        const held = onLine(line);
-        if (held !== undefined) await held.catch(() => undefined);
-      }
-    }
-  } catch {
-    // Its exit says more than a broken pipe.
-  }
+function placeOfSocket(folder: string, pid: number): string {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  return join(folder, `${pid}.sock`);
 }
 
 /** Reads no further than `output` takes; a worker whose output nobody takes any more finds its pipe broken. */
@@ -174,15 +182,17 @@ async function handOn(stream: Readable | null, output: WorkerOutput | undefined)
   }
 }
 
-function readTail(stream: Readable | null, limit: number): Promise<string> {
-  return new Promise((resolve) => {
-    let tail = "";
-    if (stream === null) return resolve(tail);
-    stream.setEncoding("utf8");
-    stream.on("data", (text: string) => {
-      tail = (tail + text).slice(-limit);
-    });
-    stream.once("error", () => resolve(tail));
-    stream.once("close", () => resolve(tail));
-  });
+/** Whether it answers before it ends, and within its time. */
+async function isInTime(answered: Promise<void>, ended: Promise<unknown>): Promise<boolean> {
+  const late = Promise.withResolvers<false>();
+  const timer = setTimeout(() => late.resolve(false), handOverMs);
+  const answer = await Promise.race([answered.then(() => true), ended.then(() => false), late.promise]);
+  clearTimeout(timer);
+  return answer;
+}
+
+/** Nothing of it keeps this process from ending, or ends with it. */
+function letGo(child: ChildProcess): void {
+  holdOn(child, false);
+  for (const stream of [child.stdin, child.stderr, child.stdio[3]]) (stream as Socket | null)?.destroy();
 }

@@ -16,6 +16,8 @@ interface ProcessIdentity {
   readonly space: string;
   /** Tells several owners in one process apart. */
   readonly nonce?: string;
+  /** Where a worker that was handed over waits for the next holder of its lease. */
+  readonly adoptAt?: string;
 }
 
 /** The processes of this machine, as far as this one can see them. */
@@ -31,7 +33,7 @@ export function createProcesses(): Processes {
 /** Identity of a child just started. */
 export const identifyProcess = (pid: number): string => JSON.stringify(identify(pid));
 
-function observeProcess(identity: string): "alive" | "dead" | "unknown" {
+export function observeProcess(identity: string): "alive" | "dead" | "unknown" {
   const seen = parseIdentity(identity);
   if (seen === undefined) return "unknown";
   const here = identify(process.pid);
@@ -73,7 +75,7 @@ function identify(pid: number): ProcessIdentity {
   };
 }
 
-function parseIdentity(text: string): ProcessIdentity | undefined {
+export function parseIdentity(text: string): ProcessIdentity | undefined {
   try {
     const value = JSON.parse(text) as ProcessIdentity;
     return typeof value.pid === "number" && typeof value.space === "string" ? value : undefined;

@@ -5,7 +5,6 @@
  */
 import { randomBytes } from "node:crypto";
 import { lstatSync, mkdtempSync, readdirSync, readlinkSync, rmSync } from "node:fs";
-import { Socket } from "node:net";
 import { setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TaskKind, TaskOf, TaskResults, WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
@@ -14,6 +13,7 @@ import { defaultTimeoutSeconds } from "../core/hooks/hook.ts";
 import type { KeyService } from "../core/ports/key-service.ts";
 import type { ObjectStore } from "../core/ports/object-store.ts";
 import { concurrencyOf, type TransferLimits } from "./open-files.ts";
+import { ParentLink } from "./parent-link.ts";
 import { resolveSecrets } from "./resolve-secrets.ts";
 import type { TaskRun } from "./task.ts";
 
@@ -37,8 +37,6 @@ export interface WorkerParts {
 
 /** From losing lease or parent to the hard end: the five seconds of the promise, less some reserve. */
 const hardEndMs = 4_000;
-/** Waiting messages above which `drained` waits. */
-const messageBacklogBytes = 1 << 20;
 const scratchPrefix = "lc2-worker-";
 const lowPriority = 10;
 const urgentTasks: ReadonlySet<TaskKind> = new Set<TaskKind>([
@@ -54,18 +52,19 @@ const stopped = new AbortController();
 /** Beyond that, for what a task has to undo in the world outside; nothing of it can spoil what is stored. */
 let lastWorkMs = 0;
 /** Opened when a worker runs, not when this file is read. */
-let messages: Socket | undefined;
+let parent: ParentLink | undefined;
 
 /** Takes one task from standard input, runs it, reports on descriptor 3 and ends the process. */
 export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
-  const socket = openMessages();
-  messages = socket;
   process.once("SIGTERM", () => stopped.abort(new Failure("cancelled", "The task was cancelled.")));
   const scratchDirectory = mkdtempSync(join(tmpdir(), `${scratchPrefixHere()}${process.pid}-`));
   let exitCode = 0;
   try {
+    const asked = readTask();
+    // It is waited for below, whatever happens before.
+    asked.catch(() => undefined);
     removeStaleScratch();
-    const task = await readTask();
+    const task = await asked;
     // What nobody waits for with a broken site gives way to the machine's other work; children inherit it.
     if (!urgentTasks.has(task.kind)) setPriority(lowPriority);
     if (task.kind === "hold-hook") lastWorkMs = (task.hook.timeout ?? defaultTimeoutSeconds) * 1000;
@@ -77,7 +76,8 @@ export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
   }
   rmSync(scratchDirectory, { recursive: true, force: true });
   // A parent that is slow to read gets its answer; one that is gone has been noticed already.
-  socket.end(() => process.exit(exitCode));
+  await parent?.end();
+  process.exit(exitCode);
 }
 
 async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scratchDirectory: string) {
@@ -98,7 +98,7 @@ async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scra
     keys: await parts.openKeys(context.keys.directory, onNotice),
     signal: stopped.signal,
     report,
-    drained,
+    drained: async () => await parent?.drained(),
     clock: { nowMs: () => Date.now() },
     ids: {
       hex: (length) =>
@@ -119,33 +119,23 @@ function limitsOf(task: WorkerTask): TransferLimits | undefined {
   return isLimited ? limits : undefined;
 }
 
-/** Resolves with the first line; later lines renew the lease, the end of input aborts the task. */
+/** Resolves with the task; later lines renew the lease, the end of the parent aborts the task. */
 function readTask(): Promise<WorkerTask> {
   return new Promise((resolve, reject) => {
-    let rest = "";
     let lease: ReturnType<typeof watchLease> | undefined;
-    process.stdin.setEncoding("utf8");
-    process.stdin.on("data", (text: string) => {
-      const lines = (rest + text).split("\n");
-      rest = lines.pop() ?? "";
-      for (const line of lines) {
-        if (lease === undefined) {
-          const task = JSON.parse(line) as WorkerTask;
-          lease = watchLease(task.lease.seconds);
-          resolve(task);
-        } else {
-          lease.renew();
-          report({ type: "alive" });
-        }
-      }
+    parent = new ParentLink({
+      onTask: (line) => {
+        const task = JSON.parse(line) as WorkerTask;
+        lease = watchLease(task.lease.seconds);
+        resolve(task);
+      },
+      onRenewal: () => lease?.renew(),
+      onGone: () => {
+        const failure = new Failure("interrupted", "The process that started this worker is gone.");
+        abandon(failure);
+        reject(failure);
+      },
     });
-    const onEnd = () => {
-      const failure = new Failure("interrupted", "The process that started this worker is gone.");
-      abandon(failure);
-      reject(failure);
-    };
-    process.stdin.once("end", onEnd);
-    process.stdin.once("error", onEnd);
   });
 }
 
@@ -168,6 +158,7 @@ function watchLease(seconds: number): { renew: () => void } {
 function abandon(failure: Failure): void {
   if (stopped.signal.reason instanceof Failure && stopped.signal.reason.code === "interrupted") return;
   stopped.abort(failure);
+  parent?.giveUp();
   setTimeout(endNow, hardEndMs + lastWorkMs);
 }
 
@@ -180,28 +171,7 @@ function endNow(): void {
   }
 }
 
-function openMessages(): Socket {
-  const socket = new Socket({ fd: 3, readable: false, writable: true });
-  // A parent that is gone is noticed by the end of standard input.
-  socket.on("error", () => undefined);
-  return socket;
-}
-
-function report(message: WorkerMessage): void {
-  if (messages === undefined || messages.destroyed) return;
-  // Progress is worth nothing later: what cannot be sent now is left out.
-  if (message.type === "progress" && messages.writableLength > messageBacklogBytes) return;
-  messages.write(`${JSON.stringify(message)}\n`);
-}
-
-async function drained(): Promise<void> {
-  const socket = messages;
-  if (socket === undefined || socket.destroyed || socket.writableLength < messageBacklogBytes) return;
-  await new Promise<void>((resolve) => {
-    socket.once("drain", resolve);
-    socket.once("close", resolve);
-  });
-}
+const report = (message: WorkerMessage): void => parent?.send(message);
 
 /** A task that was stopped reports why it was stopped, not what broke while it stopped. */
 function describeFailure(error: unknown): Failure {

@@ -1,9 +1,10 @@
 /** The real command line in child processes, on data folders of its own: what a stranger would type. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runs } from "./fake-engine.ts";
 import { installations } from "./servers.ts";
 
 /** The command line of this checkout: program and first arguments. */
@@ -32,6 +33,8 @@ export interface CommandLine extends AsyncDisposable {
   readonly repository: string;
   start(args: readonly string[], env?: Readonly<Record<string, string>>): RunningCommand;
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<CommandResult>;
+  /** Process ids of workers that run for it, whoever started them. */
+  workers(): Promise<number[]>;
   /** Runs it, expects exit code 0, and reads standard output as JSON. */
   json(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Record<string, unknown>>;
 }
@@ -80,6 +83,7 @@ export async function openCommandLine([program, ...words]: readonly [
     repository: join(folder, "repository"),
     start,
     run,
+    workers: async () => await listWorkers(folder),
     async json(args, env) {
       const result = await run([...args, "-o", "json"], env);
       if (result.code !== 0)
@@ -90,4 +94,16 @@ export async function openCommandLine([program, ...words]: readonly [
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function listWorkers(folder: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const read = async (file: string) => await readFile(`/proc/${name}/${file}`, "utf8").catch(() => "");
+    if (!(await read("cmdline")).includes("main/worker.ts")) continue;
+    if ((await read("environ")).includes(`LC2_DATA_DIR=${folder}/data`) && runs(Number(name)))
+      found.push(Number(name));
+  }
+  return found;
 }

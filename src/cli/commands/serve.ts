@@ -1,5 +1,5 @@
 import { defineCommand, flag, InvalidValue, value, valueOr } from "../command.ts";
-import { durationSeconds, text } from "../option-values.ts";
+import { durationSeconds, oneOf, text } from "../option-values.ts";
 
 /** `127.0.0.1:8080`, `[::1]:8080`, `backup.example.com:443`. */
 function listenAddress(written: string): { readonly host: string; readonly port: number } {
@@ -16,7 +16,7 @@ export const serveCommand = defineCommand({
   summary: "serve the REST interface, and do the work that is asked for through it",
   description:
     "Every call but /health/* needs an API key; the first, for the admin, is put into admin.key in the data directory. " +
-    "Logs are JSON lines on standard output. SIGTERM and Ctrl-C end it when running operations have ended, or after --drain.",
+    "Logs are JSON lines on standard output. SIGTERM and Ctrl-C end it as --on-stop says, at the latest after --drain.",
   examples: [
     { command: "lc2 serve", says: "for this machine, at 127.0.0.1:8080" },
     {
@@ -49,6 +49,12 @@ export const serveCommand = defineCommand({
       "--trust-operators",
       "API keys for some projects may name any database, folder and bucket that this server can reach",
     ),
+    onStop: valueOr(
+      "--on-stop <how>",
+      "after a signal: wait for what runs, leave it to the next server on this machine (handover), or end backups and queue them again (end)",
+      oneOf("wait", "handover", "end"),
+      "wait",
+    ),
     drain: valueOr(
       "--drain <time>",
       "how long running operations are given after a signal",
@@ -61,7 +67,8 @@ export const serveCommand = defineCommand({
       ? []
       : [{ subject: "--tls-cert", code: "usage", message: "--tls-cert and --tls-key go together" }],
   run: async ({ host, dataDirectory }, { options }) => {
-    const { listen, metricsListen, tlsCert: cert, tlsKey: key, insecure, trustOperators, drain } = options;
+    const { listen, metricsListen, tlsCert: cert, tlsKey: key, insecure, trustOperators } = options;
+    const { onStop, drain } = options;
     await host.serve({
       dataDirectory,
       listen,
@@ -69,6 +76,7 @@ export const serveCommand = defineCommand({
       ...(cert === undefined || key === undefined ? {} : { tls: { cert, key } }),
       insecure,
       trustOperators,
+      onStop,
       drainSeconds: drain,
     });
   },

@@ -12,18 +12,22 @@ describe("serve", () => {
       listen: { host: "127.0.0.1", port: 8080 },
       insecure: false,
       trustOperators: false,
+      onStop: "wait",
       drainSeconds: 30,
     });
   });
 
   test("takes an address of either kind, a certificate and its time to stop", async () => {
     const { world } = await runInMemory(
-      wordsOf("serve --listen [::]:8443 --tls-cert c.pem --tls-key k.pem --drain 2m --trust-operators"),
+      wordsOf(
+        "serve --listen [::]:8443 --tls-cert c.pem --tls-key k.pem --drain 2m --on-stop handover --trust-operators",
+      ),
     );
     expect(world.served).toMatchObject({
       listen: { host: "::", port: 8443 },
       tls: { cert: "c.pem", key: "k.pem" },
       trustOperators: true,
+      onStop: "handover",
       drainSeconds: 120,
     });
   });

@@ -84,14 +84,15 @@ export function countSpentAttempts(attempt: number, tasks: readonly OperationTas
   let spent = 0;
   for (let earlier = 1; earlier < attempt; earlier += 1) {
     const failures = tasks.flatMap((task) => (task.attempt === earlier ? (task.failure ?? []) : []));
-    if (!failures.some((failure) => isPassing(failure))) spent += 1;
+    if (failures.length === 0 || !failures.every(isFree)) spent += 1;
   }
   return spent;
 }
 
-function isPassing(failure: FailureRecord): boolean {
+/** A task that was stopped says nothing against its attempt: another one failed, or a server ended. */
+function isFree(failure: FailureRecord): boolean {
   const kind = classifyFailure(failure);
-  return kind === "throttled" || kind === "away" || kind === "conflict";
+  return kind === "throttled" || kind === "away" || kind === "conflict" || failure.code === "cancelled";
 }
 
 /** FNV-1a, as a number from 0 up to 1. */

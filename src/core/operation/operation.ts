@@ -36,6 +36,14 @@ export const nobody = "";
 export const isWaiting = ({ leaseOwner, end }: Pick<Operation, "leaseOwner" | "end">): boolean =>
   end === undefined && leaseOwner === nobody;
 
+const handedOverMark = "handed over by ";
+
+/** The owner of what a server that ended in good order left to the next one, with its running workers. */
+export const handedOverBy = (owner: string): string => handedOverMark + owner;
+
+export const isHandedOver = ({ leaseOwner, end }: Pick<Operation, "leaseOwner" | "end">): boolean =>
+  end === undefined && leaseOwner.startsWith(handedOverMark);
+
 export type OperationKind = "backup" | "restore" | "undo" | "copy";
 
 export interface OperationEnd {

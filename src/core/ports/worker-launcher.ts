@@ -6,6 +6,11 @@ export interface WorkerLauncher<Task, Message> {
   /** Rejects with `worker-died` when the program cannot be started. */
   launch(task: Task, options: LaunchOptions<Message>): Promise<RunningWorker>;
   /**
+   * Takes on a worker that another process has handed over, under the identity that its `handOver` gave. What it said
+   * meanwhile comes now. Rejects with `worker-died` when it is not there, or is held by somebody else.
+   */
+  adopt(identity: string, options: Pick<LaunchOptions<Message>, "onMessage">): Promise<RunningWorker>;
+  /**
    * A launch for a task of this kind, on these places (URLs), is likely to come soon: what can be done before the
    * task is known is done meanwhile. Changes nothing that `launch` promises; not needed for it.
    */
@@ -34,6 +39,12 @@ export interface RunningWorker {
   stop(): void;
   /** Ends it and everything it started, now. Idempotent. */
   kill(): void;
+  /**
+   * Lets it go on without this process, for as long as its lease lasts: it waits to be adopted meanwhile. Resolves with
+   * the identity to adopt it by, when everything it had said was heard; `ended` is not told here any more. Undefined:
+   * it could not be, or has ended, and `ended` tells.
+   */
+  handOver(): Promise<string | undefined>;
   /** Resolves, never rejects, when the worker and everything it started is gone. */
   readonly ended: Promise<WorkerEnd>;
 }
