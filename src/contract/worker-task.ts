@@ -10,6 +10,7 @@
 import type { FailureRecord } from "../core/failure.ts";
 import type { HookPolicy } from "../core/hooks/hook-policy.ts";
 import type { HookResult, HookSpec } from "../core/hooks/hook.ts";
+import type { DefinitionRecord } from "../core/ports/definition-records.ts";
 import type { StoreCapability } from "../core/ports/object-store.ts";
 import type { DatabaseComponent, FilesComponent, BackupMetadata } from "../core/repository/metadata.ts";
 import type { RepositoryDescription } from "../core/repository/layout.ts";
@@ -123,6 +124,8 @@ export type TaskBody =
   | { readonly kind: "scan-repository"; readonly onlyProject: boolean }
   | { readonly kind: "sweep-repository"; readonly dryRun: boolean; readonly minimumAgeSeconds: number }
   | { readonly kind: "describe-repository" }
+  /** Everything that is defined in the project, what was removed too. */
+  | { readonly kind: "save-definitions"; readonly definitions: readonly DefinitionRecord[] }
   /** Sets, or without `copyTo` removes, the repository that backups of this one are copied to. */
   | { readonly kind: "set-copy-target"; readonly copyTo?: string }
   /** Tries what the store can do, on names of its own that it removes again; needs no repository there. */
@@ -166,6 +169,7 @@ export interface TaskResults {
   "scan-repository": ScanRepositoryResult;
   "sweep-repository": SweepRepositoryResult;
   "describe-repository": RepositoryDescription;
+  "save-definitions": { readonly saved: number };
   "set-copy-target": RepositoryDescription;
   "probe-repository": ProbeRepositoryResult;
   "rotate-keys": { readonly rewrapped: number; readonly alreadyCurrent: number; readonly keyId: string };
@@ -314,6 +318,8 @@ export interface ScanRepositoryResult {
   readonly carried: number;
   /** Folders that are not whole, with what is missing. */
   readonly incomplete: readonly { readonly backupId: string; readonly missing: readonly string[] }[];
+  /** What people defined of the projects that were found, as far as their keys are at hand. */
+  readonly definitions: readonly DefinitionRecord[];
   readonly notes: readonly string[];
 }
 

@@ -12,6 +12,7 @@ import { readEndedBackup, readBackupView } from "./read-backups.ts";
 import { placeOf, recordBackup, resolveWish, toRequest } from "./record-backup.ts";
 import { ownWork } from "./record-operation.ts";
 import { carryOutBackup } from "./run-backup.ts";
+import { saveUnsaved } from "./save-definitions.ts";
 import { beginCall, openBackup, runTaskFor } from "./service-call.ts";
 
 type BackupService = Pick<
@@ -29,6 +30,7 @@ export function createBackupService(bareParts: EngineParts): BackupService {
       const operation = await recordBackup(parts, toRequest(spec, options), repository, ownWork(parts));
       waiting.onEvent({ type: "accepted", id: operation.id });
       await carryOutBackup(parts, operation, waiting);
+      await saveUnsaved(parts, spec.projectId);
       return await readEndedBackup(parts, operation.id, spec.projectId);
     },
 

@@ -4,6 +4,7 @@ import { Failure, type FailureCode } from "../core/failure.ts";
 import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
 import { toIso } from "./backup-views.ts";
 import type { EngineParts } from "./parts.ts";
+import { saveChange } from "./save-definitions.ts";
 
 /** `environment "prod" of project retail`: for messages. */
 export const nameOf = ({ kind, projectId, name }: DefinitionKey): string =>
@@ -36,7 +37,10 @@ export async function writeDefinition(
     }
     const seen = found === undefined ? "absent" : { revision: found.revision };
     const view = await parts.catalog.putDefinition({ ...key, spec: wanted, nowMs }, seen);
-    if (view !== undefined) return { outcome, view };
+    if (view !== undefined) {
+      await saveChange(parts, key.projectId);
+      return { outcome, view };
+    }
     // Somebody else wrote it between the look and the write: look again.
   }
 }
@@ -103,6 +107,7 @@ export async function removeDefinition(
   });
   // Somebody else was faster: they removed it, or they changed what was to be removed.
   if (!removed && revision !== undefined) throw changedMeanwhile(key, undefined, revision);
+  if (removed) await saveChange(parts, key.projectId);
   return found;
 }
 

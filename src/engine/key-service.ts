@@ -2,6 +2,7 @@ import type { ImportKeyResult, Keys } from "../contract/keys.ts";
 import { validateProjectId } from "../core/backup/validate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { repositoryAt } from "./repository-url.ts";
+import { saveUnsaved } from "./save-definitions.ts";
 import { refuseProblems, runTaskFor } from "./service-call.ts";
 
 /** The keys of this installation, for the verbs that are about keys themselves. */
@@ -21,7 +22,12 @@ export function createKeyService(parts: EngineParts, openKeys: () => Promise<Key
       const context = makeContext(parts, { repository: repositoryAt(parts, repository), projectId });
       if (!dryRun) await (await openKeys()).rotate(projectId);
       const seen = await runTaskFor(parts, { kind: "rotate-keys", context, dryRun }, waiting);
-      if (!dryRun) return seen;
+      if (!dryRun) {
+        // What is defined is saved under the new key too.
+        await parts.catalog.markDefinitionsUnsaved(projectId);
+        await saveUnsaved(parts, projectId);
+        return seen;
+      }
       // With a new key none of them would be current.
       return { ...seen, rewrapped: seen.rewrapped + seen.alreadyCurrent, alreadyCurrent: 0 };
     },

@@ -18,6 +18,10 @@ export function createProjectService(parts: EngineParts): Projects {
       refuseProblems(validateProject(project));
       const { projectId, repository, ...spec } = project;
       const place = repository === undefined ? {} : { repository: normalizeRepositoryUrl(repository) };
+      const before = options.dryRun === true ? undefined : await readProject(parts, projectId);
+      // Before the change: what is lost by a death between the two is a saving that was not needed.
+      if (before !== undefined && before.repository !== place.repository)
+        await parts.catalog.markDefinitionsUnsaved(projectId);
       const written = await writeDefinition(parts, keyOf(projectId), { ...spec, ...place }, options);
       return { outcome: written.outcome, view: viewProject(written.view) };
     },

@@ -2,10 +2,12 @@ import type { OfRepository, Repositories } from "../contract/repositories.ts";
 import type { ScanRepositoryResult, WorkerContext } from "../contract/worker-task.ts";
 import { validateProjectId } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
+import type { DefinitionRecord } from "../core/ports/definition-records.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { refuseCopyInto } from "./copy-target.ts";
 import { forgetPlace, notePlace, putFirstPlace } from "./backup-places.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
+import { ensureProject } from "./projects.ts";
 import { normalizeRepositoryUrl, repositoryAt } from "./repository-url.ts";
 import { runTaskAlone } from "./run-worker.ts";
 import { beginCall, refuseProblems, runTaskFor } from "./service-call.ts";
@@ -77,6 +79,7 @@ async function indexScan(
   signal: AbortSignal,
 ): Promise<ScanRepositoryResult> {
   await noteFound(parts, repository, found.backups, signal);
+  const definitions = await adoptDefinitions(parts, found);
   const present = new Set([...found.backups, ...found.incomplete].map(({ backupId }) => backupId));
   // What was sealed while the scan ran may not have been seen by it.
   const gone = (await listIndexed(parts, repository, projectId)).filter(
@@ -85,10 +88,29 @@ async function indexScan(
   for (const { backupId, projectId: owner } of gone) {
     await forgetPlace(parts, { backupId, projectId: owner, repository });
   }
-  if (gone.length === 0) return found;
+  if (gone.length === 0) return { ...found, definitions };
   const names = gone.map(({ backupId }) => backupId).join(", ");
   const note = `No longer in this repository, so no longer listed there: ${names}.`;
-  return { ...found, notes: [...found.notes, note] };
+  return { ...found, definitions, notes: [...found.notes, note] };
+}
+
+/**
+ * Takes over what people defined, where the catalog has nothing newer, and names every project that has backups.
+ * Returns what is in the catalog because of it.
+ */
+async function adoptDefinitions(
+  parts: EngineParts,
+  { definitions, backups }: ScanRepositoryResult,
+): Promise<readonly DefinitionRecord[]> {
+  const adopted: DefinitionRecord[] = [];
+  for (const definition of definitions) {
+    if (!(await parts.catalog.adoptDefinition(definition))) continue;
+    if (definition.deletedAtMs === undefined) adopted.push(definition);
+  }
+  for (const projectId of new Set(backups.map((backup) => backup.projectId))) {
+    await ensureProject(parts, projectId);
+  }
+  return adopted;
 }
 
 /**

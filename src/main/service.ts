@@ -31,6 +31,7 @@ import { createRepositoryService } from "../engine/repository-service.ts";
 import { createRestorePointService } from "../engine/restore-points.ts";
 import { normalizeRepositoryUrl } from "../engine/repository-url.ts";
 import { createRestoreService } from "../engine/restore-service.ts";
+import { createDefinitionTender } from "../engine/save-definitions.ts";
 import { tendRetiredDatabases } from "../engine/retired-databases.ts";
 import { createWorkerLauncher } from "../processes/launch-worker.ts";
 import { createProcesses } from "../processes/process-identity.ts";
@@ -103,6 +104,7 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
     unfinished.add(work);
     void work.finally(() => unfinished.delete(work));
   });
+  const tendDefinitions = createDefinitionTender(parts);
   return {
     service: makeService(parts, config),
     gatekeeper: createGatekeeper(parts),
@@ -110,6 +112,7 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
       await adoptHandedOver(parts);
       await recoverDeadOperations(parts);
       await tendRetiredDatabases(parts, signal);
+      await tendDefinitions(signal);
     },
     runQueue: async (stopping) => await runQueue(parts, stopping),
     ownRepository: parts.defaultRepository,

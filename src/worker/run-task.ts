@@ -28,6 +28,7 @@ const taskFunctions: { readonly [K in TaskKind]: () => Promise<TaskFunction<K>> 
   "scan-repository": async () => (await import("./repository/scan-repository.ts")).scanRepository,
   "sweep-repository": async () => (await import("./repository/sweep-repository.ts")).sweepRepository,
   "describe-repository": async () => (await import("./repository/describe-repository.ts")).describeRepository,
+  "save-definitions": async () => (await import("./repository/saved-definitions.ts")).saveDefinitions,
   "set-copy-target": async () => (await import("./repository/describe-repository.ts")).setCopyTarget,
   "probe-repository": async () => (await import("./repository/probe-repository.ts")).probeRepository,
   "rotate-keys": async () => (await import("./keys/rotate-keys.ts")).rotateKeys,

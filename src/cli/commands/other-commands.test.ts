@@ -6,6 +6,8 @@ import { createMemoryWorld } from "../../../test/support/memory-service.ts";
 import { runInMemory } from "../../../test/support/memory-terminal.ts";
 import { exampleBackup } from "../../../test/support/service-examples.ts";
 
+const definition = { spec: {}, revision: 1, createdAtMs: 1, changedAtMs: 1 };
+
 describe("repository", () => {
   test("check of a whole repository with leftovers ends well", async () => {
     const world = createMemoryWorld();
@@ -77,6 +79,10 @@ describe("repository", () => {
       unsealed: 2,
       carried: 1,
       copyTo: "s3://elsewhere/lc2",
+      definitions: [
+        { kind: "project", projectId: "retail", name: "retail", ...definition },
+        { kind: "environment", projectId: "retail", name: "prod", ...definition },
+      ],
       incomplete: [{ backupId: "backup-20261101-000000-000000", missing: ["a1/files/7"] }],
       notes: ["The key of project other is not here."],
     };
@@ -91,6 +97,7 @@ backup-20261124-140000-3f9c2a  retail   167 MB   1h
 2 unsealed attempts, left alone
 incomplete  backup-20261101-000000-000000 misses:
   a1/files/7
+brought back: project retail, environment retail/prod
 backups are copied to s3://elsewhere/lc2
 note: The key of project other is not here.
 `);

@@ -85,6 +85,12 @@ export function showScan(result: OfRepository<ScanRepositoryResult>, context: Co
     const names = shortened(missing.map((name) => `  ${printable(name)}\n`));
     parts.push(`${paint.red("incomplete")}  ${backupId} misses:\n${names}`);
   }
+  if (result.definitions.length > 0) {
+    const names = result.definitions.map(({ kind, projectId, name }) =>
+      kind === "project" ? `project ${name}` : `${kind} ${projectId}/${name}`,
+    );
+    parts.push(`brought back: ${printable(names.join(", "))}\n`);
+  }
   if (result.copyTo !== undefined) parts.push(`backups are copied to ${printable(result.copyTo)}\n`);
   parts.push(...result.notes.map((note) => `${paint.yellow("note:")} ${printable(note)}\n`));
   return parts.join("");

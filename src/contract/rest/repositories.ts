@@ -79,6 +79,11 @@ export const repositoryScan = Type.Object(
     unsealed: Type.Integer(),
     carried: whole("Folders that are no backups but hold what sealed ones refer to."),
     incomplete: Type.Array(Type.Object({ backupId: Type.String(), missing: Type.Array(Type.String()) })),
+    definitions: Type.Unsafe<ScanRepositoryResult["definitions"]>({
+      type: "array",
+      items: { type: "object" },
+      description: "What people defined that was brought into the catalog.",
+    }),
     notes: Type.Array(Type.String()),
   },
   { $id: "RepositoryScan" },

@@ -42,6 +42,9 @@ export const hookEvidenceName = (attempt: number, hook: string): string =>
 /** Where a restore keeps what it overwrote. */
 export const undoPrefix = (projectId: string, restoreId: string): string => `undo/${projectId}/${restoreId}/`;
 
+/** What people defined of a project. */
+export const definitionsPrefix = (projectId: string): string => `projects/${projectId}/definitions/`;
+
 export const leasePrefix = "leases/";
 
 /** Where what a store can do is tried out; nothing of it stays. */
@@ -77,7 +80,7 @@ export const projectIdPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 export const backupIdPattern = /^backup-\d{8}-\d{6}-[0-9a-f]{6}$/;
 
 const ownNames =
-  /^(?:(?:backups|undo)\/[a-z0-9-]+\/(?:backup|restore)-\d{8}-\d{6}-[0-9a-f]{6}\/|leases\/|probe\/|lc2-repository\.json)/;
+  /^(?:(?:backups|undo)\/[a-z0-9-]+\/(?:backup|restore)-\d{8}-\d{6}-[0-9a-f]{6}\/|projects\/[a-z0-9-]+\/definitions\/|leases\/|probe\/|lc2-repository\.json)/;
 
 /** Whether a name can be of a repository: in a bucket others may write beside it, and below it. */
 export const isRepositoryName = (name: string): boolean => ownNames.test(name);

@@ -4,6 +4,8 @@ import type { BackupMetadata } from "../../core/repository/metadata.ts";
 import { namedStoredFiles, referencedBackups } from "../../core/repository/stored-files.ts";
 import type { ScanRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
+import type { DefinitionRecord } from "../../core/ports/definition-records.ts";
+import { readSavedDefinitions } from "./saved-definitions.ts";
 import { missingReferences } from "./check-references.ts";
 import { openBackup, readMetadataUnchecked } from "./read-metadata.ts";
 import { forProject, listBackupFolders, openRepository } from "./repository.ts";
@@ -24,6 +26,10 @@ export async function scanRepository(
   const notes = new Set<string>();
   let unsealed = 0;
   let carried = 0;
+  const definitions: DefinitionRecord[] = [];
+  for (const projectId of await listDefiningProjects(run, task.onlyProject)) {
+    definitions.push(...(await readDefinitions(forProject(run, projectId), notes)));
+  }
   for (const projectId of await listProjects(run, task.onlyProject)) {
     const project = forProject(run, projectId);
     const folders: string[] = [];
@@ -63,6 +69,7 @@ export async function scanRepository(
     unsealed,
     carried,
     incomplete,
+    definitions,
     notes: [...notes],
   };
 }
@@ -75,6 +82,26 @@ export async function listProjects(run: TaskRun, onlyProject: boolean): Promise<
   for await (const projectId of run.store.listFolders("backups/"))
     if (projectIdPattern.test(projectId)) projects.push(projectId);
   return projects;
+}
+
+/** A project may be defined and not backed up yet. */
+async function listDefiningProjects(run: TaskRun, onlyProject: boolean): Promise<string[]> {
+  if (onlyProject) return [run.context.projectId];
+  const projects: string[] = [];
+  for await (const projectId of run.store.listFolders("projects/"))
+    if (projectIdPattern.test(projectId)) projects.push(projectId);
+  return projects;
+}
+
+async function readDefinitions(run: TaskRun, notes: Set<string>): Promise<readonly DefinitionRecord[]> {
+  const { projectId } = run.context;
+  return await readSavedDefinitions(run, ({ code, message }) => {
+    notes.add(
+      code === "key-missing"
+        ? `What is defined in project ${projectId} needs its key, which is not here. Bring it with \`lc2 key import\`, then scan again.`
+        : message,
+    );
+  });
 }
 
 async function readWithBestCheck(
