@@ -4,7 +4,7 @@ import { validateEnvironment } from "../core/environment/validate-environment.ts
 import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
 import { factsOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
 import type { EngineParts } from "./parts.ts";
-import { ensureProject } from "./projects.ts";
+import { ensureProject } from "./read-project.ts";
 import { refuseProblems } from "./service-call.ts";
 
 const keyOf = (projectId: string, name: string): DefinitionKey => ({ kind: "environment", projectId, name });

@@ -1,14 +1,13 @@
 import type { Projects, ProjectView } from "../contract/projects.ts";
 import { Failure } from "../core/failure.ts";
-import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
-import { toProject, type Project, type ProjectWish } from "../core/project/project.ts";
+import type { DefinitionRecord } from "../core/ports/definition-records.ts";
+import { toProject } from "../core/project/project.ts";
 import { validateProject } from "../core/project/validate-project.ts";
 import { factsOf, nameOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
 import type { EngineParts } from "./parts.ts";
+import { projectKey, projectOf, readProject } from "./read-project.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { refuseProblems } from "./service-call.ts";
-
-const keyOf = (projectId: string): DefinitionKey => ({ kind: "project", projectId, name: projectId });
 
 /** The verbs of projects. */
 export function createProjectService(parts: EngineParts): Projects {
@@ -22,7 +21,7 @@ export function createProjectService(parts: EngineParts): Projects {
       // Before the change: what is lost by a death between the two is a saving that was not needed.
       if (before !== undefined && before.repository !== place.repository)
         await parts.catalog.markDefinitionsUnsaved(projectId);
-      const written = await writeDefinition(parts, keyOf(projectId), { ...spec, ...place }, options);
+      const written = await writeDefinition(parts, projectKey(projectId), { ...spec, ...place }, options);
       return { outcome: written.outcome, view: viewProject(written.view) };
     },
 
@@ -31,13 +30,13 @@ export function createProjectService(parts: EngineParts): Projects {
         const page = await parts.catalog.listDefinitions({ kind: "project", limit, offset });
         return { projects: page.definitions.map(viewProject), total: page.total };
       }
-      const read = projectIds.toSorted().map(async (id) => await parts.catalog.getDefinition(keyOf(id)));
+      const read = projectIds.toSorted().map(async (id) => await parts.catalog.getDefinition(projectKey(id)));
       const found = (await Promise.all(read)).filter((record) => record !== undefined);
       return { projects: found.slice(offset, offset + limit).map(viewProject), total: found.length };
     },
 
     getProject: async (projectId) =>
-      viewProject(await readDefinition(parts, keyOf(projectId), "project-not-found")),
+      viewProject(await readDefinition(parts, projectKey(projectId), "project-not-found")),
 
     deleteProject: async (projectId, options) => {
       const all = await parts.catalog.listProjectDefinitions(projectId);
@@ -49,28 +48,9 @@ export function createProjectService(parts: EngineParts): Projects {
             "it first; its backups stay.",
         );
       }
-      return viewProject(await removeDefinition(parts, keyOf(projectId), options, "project-not-found"));
+      return viewProject(await removeDefinition(parts, projectKey(projectId), options, "project-not-found"));
     },
   };
 }
-
-/** What is said of a project; its defaults, where nothing is. */
-export async function readProject(parts: EngineParts, projectId: string): Promise<Project> {
-  const found = await parts.catalog.getDefinition(keyOf(projectId));
-  return found === undefined ? toProject({ projectId }) : projectOf(found);
-}
-
-/** A project that is named for the first time is made with its defaults. Idempotent. */
-export async function ensureProject(parts: EngineParts, projectId: string): Promise<void> {
-  const key = keyOf(projectId);
-  if ((await parts.catalog.getDefinition(key)) !== undefined) return;
-  await parts.catalog.putDefinition(
-    { ...key, spec: {}, nowMs: parts.clock.nowMs(), byDefault: true },
-    "absent",
-  );
-}
-
-const projectOf = ({ projectId, spec }: DefinitionRecord): Project =>
-  toProject({ ...(spec as Omit<ProjectWish, "projectId">), projectId });
 
 const viewProject = (record: DefinitionRecord): ProjectView => ({ ...projectOf(record), ...factsOf(record) });

@@ -3,7 +3,7 @@ import { validateBackup, validateProjectId } from "../core/backup/validate-backu
 import { resolveBackup } from "../core/environment/resolve-backup.ts";
 import { readEnvironment } from "./environments.ts";
 import type { EngineParts } from "./parts.ts";
-import { ensureProject, readProject } from "./projects.ts";
+import { ensureProject, readProject } from "./read-project.ts";
 import {
   recordOperation,
   type OperationWish,

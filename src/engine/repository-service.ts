@@ -7,7 +7,7 @@ import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { refuseCopyInto } from "./copy-target.ts";
 import { forgetPlace, notePlace, putFirstPlace } from "./backup-places.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
-import { ensureProject } from "./projects.ts";
+import { ensureProject } from "./read-project.ts";
 import { normalizeRepositoryUrl, repositoryAt } from "./repository-url.ts";
 import { runTaskAlone } from "./run-worker.ts";
 import { beginCall, refuseProblems, runTaskFor } from "./service-call.ts";

@@ -1,6 +1,6 @@
 import { Failure, type FailureCode } from "../core/failure.ts";
 import { makeContext, makeLogLine, type EngineParts } from "./parts.ts";
-import { readProject } from "./projects.ts";
+import { readProject } from "./read-project.ts";
 import { runTaskAlone } from "./run-worker.ts";
 
 /** Before the first backup of a project there is nothing to save into; the first backup makes it. */

@@ -12,7 +12,7 @@ import { validateSchedule } from "../core/schedule/validate-schedule.ts";
 import { toIso } from "./backup-views.ts";
 import { factsOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
 import type { EngineParts } from "./parts.ts";
-import { ensureProject, readProject } from "./projects.ts";
+import { ensureProject, readProject } from "./read-project.ts";
 import { readBackupView } from "./read-backups.ts";
 import { resolveWish } from "./record-backup.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";

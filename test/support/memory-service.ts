@@ -103,7 +103,15 @@ export function createMemoryWorld(): MemoryWorld {
       damages: [],
     },
     check: { backups: 3, files: 40, bytesRead: 1_000_000, damages: [], leftovers: [] },
-    scan: { repositoryId: "0f5e", backups: [], unsealed: 0, carried: 0, incomplete: [], definitions: [], notes: [] },
+    scan: {
+      repositoryId: "0f5e",
+      backups: [],
+      unsealed: 0,
+      carried: 0,
+      incomplete: [],
+      definitions: [],
+      notes: [],
+    },
     probe: {
       repositoryFound: false,
       capabilities: [
