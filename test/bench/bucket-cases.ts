@@ -34,7 +34,7 @@ export const bucketCases: readonly BenchCase[] = [
   },
 ];
 
-type Outcome = Pick<CaseReport, "data" | "programs" | "figures" | "notes">;
+type Outcome = Pick<CaseReport, "data" | "programs" | "figures" | "notes" | "rates">;
 
 /** A server of its own for each case, gone with its data afterwards. */
 function withBuckets(run: (bench: Workbench, s3: BucketBench) => Promise<Outcome>) {
@@ -63,6 +63,7 @@ const peerNote =
 interface Filled {
   readonly bucket: string;
   readonly count: number;
+  readonly sizeBytes: number;
   readonly description: string;
 }
 
@@ -81,6 +82,7 @@ async function fill(
   return {
     bucket,
     count,
+    sizeBytes,
     description: `${count.toLocaleString("en")} objects of 1 to ${largestKb} KB, small ones in the majority, ${megabytes(sizeBytes)} in all, a third of random bytes and the rest text; source and repository in the same server`,
   };
 }
@@ -190,22 +192,15 @@ async function compareFirst(bench: Workbench, s3: BucketBench): Promise<Outcome>
       `Objects a second, median: LC2 ${perSecond(source.count, ours)}, rclone ${perSecond(source.count, rclone)}, with --use-server-modtime ${perSecond(source.count, tuned)}.`,
       cpuNote({ LC2: ours, rclone, "rclone tuned": tuned }),
       storedNote(sizes),
-      onPaperNote(source.count / median(secondsOf(ours))),
     ],
+    rates: ratesOf(source.count, source.sizeBytes, ours),
   };
 }
 
-/** What the rate means for a library that no test machine holds. */
-function onPaperNote(objectsPerSecond: number): string {
-  const objects = 200_000_000;
-  const hours = (workers: number) =>
-    `${Math.round(objects / (objectsPerSecond * workers) / 3600).toLocaleString("en")} hours with ${workers}`;
-  return (
-    `On paper: 200 million objects at this rate take ${[1, 4, 16].map(hours).join(", ")} such workers, 200,000 requests for ` +
-    "lists and 200 million for objects, and one for each 8 to 16 MB that is stored. 100 TB of them (500 KB each) are bound by " +
-    "bytes rather than by objects: the case of large objects has that rate."
-  );
-}
+const ratesOf = (objects: number, sizeBytes: number, ours: readonly Measurement[]) => {
+  const took = median(secondsOf(ours));
+  return { objectsPerSecond: objects / took, bytesPerSecond: sizeBytes / took };
+};
 
 async function compareLarge(bench: Workbench, s3: BucketBench): Promise<Outcome> {
   const full = bench.scale === "full";
@@ -232,6 +227,7 @@ async function compareLarge(bench: Workbench, s3: BucketBench): Promise<Outcome>
       cpuNote({ LC2: ours, rclone, "rclone tuned": tuned }),
       storedNote(sizes),
     ],
+    rates: ratesOf(sizesMb.length, total * 1e6, ours),
   };
 }
 

@@ -30,6 +30,8 @@ export interface CaseReport {
   readonly programs: readonly string[];
   readonly figures: readonly Figure[];
   readonly notes: readonly string[];
+  /** Of a backup of a bucket, median, from start to end. */
+  readonly rates?: { readonly objectsPerSecond: number; readonly bytesPerSecond: number };
 }
 
 export type Scale = "small" | "full";

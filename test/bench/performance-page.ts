@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { toMarkdown, type CaseReport } from "./figure.ts";
+import { onPaper } from "./on-paper.ts";
 
 const page = fileURLToPath(new URL("../../docs/reference/performance.md", import.meta.url));
 const results = fileURLToPath(new URL("./results.json", import.meta.url));
@@ -20,7 +21,9 @@ export function writePage(reports: readonly CaseReport[]): void {
   const [from, to] = [text.indexOf(begin), text.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`${page} has lost its markers`);
   const machines = [...new Set(all.map((report) => report.machine))].join("; ");
-  const body = `\nMachine: ${machines}.\n\n${all.map(toMarkdown).join("\n")}\n`;
+  const paper = onPaper(all);
+  const sections = [...all.map(toMarkdown), ...(paper === undefined ? [] : [paper])];
+  const body = `\nMachine: ${machines}.\n\n${sections.join("\n")}\n`;
   writeFileSync(page, text.slice(0, from + begin.length) + "\n" + body + text.slice(to));
   execFileSync(prettier, ["--log-level", "warn", "--write", page, results], { stdio: "inherit" });
 }
