@@ -6,6 +6,7 @@ import { createCopyQueries } from "./copy-queries.ts";
 import { createDefinitionQueries } from "./definition-queries.ts";
 import { createLeaseQueries } from "./lease-queries.ts";
 import { createLogQueries } from "./log-queries.ts";
+import { createNotificationQueries } from "./notification-queries.ts";
 import { createOperationQueries } from "./operation-queries.ts";
 import { createQueueQueries } from "./queue-queries.ts";
 import { createRestoreQueries } from "./restore-queries.ts";
@@ -40,6 +41,7 @@ export function createCatalog(
     ...createAccessQueries(database),
     ...createDefinitionQueries(database),
     ...createScheduleQueries(database, leaseNow, lockQueue),
+    ...createNotificationQueries(database),
     close: () => database.destroy(),
   };
 }

@@ -225,6 +225,26 @@ const history: readonly Migration[] = [
       "create index schedule_slots_recorded on schedule_slots (outcome, recorded_at_ms)",
     ],
   },
+  {
+    oldestProgram: 6,
+    statements: [
+      `create table deliveries (
+      id text primary key,
+      project_id text not null,
+      name text not null,
+      happening text not null,
+      created_at_ms bigint not null,
+      state text not null,
+      due_at_ms bigint not null,
+      tries integer not null,
+      delivered_at_ms bigint,
+      error text
+    )`,
+      "create index deliveries_due on deliveries (state, due_at_ms)",
+      "create index deliveries_by_name on deliveries (project_id, name, created_at_ms)",
+      "create index operations_by_end on operations (finished_at_ms)",
+    ],
+  },
 ];
 
 /**

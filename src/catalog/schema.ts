@@ -14,6 +14,7 @@ export interface CatalogTables {
   store_waits: StoreWaitsTable;
   definitions: DefinitionsTable;
   schedule_slots: ScheduleSlotsTable;
+  deliveries: DeliveriesTable;
 }
 
 /** PostgreSQL's driver returns 64-bit integers as text; `Number()` at every read makes both alike. */
@@ -164,4 +165,18 @@ export interface ScheduleSlotsTable {
   message: NullableText;
   operation_id: NullableText;
   recorded_at_ms: Integer;
+}
+
+/** What is told to whom, once. */
+export interface DeliveriesTable {
+  id: string;
+  project_id: string;
+  name: string;
+  happening: string;
+  created_at_ms: Integer;
+  state: string;
+  due_at_ms: Integer;
+  tries: Integer;
+  delivered_at_ms: NullableInteger;
+  error: NullableText;
 }

@@ -8,6 +8,7 @@ import {
   workerCommand,
 } from "./commands/general.ts";
 import { environmentGroup } from "./commands/environment.ts";
+import { notificationGroup } from "./commands/notification.ts";
 import { projectGroup } from "./commands/project.ts";
 import { apiKeyGroup } from "./commands/api-key.ts";
 import { contextGroup } from "./commands/context.ts";
@@ -29,6 +30,7 @@ export const commandTree = defineGroup(
     projectGroup,
     environmentGroup,
     scheduleGroup,
+    notificationGroup,
     repositoryGroup,
     keyGroup,
     serveCommand,

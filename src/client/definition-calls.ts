@@ -1,5 +1,6 @@
 import type { RemoveOptions, WriteOptions, Written } from "../contract/definitions.ts";
 import type { EnvironmentReference, Environments, EnvironmentView } from "../contract/environments.ts";
+import type { NotificationReference, Notifications, NotificationView } from "../contract/notifications.ts";
 import type { Projects, ProjectView } from "../contract/projects.ts";
 import type {
   ComingSlotView,
@@ -84,6 +85,31 @@ export function createScheduleCalls(http: HttpConnection): Schedules {
       const { items, total } = await readPages<SlotView>(http, path, { outcome }, "slots", offset + limit);
       return { slots: items.slice(offset), total };
     },
+  };
+}
+
+export function createNotificationCalls(http: HttpConnection): Notifications {
+  const pathOf = ({ projectId, name }: NotificationReference): string =>
+    `${projectId === "" ? "" : `projects/${encodeURIComponent(projectId)}/`}notifications/${encodeURIComponent(name)}`;
+  return {
+    putNotification: async ({ projectId, name, ...wish }, options) =>
+      await write<NotificationView>(http, pathOf({ projectId, name }), wish, options),
+    listNotifications: async ({ projectId = anyProject, limit, offset = 0 }) => {
+      const path = projectId === "" ? "notifications" : `projects/${projectId}/notifications`;
+      const { items, total } = await readPages<NotificationView>(
+        http,
+        path,
+        {},
+        "notifications",
+        offset + limit,
+      );
+      return { notifications: items.slice(offset), total };
+    },
+    getNotification: async (reference) => await http.call({ ...read, path: pathOf(reference) }),
+    deleteNotification: async (reference, options) =>
+      await remove<NotificationView>(http, pathOf(reference), options),
+    testNotification: async (reference) =>
+      await http.call({ method: "POST", path: `${pathOf(reference)}/test` }),
   };
 }
 

@@ -16,7 +16,12 @@ import { createApiKeyCalls } from "./api-key-calls.ts";
 import { placeOf } from "./call-parts.ts";
 import { createContentCalls } from "./content-calls.ts";
 import { createKeyCalls, createRepositoryCalls } from "./repository-calls.ts";
-import { createEnvironmentCalls, createProjectCalls, createScheduleCalls } from "./definition-calls.ts";
+import {
+  createEnvironmentCalls,
+  createNotificationCalls,
+  createProjectCalls,
+  createScheduleCalls,
+} from "./definition-calls.ts";
 import { HttpConnection, type ServerAddress } from "./http-connection.ts";
 import { anyProject, read, readPages } from "./pages.ts";
 import { submissionOf } from "./submission.ts";
@@ -34,6 +39,7 @@ export function createHttpService(address: ServerAddress): Lc2Service {
     ...createKeyCalls(http),
     ...createApiKeyCalls(http),
     ...createScheduleCalls(http),
+    ...createNotificationCalls(http),
     close: async () => await Promise.resolve(),
   };
 }

@@ -9,6 +9,7 @@ import type { FailureRecord } from "../core/failure.ts";
 import type { HookKind } from "../core/hooks/hook.ts";
 import type { ApiKeys } from "./access.ts";
 import type { Environments } from "./environments.ts";
+import type { Notifications } from "./notifications.ts";
 import type { Projects } from "./projects.ts";
 import type { RestorePoints } from "./restore-points.ts";
 import type { Keys } from "./keys.ts";
@@ -218,7 +219,16 @@ export interface DownloadResult {
 }
 
 export interface Lc2Service
-  extends ApiKeys, Environments, Keys, Projects, Repositories, RestorePoints, Restores, Schedules {
+  extends
+    ApiKeys,
+    Environments,
+    Keys,
+    Notifications,
+    Projects,
+    Repositories,
+    RestorePoints,
+    Restores,
+    Schedules {
   /** Into the installation's own repository, where none is named. */
   createBackup(
     wish: BackupWish,

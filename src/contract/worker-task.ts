@@ -8,9 +8,12 @@
  * Credentials are not part of a task: the worker inherits the environment (PGPASSWORD, .pgpass, …).
  */
 import type { FailureRecord } from "../core/failure.ts";
+import type { SecretReference } from "../core/environment/environment.ts";
 import type { HookPolicy } from "../core/hooks/hook-policy.ts";
 import type { HookResult, HookSpec } from "../core/hooks/hook.ts";
 import type { DefinitionRecord } from "../core/ports/definition-records.ts";
+import type { Happening } from "../core/notification/happening.ts";
+import type { Notification } from "../core/notification/notification.ts";
 import type { StoreCapability } from "../core/ports/object-store.ts";
 import type { DatabaseComponent, FilesComponent, BackupMetadata } from "../core/repository/metadata.ts";
 import type { RepositoryDescription } from "../core/repository/layout.ts";
@@ -78,6 +81,13 @@ export type TaskBody =
    * and when lease or parent are lost.
    */
   | ({ readonly kind: "hold-hook" } & HookWork)
+  /** Tells one receiver of one happening, under the same id however often it is tried. */
+  | {
+      readonly kind: "send-notification";
+      readonly deliveryId: string;
+      readonly notification: Notification;
+      readonly happening: Happening;
+    }
   /** Only the commit record: is this backup sealed, and what does it say. */
   | { readonly kind: "read-metadata"; readonly backupId: string }
   | { readonly kind: "verify-backup"; readonly backupId: string; readonly scratchDatabase?: string }
@@ -140,6 +150,7 @@ export interface HookWork {
   readonly policy: HookPolicy;
   /** Where its SQL runs. */
   readonly databaseUrl?: string;
+  readonly databasePassword?: SecretReference;
   /** Of hooks afterwards: how the operation ends. */
   readonly outcome?: string;
 }
@@ -152,6 +163,7 @@ export interface TaskResults {
   "seal-backup": BackupMetadata;
   "run-hook": HookResult;
   "hold-hook": HookResult;
+  "send-notification": { readonly sent: true };
   "read-metadata": { readonly metadata?: BackupMetadata };
   "verify-backup": VerifyBackupResult;
   "browse-backup": BrowseBackupResult;

@@ -664,6 +664,19 @@ export const failures = define({
     meaning: "This restore, or this part of it, left nothing that it could be undone from.",
     remedy: "Restore the backup that was made before it.",
   },
+  // --- notifications ------------------------------------------------------------------------
+  "notification-not-found": {
+    kind: "not-found",
+    meaning: "There is no notification of this name in the project, or in the installation.",
+    remedy: "`lc2 notification list` shows what there is.",
+  },
+  "notification-failed": {
+    kind: "failed",
+    meaning: "The receiver of a notification refused it, or did not answer.",
+    remedy:
+      "Look at the receiver; `lc2 notification test` tries again at once. What is due is tried for a day.",
+  },
+
   // --- hooks --------------------------------------------------------------------------------
   "hook-not-allowed": {
     kind: "refused",

@@ -102,7 +102,7 @@ export function storesOf(operation: Operation): string[] {
 }
 
 /** Copies read a repository, which any number may. */
-function namedBy({ kind, spec }: Operation): Parameters<typeof placesOf>[0] {
+export function namedBy({ kind, spec }: Operation): Parameters<typeof placesOf>[0] {
   switch (kind) {
     case "backup":
       return (spec as BackupRequest).spec;

@@ -71,7 +71,7 @@ export function makeBackupSteps(
       if (action.do !== "start") {
         const { database } = (operation.spec as BackupRequest).spec;
         const outcome = outcomeFor(action, operation, tasks);
-        return await actOnHook(parts, session, operation, action, { databaseUrl: database?.url, outcome });
+        return await actOnHook(parts, session, operation, action, { database, outcome });
       }
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
       const next = taskAfter(action.task, (operation.spec as BackupRequest).spec);

@@ -1,4 +1,5 @@
 import { returnsToQueue } from "../core/admission/return-to-queue.ts";
+import type { SecretReference } from "../core/environment/environment.ts";
 import { hookOfTask, type HookStep } from "../core/hooks/decide-hooks.ts";
 import type { Hooks } from "../core/hooks/hook.ts";
 import { hooksNotAllowed } from "../core/hooks/validate-hooks.ts";
@@ -10,7 +11,7 @@ import { refuseProblems } from "./service-call.ts";
 /** What a hook's task is about beside the hook. */
 export interface HookSubject {
   /** Where its SQL runs. */
-  readonly databaseUrl?: string | undefined;
+  readonly database?: { readonly url: string; readonly password?: SecretReference } | undefined;
   /** Of hooks afterwards: how the work ended. */
   readonly outcome?: string | undefined;
 }
@@ -40,7 +41,7 @@ async function makeHookTask(
   parts: EngineParts,
   operation: Operation,
   { hook, undo }: Extract<HookStep, { do: "hook" }>,
-  { databaseUrl, outcome }: HookSubject,
+  { database, outcome }: HookSubject,
 ): Promise<TaskRequest> {
   const work = {
     context: makeContext(parts, operation),
@@ -48,7 +49,8 @@ async function makeHookTask(
     attempt: operation.attempt,
     hook,
     policy: await parts.readHookPolicy(),
-    ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    ...(database === undefined ? {} : { databaseUrl: database.url }),
+    ...(database?.password === undefined ? {} : { databasePassword: database.password }),
     ...(outcome === undefined ? {} : { outcome }),
   };
   const isHeld = hook.undo !== undefined && !undo;

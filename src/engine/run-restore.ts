@@ -116,17 +116,20 @@ const isApproved = (record: RestoreRecord | undefined, plan: RestorePlan | undef
 function hookSubject(step: HookStep, operation: Operation, tasks: Tasks): HookSubject {
   const { spec } = operation.spec as RestoreRequest;
   const isAfter = step.do === "hook" && runsAfter(hooksOfRestore(spec), step.hook);
-  if (!isAfter) return { databaseUrl: spec.database?.url };
+  const { database } = spec;
+  if (!isAfter) return { database };
   const finalName = planOf(tasks)?.database?.finalName;
   return {
-    databaseUrl:
-      finalName === undefined ? spec.database?.url : withDatabaseName(spec.database?.url, finalName),
+    database:
+      finalName === undefined || database === undefined
+        ? database
+        : { ...database, url: withDatabaseName(database.url, finalName) },
     outcome: hasSucceeded(tasks) ? "Completed" : operation.cancelRequested ? "Cancelled" : "Failed",
   };
 }
 
-function withDatabaseName(url: string | undefined, name: string): string | undefined {
-  return url?.replace(
+function withDatabaseName(url: string, name: string): string {
+  return url.replace(
     /^([a-z]+:\/\/[^/?]*)(?:\/[^?]*)?/i,
     (_all, server: string) => `${server}/${encodeURIComponent(name)}`,
   );

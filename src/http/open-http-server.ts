@@ -16,6 +16,7 @@ import type { HttpParts } from "./parts.ts";
 import { InvalidRequest, ProtocolRefusal, sendProblem } from "./problems.ts";
 import { addRestoreReads } from "./restore-reads.ts";
 import { addEnvironmentRoutes } from "./environment-routes.ts";
+import { addNotificationRoutes } from "./notification-routes.ts";
 import { addProjectRoutes } from "./project-routes.ts";
 import { addRestorePointRoutes } from "./restore-point-routes.ts";
 import { addRestoreRoutes } from "./restore-routes.ts";
@@ -61,6 +62,7 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
   addProjectRoutes(app, parts);
   addEnvironmentRoutes(app, parts);
   addScheduleRoutes(app, parts);
+  addNotificationRoutes(app, parts);
   for (const [url, methods] of known.entries().toArray()) refuseOtherMethods(app, url, [...methods]);
   await app.ready();
   let listener: MetricsListener | undefined;

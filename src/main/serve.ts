@@ -55,6 +55,7 @@ export async function serve(options: ServeOptions, config: Config): Promise<void
       tendUntil(engine, stopping.signal),
       engine.runQueue(stopping.signal),
       engine.runSchedules(stopping.signal),
+      engine.runNotifications(stopping.signal),
     ]);
     watch?.stop();
     await drain(server, engine, options);

@@ -21,6 +21,8 @@ import { createProjectService } from "../engine/projects.ts";
 import { createBackupReader } from "../engine/read-backups.ts";
 import { recoverDeadOperations } from "../engine/recover-operations.ts";
 import { LeaseJudge } from "../engine/lease-judge.ts";
+import { createNotificationService } from "../engine/notifications.ts";
+import { runNotifications } from "../engine/run-notifications.ts";
 import { runQueue } from "../engine/run-queue.ts";
 import { runSchedules } from "../engine/run-schedules.ts";
 import { createScheduleService } from "../engine/schedules.ts";
@@ -70,6 +72,8 @@ export interface Engine {
   checkOwnRepository(signal: AbortSignal): Promise<void>;
   /** Asks for the backups of schedules when they are due, until it is stopped. Never rejects. */
   runSchedules(stopping: AbortSignal): Promise<void>;
+  /** Tells people what they asked to be told, until it is stopped. Never rejects. */
+  runNotifications(stopping: AbortSignal): Promise<void>;
   /** Rejects while the catalog cannot be read. */
   checkCatalog(): Promise<void>;
   countOperations(): Promise<readonly OperationCount[]>;
@@ -118,6 +122,7 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
     ownRepository: parts.defaultRepository,
     checkOwnRepository: async (signal) => await checkOwnRepository(parts, signal),
     runSchedules: async (stopping) => await runSchedules(parts, stopping),
+    runNotifications: async (stopping) => await runNotifications(parts, stopping),
     checkCatalog: async () => void (await parts.catalog.listOpenOperations()),
     countOperations: async () => await parts.catalog.countOperations(),
     countSlots: async () => await parts.catalog.countSlots(),
@@ -201,6 +206,7 @@ function makeService(parts: ReturnType<typeof makeParts>, config: Config): Lc2Se
     ...createProjectService(parts),
     ...createEnvironmentService(parts),
     ...createScheduleService(parts),
+    ...createNotificationService(parts),
     ...createBackupService(parts),
     ...createCopyService(parts),
     ...createBackupReader(parts),

@@ -33,6 +33,7 @@ function referencesOf(task: WorkerTask): References {
     return { password: task.spec.database?.password, credentials: task.spec.storage?.credentials };
   if ("plan" in task)
     return { password: task.plan.database?.password, credentials: task.plan.files?.credentials };
+  if ("hook" in task) return { password: task.databasePassword };
   return {};
 }
 
@@ -49,7 +50,12 @@ async function readCredentials(credentials: BucketCredentials, env: Environment)
   };
 }
 
-async function readSecret(reference: SecretReference, what: string, env: Environment): Promise<string> {
+/** A secret by its reference. `what` it is, for messages. Rejects with `secret-missing`. */
+export async function readSecret(
+  reference: SecretReference,
+  what: string,
+  env: Environment,
+): Promise<string> {
   const parsed = parseSecretReference(reference);
   if ("problem" in parsed) throw new Failure(parsed.code, `${what}: ${parsed.problem}`);
   if (parsed.kind === "env") {

@@ -11,6 +11,7 @@ const taskFunctions: { readonly [K in TaskKind]: () => Promise<TaskFunction<K>> 
   "seal-backup": async () => (await import("./backup/seal-backup.ts")).sealBackup,
   "run-hook": async () => (await import("./hooks/run-hook.ts")).runHook,
   "hold-hook": async () => (await import("./hooks/run-hook.ts")).holdHook,
+  "send-notification": async () => (await import("./notify/send-notification.ts")).sendNotification,
   "read-metadata": async () => (await import("./repository/find-metadata.ts")).findMetadata,
   "verify-backup": async () => (await import("./read/verify-backup.ts")).verifyBackup,
   "browse-backup": async () => (await import("./read/browse-backup.ts")).browseBackup,

@@ -5,6 +5,7 @@ import { maximumLogLines } from "../../src/core/ports/catalog.ts";
 import { describeAccessRecords } from "./access-records.contract.ts";
 import { describeDefinitionRecords } from "./definition-records.contract.ts";
 import { describeScheduleRecords } from "./schedule-records.contract.ts";
+import { describeNotificationRecords } from "./notification-records.contract.ts";
 
 export interface CatalogUnderTest {
   readonly catalog: Catalog;
@@ -69,6 +70,7 @@ export function describeCatalog(
     describeAccessRecords(() => catalog);
     describeDefinitionRecords(() => catalog);
     describeScheduleRecords(() => subject, { isShared });
+    describeNotificationRecords(() => catalog);
 
     describe("the queue", () => {
       const waiting = (count: number, projectId = "shop") =>

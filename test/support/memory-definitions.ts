@@ -1,5 +1,7 @@
 import type { Written, WriteOptions } from "../../src/contract/definitions.ts";
 import type { Environments, EnvironmentView } from "../../src/contract/environments.ts";
+import type { Notifications, NotificationView } from "../../src/contract/notifications.ts";
+import { toNotification } from "../../src/core/notification/notification.ts";
 import type { Projects, ProjectView } from "../../src/contract/projects.ts";
 import { toEnvironment } from "../../src/core/environment/environment.ts";
 import { Failure, type FailureCode } from "../../src/core/failure.ts";
@@ -11,6 +13,7 @@ const facts = { revision: 1, createdAt: at, changedAt: at };
 export interface DefinitionsWorld {
   readonly projects: Map<string, ProjectView>;
   readonly environments: Map<string, EnvironmentView>;
+  readonly notifications: Map<string, NotificationView>;
 }
 
 /** One of each. */
@@ -22,9 +25,25 @@ export function exampleDefinitions(): DefinitionsWorld {
     region: "north",
     storages: [{ url: "file:///srv/dl" }],
   });
+  const notification = toNotification({
+    projectId: "",
+    name: "ops",
+    webhook: { url: "https://ops.example/hooks/x", secret: "env:OPS" },
+  });
+  const delivery = {
+    deliveryId: "msg_1",
+    event: "failed",
+    title: "The backup failed",
+    state: "due" as const,
+    tries: 2,
+    plannedAt: at,
+    nextTryAt: at,
+    error: "no answer",
+  };
   return {
     projects: new Map([["retail", { ...toProject({ projectId: "retail" }), ...facts }]]),
     environments: new Map([["default/prod", { ...environment, ...facts }]]),
+    notifications: new Map([["/ops", { ...notification, ...facts, deliveries: [delivery] }]]),
   };
 }
 
@@ -32,8 +51,12 @@ export function exampleDefinitions(): DefinitionsWorld {
 export function createMemoryDefinitions(
   world: DefinitionsWorld,
   called: (method: string, ...args: readonly unknown[]) => void,
-): Projects & Environments {
-  return { ...createProjects(world, called), ...createEnvironments(world, called) };
+): Projects & Environments & Notifications {
+  return {
+    ...createProjects(world, called),
+    ...createEnvironments(world, called),
+    ...createNotifications(world, called),
+  };
 }
 
 function createProjects(
@@ -84,6 +107,39 @@ function createEnvironments(
       const view = get(environments, idOf(reference), "environment-not-found");
       if (options.dryRun !== true) environments.delete(idOf(reference));
       return await Promise.resolve(view);
+    },
+  };
+}
+
+function createNotifications(
+  { notifications }: DefinitionsWorld,
+  called: (method: string, ...args: readonly unknown[]) => void,
+): Notifications {
+  const idOf = ({ projectId, name }: { readonly projectId: string; readonly name: string }): string =>
+    `${projectId}/${name}`;
+  return {
+    putNotification: async (wish, options) => {
+      called("putNotification", wish, options);
+      const view = { ...toNotification(wish), ...facts };
+      return await Promise.resolve(put(notifications, idOf(wish), view, options));
+    },
+    listNotifications: async (query) => {
+      called("listNotifications", query);
+      const found = [...notifications.values()];
+      return await Promise.resolve({ notifications: found, total: found.length });
+    },
+    getNotification: async (reference) =>
+      await Promise.resolve(get(notifications, idOf(reference), "notification-not-found")),
+    deleteNotification: async (reference, options) => {
+      called("deleteNotification", reference, options);
+      const view = get(notifications, idOf(reference), "notification-not-found");
+      if (options.dryRun !== true) notifications.delete(idOf(reference));
+      return await Promise.resolve(view);
+    },
+    testNotification: async (reference) => {
+      called("testNotification", reference);
+      get(notifications, idOf(reference), "notification-not-found");
+      return await Promise.resolve({ deliveryId: "msg_test_1" });
     },
   };
 }

@@ -6,6 +6,7 @@ import { backupSteps, copy } from "./contents.ts";
 import { keyRotation } from "./keys.ts";
 import { repositoryAnswers } from "./repositories.ts";
 import { health } from "./health.ts";
+import { notification, notificationPage, notificationTest } from "./notifications.ts";
 import { problem } from "./problem.ts";
 import { project, projectPage } from "./projects.ts";
 import { restorePoint, restorePointPage } from "./restore-points.ts";
@@ -35,6 +36,9 @@ export const answers: readonly TSchema[] = [
   schedule,
   schedulePage,
   preview,
+  notification,
+  notificationPage,
+  notificationTest,
   log,
   backupSteps,
   copy,

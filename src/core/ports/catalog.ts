@@ -4,6 +4,7 @@ import type { StoreWait } from "../admission/store-wait.ts";
 import type { AccessRecords } from "./access-records.ts";
 import type { DefinitionRecords } from "./definition-records.ts";
 import type { ScheduleRecords } from "./schedule-records.ts";
+import type { NotificationRecords } from "./notification-records.ts";
 import type {
   LogLine,
   Operation,
@@ -28,7 +29,7 @@ import type {
  * Leases are measured by the catalog's own clock, which nobody sets back (SQLite: the machine's
  * monotonic clock; PostgreSQL: the server's), never by the callers' wall clocks.
  */
-export interface Catalog extends AccessRecords, DefinitionRecords, ScheduleRecords {
+export interface Catalog extends AccessRecords, DefinitionRecords, NotificationRecords, ScheduleRecords {
   /**
    * Adds an operation, claimed by `operation.leaseOwner` (or waiting, when that is `nobody`), and for a backup its row
    * in the index. False when there is one of this id: an id that is derived from what it acts on keeps two from doing it at once.

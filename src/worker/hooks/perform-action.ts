@@ -7,7 +7,7 @@ import type { TaskRun } from "../task.ts";
 import { callHttp } from "./call-http.ts";
 import { HookOutput } from "./hook-output.ts";
 import type { HookTry } from "./hook-try.ts";
-import { readSecret } from "./read-secret.ts";
+import { readSecret } from "../resolve-secrets.ts";
 import { runCommand } from "./run-command.ts";
 import { runSql } from "./run-sql.ts";
 
@@ -76,7 +76,9 @@ async function tryOnce(
 async function readSecrets({ http }: HookAction, run: TaskRun): Promise<ReadonlyMap<string, string>> {
   const references = Object.values(http?.headers ?? {}).filter(isSecretReference);
   return new Map(
-    await Promise.all(references.map(async (one) => [one, await readSecret(one, run.env)] as const)),
+    await Promise.all(
+      references.map(async (one) => [one, await readSecret(one, "a header of the hook", run.env)] as const),
+    ),
   );
 }
 
