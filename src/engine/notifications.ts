@@ -11,7 +11,7 @@ import type { Delivery } from "../core/ports/notification-records.ts";
 import { toIso } from "./backup-views.ts";
 import { factsOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
-import { ensureProject } from "./projects.ts";
+import { ensureProject } from "./read-project.ts";
 import { runTaskAlone } from "./run-worker.ts";
 import { refuseProblems } from "./service-call.ts";
 

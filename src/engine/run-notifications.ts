@@ -20,7 +20,7 @@ import { countDay } from "./count-day.ts";
 import { notificationOf, sendOnce } from "./notifications.ts";
 import { namedBy } from "./operation-queue.ts";
 import { makeLogLine, type EngineParts } from "./parts.ts";
-import { readProject } from "./projects.ts";
+import { readProject } from "./read-project.ts";
 
 const lookMs = 3_000;
 /** What ended while no server ran is still told for so long. */
