@@ -19,7 +19,7 @@ import { scheduleOf } from "./schedules.ts";
 const lookMs = 10_000;
 
 /** What is known of a schedule since it was last looked at. */
-interface Look {
+export interface Look {
   readonly revision: number;
   readonly atMs: number;
   readonly againAtMs: number;
@@ -48,21 +48,34 @@ export async function runSchedules(parts: EngineParts, stopping: AbortSignal): P
   }
 }
 
-/** Returns when to look again. */
-async function lookAtSchedules(parts: EngineParts, looks: Map<string, Look>): Promise<number> {
+/**
+ * Does what is due. Returns when to look again; a schedule whose backup has not ended is looked at every `pollMs`, for
+ * that end may come from another machine, which rings no bell here.
+ */
+export async function lookAtSchedules(
+  parts: EngineParts,
+  looks: Map<string, Look>,
+  pollMs = lookMs,
+): Promise<number> {
   const { definitions } = await parts.catalog.listDefinitions({ kind: "schedule" });
-  const names = new Set(definitions.map(nameOf));
-  for (const name of looks.keys()) if (!names.has(name)) looks.delete(name);
+  let firstMs = Infinity;
   for (const definition of definitions) {
-    const known = looks.get(nameOf(definition));
+    const name = nameOf(definition);
+    const known = looks.get(name);
     const nowMs = parts.clock.nowMs();
     // A clock that was set back makes what was concluded from it worthless.
     const isKnown = known?.revision === definition.revision && known.atMs <= nowMs && nowMs < known.againAtMs;
-    if (isKnown) continue;
-    const againAtMs = await lookAtSchedule(parts, definition, nowMs);
-    looks.set(nameOf(definition), { revision: definition.revision, atMs: nowMs, againAtMs });
+    const againAtMs = isKnown ? known.againAtMs : await lookAtSchedule(parts, definition, { nowMs, pollMs });
+    if (!isKnown) looks.set(name, { revision: definition.revision, atMs: nowMs, againAtMs });
+    firstMs = Math.min(firstMs, againAtMs);
   }
-  return Math.min(...looks.values().map(({ againAtMs }) => againAtMs));
+  if (looks.size > definitions.length) forgetOthers(looks, definitions);
+  return firstMs;
+}
+
+function forgetOthers(looks: Map<string, Look>, definitions: readonly DefinitionRecord[]): void {
+  const names = new Set(definitions.map(nameOf));
+  for (const name of looks.keys()) if (!names.has(name)) looks.delete(name);
 }
 
 const nameOf = ({ projectId, name }: DefinitionRecord): string => `${projectId}/${name}`;
@@ -71,7 +84,7 @@ const nameOf = ({ projectId, name }: DefinitionRecord): string => `${projectId}/
 async function lookAtSchedule(
   parts: EngineParts,
   definition: DefinitionRecord,
-  nowMs: number,
+  { nowMs, pollMs }: { readonly nowMs: number; readonly pollMs: number },
 ): Promise<number> {
   try {
     const schedule = scheduleOf(definition);
@@ -86,14 +99,13 @@ async function lookAtSchedule(
         `Its schedule ${schedule.name} was due again, and cancels what has not ended.`,
       );
     }
-    // The end of a backup may come from another machine, which rings no bell here.
     const isOpen = facts.open.length > 0 || decision.slots.some(({ run }) => run);
-    return Math.min(decision.lookAtMs ?? Infinity, isOpen ? nowMs + lookMs : Infinity);
+    return Math.min(decision.lookAtMs ?? Infinity, isOpen ? nowMs + pollMs : Infinity);
   } catch (error) {
     const failure = Failure.from(error);
     if (failure.code === "catalog-unreachable") throw failure;
     parts.notice(makeLogLine(parts, "error", `Schedule ${nameOf(definition)}: ${failure.message}`));
-    return nowMs + lookMs;
+    return nowMs + pollMs;
   }
 }
 
@@ -138,7 +150,7 @@ function tell(parts: EngineParts, { projectId, name }: Schedule, answers: readon
 }
 
 /** What waits and has to begin before an instant that has passed. */
-async function endExpired(parts: EngineParts): Promise<void> {
+export async function endExpired(parts: EngineParts): Promise<void> {
   const { open } = await parts.catalog.observeQueue();
   for (const operation of open) {
     if (operation.kind !== "backup" || !isWaiting(operation)) continue;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { nobody } from "../../src/core/operation/operation.ts";
 import type { Catalog, NewOperation } from "../../src/core/ports/catalog.ts";
-import type { SlotsToRecord } from "../../src/core/ports/schedule-records.ts";
+import type { ScheduleRecords, SlotsToRecord } from "../../src/core/ports/schedule-records.ts";
 
 const key = { projectId: "shop", name: "nightly" };
 const hourMs = 3_600_000;
@@ -29,9 +29,12 @@ const toRecord = (slots: SlotsToRecord["slots"], change: Partial<SlotsToRecord> 
   ...change,
 });
 
+type Subject = ScheduleRecords &
+  Pick<Catalog, "getOperation" | "admit" | "requestCancel" | "finishOperation" | "observeQueue">;
+
 /** What a catalog must do for schedules. */
 export function describeScheduleRecords(
-  open: () => { readonly catalog: Catalog; readonly openAnother: () => Catalog },
+  open: () => { readonly catalog: Subject; readonly openAnother: () => Subject & Pick<Catalog, "close"> },
   { isShared }: { readonly isShared: boolean },
 ): void {
   describe("slots of schedules", () => {

@@ -17,6 +17,19 @@ export interface CronTimes {
  *   nothing is made up for an hour that there was not.
  */
 export function readCron(pattern: string, timeZone: string): CronTimes | { readonly problem: string } {
+  const name = `${pattern} ${timeZone}`;
+  const known = read.get(name);
+  if (known !== undefined) return known;
+  const times = parseCron(pattern, timeZone);
+  if (read.size >= 1_000) read.clear();
+  read.set(name, times);
+  return times;
+}
+
+/** Reading takes longer than all that is then asked of it. */
+const read = new Map<string, ReturnType<typeof readCron>>();
+
+function parseCron(pattern: string, timeZone: string): ReturnType<typeof readCron> {
   try {
     const calendar = new Cron(pattern, { utcOffset: 0, mode: "5-part" });
     const nextWall: Next = (wall) => calendar.nextRun(new Date(wall))?.getTime();

@@ -23,22 +23,23 @@ export function rpoDueMs(
   nowMs: number,
   schedule: Pick<Schedule, "rpoSeconds" | "fromMs">,
   accountedUntilMs: number | undefined,
-  ended: readonly EndedBackup[],
+  all: readonly EndedBackup[],
 ): number {
+  // What lies ahead is the doing of a clock that was wrong.
+  const ended = all.filter(({ begunAtMs, finishedAtMs }) => Math.max(begunAtMs, finishedAtMs) <= nowMs);
   const rpoMs = (schedule.rpoSeconds ?? 0) * 1000;
   const pauseMs = Math.min(Math.max(rpoMs / 10, minuteMs), 60 * minuteMs);
   const completed = ended.filter(({ outcome }) => outcome === "Completed");
   const [newest] = completed;
-  // A slot is answered once; a recovery point that lies ahead is the doing of a clock that was wrong.
+  // A slot is answered once.
   const leastMs = Math.max(schedule.fromMs, accountedUntilMs === undefined ? 0 : accountedUntilMs + pauseMs);
-  const wantedMs =
-    newest === undefined ? leastMs : Math.min(newest.begunAtMs, nowMs) + rpoMs - expectedMs(completed);
+  const wantedMs = newest === undefined ? leastMs : newest.begunAtMs + rpoMs - expectedMs(completed);
   const [last] = ended;
   const failures = countFailures(ended);
   const pausedMs =
     last === undefined
       ? leastMs
-      : Math.min(last.finishedAtMs, nowMs) + Math.min(pauseMs * 2 ** Math.max(0, failures - 1), rpoMs);
+      : last.finishedAtMs + Math.min(pauseMs * 2 ** Math.max(0, failures - 1), rpoMs);
   return Math.ceil(Math.max(leastMs, wantedMs, pausedMs) / 1000) * 1000;
 }
 

@@ -18,6 +18,15 @@ export const changeAfter = (ms: number, timeZone: string): number | undefined =>
  * which that is done.
  */
 export function instantOf(wall: number, timeZone: string): number {
+  const offset = offsetAt(wall - farthestMs, timeZone);
+  // Most days nothing changes.
+  return offset === offsetAt(wall + farthestMs, timeZone) ? wall - offset : instantNearChange(wall, timeZone);
+}
+
+/** Farther from UTC is no zone. */
+const farthestMs = 16 * 3_600_000;
+
+function instantNearChange(wall: number, timeZone: string): number {
   const plain = Temporal.Instant.fromEpochMilliseconds(wall).toZonedDateTimeISO("UTC").toPlainDateTime();
   const first = plain.toZonedDateTime(timeZone, { disambiguation: "earlier" });
   // A time that is passed over is given with the offset of before the change, which lies ahead.
