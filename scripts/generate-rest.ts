@@ -39,6 +39,7 @@ async function readOpenApi(): Promise<OpenApiDocument> {
     checkDependencies: async () => await Promise.resolve([]),
     trustsOperators: false,
     countOperations: async () => await Promise.resolve([]),
+    countStalled: () => 0,
     countSlots: async () => await Promise.resolve([]),
     stopping: new AbortController().signal,
   });

@@ -49,6 +49,13 @@ export interface QueueView {
   readonly reason: string;
 }
 
+/** What is remarkable about something that is under way. */
+export interface Condition {
+  readonly type: "Stalled";
+  readonly since: string;
+  readonly message: string;
+}
+
 /** One row of a list: the fields of §7, and what people look for first. */
 export interface BackupSummary {
   readonly backupId: string;
@@ -81,6 +88,7 @@ export interface BackupView extends BackupSummary {
     readonly storage?: { readonly location?: string; readonly objects?: number; readonly status: string };
   };
   readonly progress?: number;
+  readonly conditions?: readonly Condition[];
   /** Present while it is queued. */
   readonly queue?: QueueView;
   readonly error?: FailureRecord;
@@ -144,6 +152,7 @@ export interface RestoreView {
   readonly queue?: QueueView;
   /** 0..100 */
   readonly progress: number;
+  readonly conditions?: readonly Condition[];
   readonly estimatedCompletion?: string;
   readonly createdAt: string;
   readonly completedAt?: string;

@@ -210,6 +210,8 @@ export interface Progress {
   readonly objects?: number;
   readonly totalObjects?: number;
   readonly storedBytes?: number;
+  /** Since when nothing moves; said by the engine, not by the worker. */
+  readonly stalledSince?: string;
 }
 
 export interface PrepareBackupResult {

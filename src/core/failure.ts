@@ -80,6 +80,12 @@ export const failures = define({
     meaning: "A worker process ended without a result: killed, out of memory, or crashed.",
     remedy: "Read `lc2 backup logs`; look for the kernel's out-of-memory messages; run again.",
   },
+  stalled: {
+    kind: "failed",
+    meaning: "A worker moved no byte for longer than LC2_STALL_MINUTES and was ended.",
+    remedy:
+      "It is tried again. When it happens again, look at the source, the store and the network between.",
+  },
   "source-not-found": {
     kind: "not-found",
     meaning: "The folder to back up does not exist or is not a folder.",

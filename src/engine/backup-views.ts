@@ -1,6 +1,7 @@
 import type { BackupSummary, BackupView, QueueView } from "../contract/service.ts";
 import type { BackupStatus } from "../contract/statuses.ts";
 import type { Progress } from "../contract/worker-task.ts";
+import { viewConditions } from "./conditions.ts";
 import { isWaiting, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { IndexedBackup } from "../core/ports/catalog.ts";
 import { hooksOfBackup } from "../core/backup/backup.ts";
@@ -62,6 +63,7 @@ export function viewBackup(
     requestId: operation?.requestId ?? "",
     components: { ...viewDatabase(tasks, metadata), ...viewStorage(tasks, metadata) },
     ...(progress === undefined ? {} : { progress }),
+    ...viewConditions(tasks),
     ...(queue === undefined ? {} : { queue }),
     ...(failure === undefined ? {} : { error: failure }),
     ...(operation === undefined

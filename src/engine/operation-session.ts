@@ -11,6 +11,7 @@ import {
   type Operation,
   type OperationTask,
 } from "../core/operation/operation.ts";
+import { StallWatch } from "../core/operation/stall.ts";
 import type { NewTask, TaskChange, TaskKey } from "../core/ports/catalog.ts";
 import {
   makeLogLine,
@@ -65,6 +66,8 @@ export class OperationSession implements HeldOperation {
   /** Nothing it does can spoil what another attempt does: it may go on while nobody can say who has it. */
   #isFenced = false;
   #isRenewing = false;
+  /** Of running tasks, by name. */
+  readonly #stalls = new Map<string, Stall>();
   #changed = false;
   #wake: (() => void) | undefined;
   /** By the wall clock, which a timer does not follow when it jumps. */
@@ -87,6 +90,7 @@ export class OperationSession implements HeldOperation {
     this.#parts.held.add(this);
     const renewMs = (this.#parts.leaseSeconds * 1000) / 6;
     this.#timers.push(setInterval(() => void this.#renew(), renewMs));
+    this.#timers.push(setInterval(() => this.#lookForStalls(), Math.min(cancelPollMs, renewMs)));
     this.#timers.push(setInterval(() => void this.#lookForCancel(), Math.min(cancelPollMs, renewMs)));
     if (signal?.aborted === true) this.requestCancel();
     signal?.addEventListener("abort", () => this.requestCancel(), { once: true });
@@ -209,7 +213,7 @@ export class OperationSession implements HeldOperation {
     const startedAtMs = this.#parts.clock.nowMs();
     if (!(await this.#claimTask({ ...key, startedAtMs }))) return;
     const record = (change: TaskChange) => this.#record(() => this.#update(key, change));
-    const listener = this.#listen(record);
+    const listener = this.#listen(name, record);
     try {
       const task = typeof request === "function" ? await request() : request;
       this.#follow(key, await startWorker(this.#parts, task, { onMessage: listener.onMessage }), listener);
@@ -246,7 +250,7 @@ export class OperationSession implements HeldOperation {
   /** Goes on with the worker of a task that another process handed over; one that is gone has left its task lost. */
   async adoptTask(task: OperationTask): Promise<void> {
     const key: TaskKey = { operationId: this.operationId, attempt: task.attempt, name: task.name };
-    const listener = this.#listen((change) => this.#record(() => this.#update(key, change)));
+    const listener = this.#listen(task.name, (change) => this.#record(() => this.#update(key, change)));
     try {
       const { name, worker = "" } = task;
       this.#follow(key, await adoptWorker(this.#parts, name, worker, listener.onMessage), listener);
@@ -264,8 +268,11 @@ export class OperationSession implements HeldOperation {
     this.#record(() => this.#update(key, { worker: worker.identity }));
     void worker.outcome.then((outcome) => {
       this.#workers.delete(key.name);
+      const isOver = this.#isFenced && this.#stalls.get(key.name)?.isOver(performance.now()) === true;
+      this.#stalls.delete(key.name);
       const finishedAtMs = this.#parts.clock.nowMs();
-      this.#record(() => this.#update(key, { ...outcome, ...latest(), finishedAtMs }));
+      const end = isOver && outcome.state === "lost" ? stalledEnd(key.name) : outcome;
+      this.#record(() => this.#update(key, { ...end, ...latest(), finishedAtMs }));
       if (outcome.state === "done")
         this.#recordIfPossible(async () => await noteStoreAnswers(this.#parts, this.operationId));
       this.#notifyChange();
@@ -328,13 +335,50 @@ export class OperationSession implements HeldOperation {
     this.#recordIfPossible(() => this.#parts.catalog.appendLog(this.operationId, line));
   }
 
-  #listen(record: (change: TaskChange) => void) {
+  get isStalled(): boolean {
+    return [...this.#stalls.values()].some((stall) => stall.stalledMs(performance.now()) !== undefined);
+  }
+
+  /**
+   * Says that a task moves nothing, and ends the worker when it lasts, where the task may be tried again. Others may be
+   * at something that takes its time: the index of a large table.
+   */
+  #lookForStalls(): void {
+    for (const [name, worker] of this.#workers) {
+      const nowMs = performance.now();
+      const stall = this.#stalls.get(name);
+      const stalledMs = stall?.stalledMs(nowMs);
+      if (stall === undefined || stalledMs === undefined) continue;
+      if (this.#isFenced && stall.isOver(nowMs)) worker.kill();
+      stall.tell(new Date(this.#parts.clock.nowMs() - stalledMs).toISOString());
+    }
+  }
+
+  #listen(name: string, record: (change: TaskChange) => void) {
     let recordedAtMs = Number.NEGATIVE_INFINITY;
     let latest: Progress | undefined;
+    const watch = new StallWatch(this.#parts.stallMs);
+    let isTold = false;
+    const tell = (stalledSince: string): void => {
+      if (isTold || latest === undefined) return;
+      isTold = true;
+      record({ progress: { ...latest, stalledSince } });
+      const message = `${this.operationId} is stalled: its ${name} task moves no byte since ${stalledSince}.`;
+      this.log("warn", message);
+      this.#parts.notice(makeLogLine(this.#parts, "warn", message));
+    };
+    this.#stalls.set(name, {
+      stalledMs: (nowMs) => watch.stalledMs(nowMs),
+      isOver: (nowMs) => watch.isOver(nowMs),
+      tell,
+    });
     const onMessage = (message: WorkMessage): void => {
       switch (message.type) {
         case "progress":
           latest = message.progress;
+          watch.hear(latest, performance.now());
+          if (watch.stalledMs(performance.now()) !== undefined) return;
+          isTold = false;
           this.#emit({ type: "progress", progress: latest });
           if (performance.now() - recordedAtMs < progressRecordMs) return;
           recordedAtMs = performance.now();
@@ -486,6 +530,24 @@ export const holdingTasks = (tasks: ReadonlyMap<string, OperationTask>): Readonl
       )
       .map(({ name }) => name),
   );
+
+/** How a session sees whether a task moves. */
+interface Stall {
+  stalledMs(nowMs: number): number | undefined;
+  isOver(nowMs: number): boolean;
+  /** Says so, once. */
+  tell(since: string): void;
+}
+
+const stalledEnd = (name: string) =>
+  ({
+    state: "failed",
+    failure: {
+      code: "stalled",
+      message: `The worker of the ${name} task moved no byte for too long (LC2_STALL_MINUTES) and was ended.`,
+      retry: "backoff",
+    },
+  }) as const;
 
 const isAway = (error: unknown): boolean => error instanceof Failure && error.code === "catalog-unreachable";
 

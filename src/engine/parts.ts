@@ -20,6 +20,8 @@ export interface EngineParts {
   /** Of operations and of workers. Renewed six times in that time. */
   readonly leaseSeconds: number;
   readonly leaseJudge: LeaseJudge;
+  /** For how long a task may move no byte before it counts as stalled. */
+  readonly stallMs: number;
   readonly keysDirectory: string;
   /** Where backups go when no repository is named. Canonical URL. */
   readonly defaultRepository: string;
@@ -44,6 +46,8 @@ export interface EngineParts {
 /** An operation that this process carries out. */
 export interface HeldOperation {
   readonly operationId: string;
+  /** One of its tasks moves no byte. */
+  readonly isStalled: boolean;
   /** Leaves it, with its running workers, to the next process that carries operations out. */
   handOver(): void;
   /** Gives it back to the queue, where it came from there; else lets it go on. */

@@ -1,3 +1,4 @@
+import { viewConditions } from "./conditions.ts";
 import type { QueueView, RestoreView } from "../contract/service.ts";
 import type { RestoreDatabaseEvidence, RestoreFilesEvidence, UndoEvidence } from "../contract/operations.ts";
 import type { RestoreStatus } from "../contract/statuses.ts";
@@ -45,6 +46,7 @@ export function viewRestore(
     status,
     ...(queue === undefined ? {} : { queue }),
     progress,
+    ...viewConditions(tasks),
     ...(eta === undefined ? {} : { estimatedCompletion: toIso(eta) }),
     createdAt: toIso(operation.createdAtMs),
     ...(operation.end === undefined ? {} : { completedAt: toIso(operation.end.finishedAtMs) }),

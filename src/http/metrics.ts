@@ -37,6 +37,11 @@ export function createMetrics(parts: HttpParts): Metrics {
     help: "Processor time of this process.",
     registers,
   });
+  const stalled = new Gauge({
+    name: "lc2_stalled_operations",
+    help: "Operations of this process that move no byte.",
+    registers,
+  });
   const fillSlots = createSlotMetrics(registry);
   const kinds = (["backup", "restore"] as const).map((kind) => createKindMetrics(kind, registry));
   let counted = Number.NEGATIVE_INFINITY;
@@ -50,6 +55,7 @@ export function createMetrics(parts: HttpParts): Metrics {
         for (const kind of kinds) kind(counts);
         fillSlots(await parts.countSlots(), parts.nowMs());
       }
+      stalled.set(parts.countStalled());
       memory.set(process.memoryUsage.rss());
       const { user, system } = process.cpuUsage();
       processor.reset();

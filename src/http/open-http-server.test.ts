@@ -42,6 +42,7 @@ beforeEach(async () => {
         { name: "repository", status: "degraded" },
       ]),
     trustsOperators: false,
+    countStalled: () => 0,
     countSlots: async () =>
       await Promise.resolve([
         { projectId: "retail", name: "nightly", outcome: "missed" as const, count: 2, newestMs: 0 },

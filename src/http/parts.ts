@@ -20,6 +20,8 @@ export interface HttpParts {
   /** Every operation the catalog has, counted. */
   readonly countOperations: () => Promise<readonly OperationCount[]>;
   /** Every answered slot of a schedule, counted. */
+  /** Operations of this process that move no byte. */
+  readonly countStalled: () => number;
   readonly countSlots: () => Promise<readonly SlotCount[]>;
   /** Aborted when the server takes nothing new any more. */
   readonly stopping: AbortSignal;

@@ -18,6 +18,8 @@ export interface Config {
   readonly hooksFile: string;
   /** How long an owner is believed alive without a word. */
   readonly leaseSeconds: number;
+  /** For how long a task may move no byte before it counts as stalled. */
+  readonly stallMinutes: number;
   /** What may run at once of what servers take. */
   readonly limits: AdmissionLimits;
   /** The server that the command line speaks to, instead of working itself. Throws where saved contexts cannot be read. */
@@ -64,6 +66,7 @@ export function readConfig(
     xdg !== undefined && isAbsolute(xdg) ? xdg : join(env["HOME"] || homedir(), ".local", "share");
   const dataDirectory = resolve(options.dataDirectory || env["LC2_DATA_DIR"] || join(shared, "lc2"));
   const leaseSeconds = Number(env["LC2_LEASE_SECONDS"]);
+  const stallMinutes = Number(env["LC2_STALL_MINUTES"]);
   return {
     dataDirectory,
     catalog: readCatalogPlace(dataDirectory, env),
@@ -74,6 +77,7 @@ export function readConfig(
     get server() {
       return readServerPlace(dataDirectory, env, contexts);
     },
+    stallMinutes: stallMinutes > 0 && stallMinutes <= 1_440 ? stallMinutes : 15,
     leaseSeconds: leaseSeconds >= 1 && leaseSeconds <= 3_600 ? leaseSeconds : 30,
     env: Object.fromEntries(Object.entries(env).filter(([name]) => !ownSecrets.has(name))),
   };

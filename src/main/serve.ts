@@ -98,6 +98,7 @@ async function openServer(options: ServeOptions, engine: Engine, stopping: Abort
       nowMs: () => Date.now(),
     }),
     countOperations: async () => await engine.countOperations(),
+    countStalled: () => engine.countStalled(),
     countSlots: async () => await engine.countSlots(),
     trustsOperators: options.trustOperators,
     stopping,

@@ -81,6 +81,8 @@ export interface Engine {
   ensureFirstApiKey(keep: (secret: string) => Promise<void>): Promise<boolean>;
   /** How much of what was submitted is being carried out here. */
   unfinished(): number;
+  /** How much of that moves no byte. */
+  countStalled(): number;
   /** Leaves everything that is carried out here to the next server, with its running workers. */
   handOver(): void;
   /** Gives backups back to the queue. What else runs goes on. */
@@ -128,6 +130,7 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
     countSlots: async () => await parts.catalog.countSlots(),
     ensureFirstApiKey: async (keep) => await ensureFirstApiKey(parts, keep),
     unfinished: () => unfinished.size,
+    countStalled: () => [...parts.held].filter(({ isStalled }) => isStalled).length,
     handOver: () => {
       for (const held of parts.held) held.handOver();
     },
@@ -161,6 +164,7 @@ function makeParts(
           .slice(0, length),
     },
     leaseSeconds: config.leaseSeconds,
+    stallMs: config.stallMinutes * 60_000,
     leaseJudge: new LeaseJudge(config.leaseSeconds),
     keysDirectory: config.keysDirectory,
     readHookPolicy: async () => await readHookPolicy(config.hooksFile),

@@ -2,13 +2,14 @@
  * `npm run chaos`: kills the engine or a worker before and after each call that a backup, a restore, an undo and a
  * deletion make to the outside, and looks at what came of it.
  *
- *     npm run chaos -- [backup|restore|undo|delete…] [--looks] [--every N] [--only TEXT] [--at-once N] [--list]
+ *     npm run chaos -- [backup|restore|undo|delete|engines…] [--looks] [--every N] [--only TEXT] [--at-once N] [--list]
  *
  * Points around calls that only look are left out without `--looks`: what they leave is what the change before them
  * left. `--every N` tries each Nth point, `--only TEXT` those whose name has the text. The last line is `N kill points
  * tried, N recovered`; the exit code is 0 only when all were.
  */
 import { parseArgs } from "node:util";
+import { runTests } from "../../scripts/run-tests.ts";
 import { ensurePostgresServers, startPostgres } from "../../demo/postgres-servers.ts";
 import { describePoint, isLook, type KillPoint } from "./kill-points.ts";
 import { Lab } from "./lab.ts";
@@ -26,7 +27,12 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const chosen = scenarios.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const isWanted = (name: string): boolean => positionals.length === 0 || positionals.includes(name);
+const engines =
+  isWanted("engines") && !values.list
+    ? runTests(["--project", "integration", "test/integration/two-engines.test.ts"], { LC2_TEST_KILLS: "20" })
+    : undefined;
+const chosen = scenarios.filter(({ name }) => isWanted(name));
 const installation = (await ensurePostgresServers({})).findLast((one) => one.hasClientTools);
 if (installation === undefined) throw new Error("No PostgreSQL server can be had here.");
 await using server = await startPostgres(installation);
@@ -66,8 +72,12 @@ async function tryAll(all: readonly Case[]): Promise<void> {
   const recovered = reached.filter(({ problems }) => problems.length === 0);
   if (reached.length < tried.length)
     console.log(`${tried.length - reached.length} points were not reached again, and killed nobody`);
+  if (engines !== undefined) console.log(`two engines, 20 kills: ${engines.ok ? "nothing lost" : "FAILED"}`);
   console.log(`${reached.length} kill points tried, ${recovered.length} recovered`);
-  const isGood = recovered.length === reached.length && reached.length > 0;
+  const isGood =
+    engines?.ok !== false &&
+    recovered.length === reached.length &&
+    (reached.length > 0 || engines !== undefined);
   process.exitCode = isGood && tried.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 

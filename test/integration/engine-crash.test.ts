@@ -171,6 +171,40 @@ describe("a worker that is killed", () => {
   });
 });
 
+describe("a worker that moves no byte", () => {
+  const stalled = { LC2_STALL_MINUTES: "0.02" };
+
+  it("is said to be stalled, then ended, and its backup is tried again", async () => {
+    engine.set("hold-backup-files");
+    const service = engine.open(stalled);
+    const { waiting, events } = waitHere();
+    const made = service.createBackup(backupSpec, { repository }, waiting);
+    await until("it is stalled", () =>
+      events.some((event) => event.type === "log" && event.line.message.includes("is stalled")),
+    );
+    await until("it is tried again", () =>
+      events.some((event) => event.type === "log" && event.line.message.includes("Trying again")),
+    );
+    engine.clear("hold-backup-files");
+    expect((await made).metadata?.attempt).toBeGreaterThan(1);
+  });
+
+  it("is left alone when it restores: it may be at something that takes its time", async () => {
+    engine.set("hold-restore-database");
+    const service = engine.open(stalled);
+    const { backupId } = await service.createBackup(backupSpec, { repository }, waitHere().waiting);
+    const { waiting, events } = waitHere();
+    const made = service.createRestore(restoreSpec(backupId), {}, waiting);
+    await until("it is stalled", () =>
+      events.some((event) => event.type === "log" && event.line.message.includes("is stalled")),
+    );
+    const { restores } = await service.listRestores({ limit: 1 });
+    expect(restores).toMatchObject([{ status: "RestoringDump", conditions: [{ type: "Stalled" }] }]);
+    engine.clear("hold-restore-database");
+    expect((await made).status).toBe("Completed");
+  });
+});
+
 describe("a process that stops and comes back", () => {
   beforeEach(async () => {
     await engine.close();

@@ -60,8 +60,8 @@ export class FakeEngine {
   }
 
   /** A service in this process. */
-  open(): Lc2Service {
-    const env = { ...process.env, LC2_TEST_CONTROL: this.#control };
+  open(more: Readonly<Record<string, string>> = {}): Lc2Service {
+    const env = { ...process.env, LC2_TEST_CONTROL: this.#control, ...more };
     const config = {
       ...readConfig({ dataDirectory: this.dataDirectory }, env),
       leaseSeconds: this.leaseSeconds,

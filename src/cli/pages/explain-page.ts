@@ -17,7 +17,9 @@ export function explainBackup(view: BackupView, { paint }: CommandContext): stri
   return `${paint.bold(view.backupId)} of project ${view.projectId}: ${status}\n  ${sentence(view)}\n`;
 }
 
-function sentence({ queue, error, completedAt, progress, verifiedAt }: BackupView): string {
+function sentence({ queue, error, completedAt, progress, verifiedAt, conditions }: BackupView): string {
+  const [stall] = conditions ?? [];
+  if (stall !== undefined) return `${printable(stall.message)} That is so since ${instant(stall.since)}.`;
   if (queue !== undefined) return queueSentence(queue);
   if (error !== undefined) return `${printable(error.message)} (${error.code})`;
   if (completedAt === undefined) {

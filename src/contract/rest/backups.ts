@@ -15,6 +15,7 @@ import {
   queue,
   toolsMajor,
   transfers,
+  conditions,
 } from "./shared.ts";
 
 export const backupRequest = Type.Object(
@@ -158,6 +159,7 @@ export const backup = Type.Object(
       ),
     }),
     progress: Type.Optional(whole("0 to 100; absent while nobody knows.")),
+    conditions,
     queue: Type.Optional(refer(queue)),
     error: Type.Optional(failureRecord),
     hooks: hookViews,

@@ -15,6 +15,7 @@ import {
   queue,
   toolsMajor,
   transfers,
+  conditions,
 } from "./shared.ts";
 
 const restoreTypes = ["full", "database-only", "storage-only", "selective"] as const;
@@ -100,6 +101,7 @@ export const restore = Type.Object(
     status: choice(restoreStatuses),
     queue: Type.Optional(refer(queue)),
     progress: whole("0 to 100.", { minimum: 0, maximum: 100 }),
+    conditions,
     estimatedCompletion: Type.Optional(instant("While it runs.")),
     createdAt: instant("When it was asked for."),
     completedAt: Type.Optional(instant("When it ended.")),

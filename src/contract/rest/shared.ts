@@ -35,6 +35,17 @@ export const failureRecord = Type.Object({
   store: Type.Optional(text("The store that is away or asks to slow down.")),
 });
 
+export const conditions = Type.Optional(
+  Type.Array(
+    Type.Object({
+      type: choice(["Stalled"]),
+      since: instant("Since when."),
+      message: Type.String(),
+    }),
+    { description: "What is remarkable about it while it runs." },
+  ),
+);
+
 export const queue = Type.Object(
   {
     waitsSince: instant("When it was asked for."),
