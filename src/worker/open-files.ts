@@ -83,7 +83,12 @@ const clocksApartMs = 60_000;
 /** The place of a bucket's URL. Throws where it is none, or carries credentials. */
 function placeOf(url: string): BucketPlace {
   const parsed = parseBucketUrl(url);
-  if ("place" in parsed) return parsed.place;
+  if ("place" in parsed && parsed.place.storageClass === undefined) return parsed.place;
+  if ("place" in parsed) {
+    const message =
+      "storage-class= in a bucket's URL is for a repository; files keep the class that their bucket gives them.";
+    throw new Failure("request-invalid", message);
+  }
   throw new Failure(parsed.code, parsed.problem);
 }
 

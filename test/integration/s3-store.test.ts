@@ -33,6 +33,7 @@ const common = {
   "conditional-create": "yes",
   "conditional-replace": "yes",
   "upload-checksums": "yes",
+  "stated-checksums": "yes",
   versioning: "yes",
   "object-lock": "no",
   tags: "yes",

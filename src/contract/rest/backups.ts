@@ -6,6 +6,7 @@ import { backupHookFields, hookViews, hooks } from "./hooks.ts";
 import { choice, closed, instant, names, refer, text, whole, yes } from "./schema.ts";
 import {
   cursor,
+  encryptionWish,
   failureCode,
   failureRecord,
   instance,
@@ -66,14 +67,7 @@ export const backupRequest = Type.Object(
     ),
     ...backupHookFields,
     repository: placeOfRepository,
-    encryption: Type.Optional(
-      choice(["client", "server"], {
-        description:
-          "Who encrypts in the repository: lc2 (client), or the store (server). Decided when the repository is made; " +
-          "left out, it is as it was made.",
-      }),
-    ),
-    kmsKey: Type.Optional(text("Of server: id, ARN or alias of the key in the store's key service.")),
+    ...encryptionWish,
     maxRateBytesPerSecond: Type.Optional(
       Type.Number({ exclusiveMinimum: 0, description: "Read at most so much from the source." }),
     ),

@@ -1,7 +1,7 @@
 /** What a backup holds, and copies of it. */
 import { Type } from "typebox";
 import { choice, closed, instant, text } from "./schema.ts";
-import { placeOfRepository } from "./shared.ts";
+import { encryptionWish, placeOfRepository } from "./shared.ts";
 
 /** Where a backup is looked for. */
 export const placeQuery = Type.Object({ repository: placeOfRepository }, closed);
@@ -28,6 +28,7 @@ export const copyRequest = Type.Object(
     maxRateBytesPerSecond: Type.Optional(
       Type.Number({ exclusiveMinimum: 0, description: "Read at most so much." }),
     ),
+    ...encryptionWish,
   },
   closed,
 );

@@ -74,3 +74,15 @@ export const log = Type.Object(
   },
   { $id: "Log" },
 );
+
+/** Who encrypts in the repository that a request writes to. */
+export const encryptionWish = {
+  encryption: Type.Optional(
+    choice(["client", "server"], {
+      description:
+        "Who encrypts in the repository: lc2 (client), or the store (server). Decided when the repository is made; " +
+        "left out, it is as it was made.",
+    }),
+  ),
+  kmsKey: Type.Optional(text("Of server: id, ARN or alias of the key in the store's key service.")),
+};

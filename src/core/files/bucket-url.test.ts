@@ -5,7 +5,7 @@ import { formatBucketUrl, isSameBucket, isSamePlace, keyOfPlaceIn, parseBucketUr
 describe("a bucket's URL", () => {
   it("names bucket, prefix and how to reach them", () => {
     const url =
-      "s3://doclib/site/docs?endpoint=http://127.0.0.1:7070&region=eu-central-1&profile=backup&ca=/etc/ca.pem&min-tls=1.3&path-style=false";
+      "s3://doclib/site/docs?endpoint=http://127.0.0.1:7070&region=eu-central-1&profile=backup&ca=/etc/ca.pem&min-tls=1.3&path-style=false&storage-class=STANDARD_IA";
     const place = {
       bucket: "doclib",
       prefix: "site/docs/",
@@ -15,6 +15,7 @@ describe("a bucket's URL", () => {
       caFile: "/etc/ca.pem",
       minimumTls: "1.3",
       pathStyle: false,
+      storageClass: "STANDARD_IA",
     };
     expect(parseBucketUrl(url)).toEqual({ place });
     expect(parseBucketUrl("S3://doclib")).toEqual({ place: { bucket: "doclib", prefix: "" } });
@@ -57,6 +58,8 @@ describe("a bucket's URL", () => {
     ["s3://doclib?region=", "no value for region"],
     ["s3://doclib?min-tls=1.1", "1.2 or 1.3"],
     ["s3://doclib?path-style=yes", "true or false"],
+    ["s3://doclib?storage-class=cheap", "no storage class"],
+    ["s3://doclib?storage-class=DEEP_ARCHIVE", "brought back"],
     ["s3://doclib/%ff", "not percent-encoded"],
     ["s3://doclib?region=%ff", "not percent-encoded"],
   ])("is refused: %s", (url, words) => {

@@ -14,6 +14,8 @@ export interface BucketPlace {
   readonly minimumTls?: "1.2" | "1.3";
   /** `false`: the bucket is part of the host name, as at AWS. Default: in the path where an endpoint is given. */
   readonly pathStyle?: boolean;
+  /** Of a repository: the store's class for its larger objects; absent: the usual one. */
+  readonly storageClass?: string;
 }
 
 export type BucketUrlResult =
@@ -23,7 +25,7 @@ export type BucketUrlResult =
 type BucketUrlProblemCode = "request-invalid" | "password-on-command-line";
 
 const bucketForm = /^[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/i;
-const knownParameters = ["endpoint", "region", "profile", "ca", "min-tls", "path-style"];
+const knownParameters = ["endpoint", "region", "profile", "ca", "min-tls", "path-style", "storage-class"];
 const secretParameters = /key|secret|token|password|credential/i;
 const usual = "Give it as s3://bucket/prefix?endpoint=https://host:port&region=…&profile=….";
 
@@ -60,6 +62,7 @@ export function formatBucketUrl(place: BucketPlace): string {
     ["ca", place.caFile],
     ["min-tls", place.minimumTls],
     ["path-style", place.pathStyle === undefined ? undefined : String(place.pathStyle)],
+    ["storage-class", place.storageClass],
   ];
   const query = parameters
     .filter(([, value]) => value !== undefined)
@@ -165,6 +168,11 @@ function problemOf(parameters: ReadonlyMap<string, string>): string | undefined 
   const style = parameters.get("path-style");
   if (style !== undefined && style !== "true" && style !== "false")
     return `path-style is true or false, not "${style}".`;
+  const storageClass = parameters.get("storage-class");
+  if (storageClass !== undefined && !/^[A-Z][A-Z0-9_]{0,62}$/.test(storageClass))
+    return `"${storageClass}" is no storage class; give one as the store calls it, such as STANDARD_IA.`;
+  if (storageClass === "GLACIER" || storageClass === "DEEP_ARCHIVE")
+    return `Objects in ${storageClass} must be brought back before they can be read, which every further backup does. Use GLACIER_IR or STANDARD_IA.`;
   for (const name of ["region", "profile", "ca"])
     if (parameters.get(name) === "") return `The bucket's URL gives no value for ${name}.`;
   return undefined;
@@ -173,9 +181,7 @@ function problemOf(parameters: ReadonlyMap<string, string>): string | undefined 
 function toPlace(bucket: string, prefix: string, parameters: ReadonlyMap<string, string>): BucketPlace {
   const text = (name: string) => parameters.get(name);
   const endpoint = text("endpoint")?.replace(/\/$/, "").toLowerCase();
-  const [region, profile, caFile, tls, style] = ["region", "profile", "ca", "min-tls", "path-style"].map(
-    text,
-  );
+  const [region, profile, caFile, tls, style, storageClass] = knownParameters.slice(1).map(text);
   return {
     bucket,
     prefix,
@@ -185,6 +191,7 @@ function toPlace(bucket: string, prefix: string, parameters: ReadonlyMap<string,
     ...(caFile === undefined ? {} : { caFile }),
     ...(tls === "1.2" || tls === "1.3" ? { minimumTls: tls } : {}),
     ...(style === undefined ? {} : { pathStyle: style === "true" }),
+    ...(storageClass === undefined ? {} : { storageClass }),
   };
 }
 

@@ -127,6 +127,10 @@ export interface StoredObject {
   readonly sizeBytes: number;
   /** Milliseconds since the epoch, by the store's clock. */
   readonly modifiedAtMs: number;
+  /** Where it is not the store's usual one. */
+  readonly storageClass?: string;
+  /** It is in an archive tier and cannot be read now: the step that brings it back, as a sentence. Not in lists. */
+  readonly thaw?: string;
   /** How the store says that it encrypted the object; absent where it says nothing. Not in lists. */
   readonly encryption?: ServerEncryption;
 }

@@ -57,6 +57,8 @@ export interface StoredFile {
   readonly sizeBytes: number;
   /** SHA-256 of the stored (encrypted) form, lower-case hex. */
   readonly sha256: string;
+  /** Of the store when it was written, where it was not its usual one. */
+  readonly storageClass?: string;
   /** Bytes before compression. */
   readonly plainBytes: number;
   readonly codec: "zstd" | "none";
@@ -118,7 +120,12 @@ export interface FilesComponent {
   readonly listingFinishedAt: string;
   readonly manifest: StoredFile;
   /** Packs and single files that this backup wrote, whole. */
-  readonly stored: { readonly files: number; readonly sizeBytes: number };
+  readonly stored: {
+    readonly files: number;
+    readonly sizeBytes: number;
+    /** Bytes in each of the store's classes but its usual one, as it was when they were written. */
+    readonly storageClasses?: Readonly<Record<string, number>>;
+  };
   /**
    * Of `stored`: what the store copied by itself, and of how many of these it computed the SHA-256; the other copies
    * were read once.

@@ -6,6 +6,7 @@ import type { ServerEncryption } from "../../core/repository/encryption.ts";
 import { explainHead } from "./explain-head.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isMissing, s3Failure } from "./s3-failure.ts";
+import { statedClass } from "./storage-class.ts";
 import { proveEncryption, statedEncryption } from "./server-encryption.ts";
 
 /** Pauses before an object that should be there is looked for again. */
@@ -46,6 +47,7 @@ export async function confirmStored(
     modifiedAtMs: facts?.LastModified?.getTime() ?? 0,
     ...(encryption === undefined ? {} : { encryption }),
     ...(etag === undefined ? {} : { etag }),
+    ...statedClass(facts ?? {}),
     ...statedSha256(facts),
     metadata: facts?.Metadata ?? {},
   };

@@ -6,6 +6,7 @@ import { copySourceInput, copyWholeInParts, mostCopiedBytes, type CopySource } f
 import { toHeaders } from "./object-headers.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { encryptionInput } from "./server-encryption.ts";
+import { classInput } from "./storage-class.ts";
 
 /**
  * Has the store copy an object of another bucket, or of this one, to `key`; no byte of it comes here. Its metadata and
@@ -17,14 +18,15 @@ export async function copyWithinStore(
   way: S3Connection,
   origin: CopyOrigin,
   key: string,
-  encryption: ServerEncryption | undefined,
+  { encryption, storageClass }: CopyWishes,
   inOneRequest = mostCopiedBytes,
 ): Promise<Omit<CopiedObject, "name">> {
   const { place, key: sourceKey, sizeBytes, etag, versionId, object } = origin;
   const source: CopySource = { bucket: place.bucket, key: sourceKey, sizeBytes, etag, versionId };
+  const wishes = { ...encryptionInput(encryption), ...classInput(storageClass) };
   const isInParts = sizeBytes > inOneRequest;
   if (isInParts) {
-    const made = { key, ...toHeaders(object), ...encryptionInput(encryption) };
+    const made = { key, ...toHeaders(object), ...wishes };
     await copyWholeInParts(way, source, made, inOneRequest);
   } else {
     await way.client.send(
@@ -33,7 +35,7 @@ export async function copyWithinStore(
         Key: key,
         ...copySourceInput(source),
         ChecksumAlgorithm: "SHA256",
-        ...encryptionInput(encryption),
+        ...wishes,
       }),
     );
   }
@@ -42,6 +44,12 @@ export async function copyWithinStore(
   const { etag: _etag, metadata: _metadata, sha256, ...facts } = confirmed;
   // What is stated of parts is a hash of hashes.
   return { ...facts, ...(isInParts || sha256 === undefined ? {} : { sha256 }) };
+}
+
+/** How the store is to keep the copy. */
+interface CopyWishes {
+  readonly encryption?: ServerEncryption | undefined;
+  readonly storageClass?: string | undefined;
 }
 
 /** Some stores copy whatever the condition says (moto); then the state that was to be copied is looked for again. */

@@ -15,6 +15,7 @@ import type { ObjectHeaders } from "./object-headers.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { s3Failure, type Deed } from "./s3-failure.ts";
 import { checksum, PartChecksums } from "./part-checksums.ts";
+import { classInput, leastClassBytes, noteOtherClass } from "./storage-class.ts";
 import type { PartMemory } from "./part-memory.ts";
 import { describeError } from "./store-error.ts";
 import { confirmStored, type ConfirmedObject } from "./confirm-stored.ts";
@@ -37,6 +38,8 @@ export interface WriterOptions {
   readonly headers?: ObjectHeaders;
   /** How the store is to encrypt it, and to say that it did. */
   readonly encryption?: ServerEncryption | undefined;
+  /** Of objects that are large enough for another class than the store's usual one to pay. */
+  readonly storageClass?: string | undefined;
   /** Where it is known: an object that would need too many parts is sent in larger ones. */
   readonly sizeBytes?: number;
   /** Parts of one upload; default: S3's own limit. */
@@ -58,6 +61,7 @@ export class MultipartWriter implements ObjectWriter {
   readonly #memory: PartMemory;
   readonly #headers: ReturnType<typeof encryptionInput> & ObjectHeaders;
   readonly #encryption: ServerEncryption | undefined;
+  readonly #storageClass: string | undefined;
   readonly #leastPartBytes: number;
   readonly #checksums = new PartChecksums();
   readonly #mostParts: number;
@@ -79,6 +83,7 @@ export class MultipartWriter implements ObjectWriter {
   constructor(way: S3Connection, name: string, memory: PartMemory, options: WriterOptions = {}) {
     this.#headers = { ...options.headers, ...encryptionInput(options.encryption) };
     this.#encryption = options.encryption;
+    this.#storageClass = options.storageClass;
     this.#mostParts = options.mostParts ?? mostParts;
     this.#isGrowing = options.sizeBytes === undefined;
     this.#leastPartBytes = Math.ceil((options.sizeBytes ?? 0) / this.#mostParts);
@@ -108,13 +113,10 @@ export class MultipartWriter implements ObjectWriter {
     else await this.#complete(this.#uploadId);
     this.#state = "committed";
     this.#buffer = Buffer.alloc(0);
-    const { sizeBytes, modifiedAtMs, encryption } = await this.#confirm(this.#sizeBytes);
-    return {
-      name: this.#name,
-      sizeBytes,
-      modifiedAtMs,
-      ...(encryption === undefined ? {} : { encryption }),
-    };
+    const confirmed = await this.#confirm(this.#sizeBytes);
+    const { etag: _etag, sha256: _sha256, metadata: _metadata, ...facts } = confirmed;
+    if (this.#sizeBytes >= leastClassBytes) noteOtherClass(this.#way, this.#storageClass, facts.storageClass);
+    return { name: this.#name, ...facts };
   }
 
   async abort(): Promise<void> {
@@ -169,6 +171,7 @@ export class MultipartWriter implements ObjectWriter {
           ContentLength: body.length,
           ...checksum(sum),
           ...this.#headers,
+          ...(body.length < leastClassBytes ? {} : classInput(this.#storageClass)),
         }),
       );
       if (this.#buffer.length > mostGrownBytes) this.#memory.giveBack(this.#buffer);
@@ -205,6 +208,7 @@ export class MultipartWriter implements ObjectWriter {
           Key: this.#key,
           ...(this.#sendsChecksums ? { ChecksumAlgorithm: "CRC32" as const } : {}),
           ...this.#headers,
+          ...classInput(this.#storageClass),
         }),
       );
       if (begun.UploadId) return begun.UploadId;

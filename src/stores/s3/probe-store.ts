@@ -1,3 +1,4 @@
+import { crc32 } from "node:zlib";
 import {
   AbortMultipartUploadCommand,
   CompleteMultipartUploadCommand,
@@ -17,6 +18,7 @@ import { Failure } from "../../core/failure.ts";
 import type { StoreCapability } from "../../core/ports/object-store.ts";
 import { copySourceInput } from "./copy-in-parts.ts";
 import { deleteForGood } from "./delete-versions.ts";
+import { checksum, encodeCrc } from "./part-checksums.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, isDenied, isNotImplemented, s3Failure } from "./s3-failure.ts";
 import { classifyError } from "./s3-retry.ts";
@@ -30,6 +32,7 @@ const probes: readonly (readonly [name: string, probe: Probe])[] = [
   ["conditional-create", probeConditionalCreate],
   ["conditional-replace", probeConditionalReplace],
   ["upload-checksums", probeUploadChecksums],
+  ["stated-checksums", probeStatedChecksums],
   ["versioning", probeVersioning],
   ["object-lock", probeObjectLock],
   ["tags", probeTags],
@@ -136,6 +139,22 @@ async function probeUploadChecksums(way: S3Connection, stem: string): Promise<An
     : [
         "no",
         "Bytes with a wrong checksum are accepted: damage on the way to the store shows only when they are read.",
+      ];
+}
+
+async function probeStatedChecksums(way: S3Connection, stem: string): Promise<Answer> {
+  const key = `${stem}stated`;
+  const sum = encodeCrc(crc32(Buffer.from("lc2")));
+  await put(way, key, checksum(sum));
+  const head = new HeadObjectCommand({ Bucket: way.bucket, Key: key, ChecksumMode: "ENABLED" });
+  return (await way.client.send(head)).ChecksumCRC32 === sum
+    ? [
+        "yes",
+        "The store states the CRC32 of what it keeps, which is compared with what was sent after each write.",
+      ]
+    : [
+        "no",
+        "The store states no CRC32 of what it keeps: each write is confirmed by its size, and by the SHA-256 when it is read.",
       ];
 }
 
@@ -301,6 +320,7 @@ const written = [
   "created",
   "condition",
   "checksum",
+  "stated",
   "tags",
   "parts",
   "encrypted",

@@ -1,6 +1,7 @@
 import { Failure } from "../../core/failure.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { classifyError } from "./s3-retry.ts";
+import { thawStep } from "./storage-class.ts";
 import { describeError, type StoreError } from "./store-error.ts";
 
 /** What was being done when a request failed, for the sentence and for the policy statement that is missing. */
@@ -213,8 +214,7 @@ function objectFailure(error: unknown, facts: StoreError, way: Way, deed: Deed):
   if (facts.code === "InvalidObjectState") {
     return new Failure(
       "object-cold",
-      `${what(way, deed)} is in an archive tier and cannot be read as it is. Bring it back first ` +
-        `(aws s3api restore-object --bucket ${way.bucket} --key '${deed.key ?? ""}' --restore-request Days=7), wait until that is done, and run again.`,
+      `${what(way, deed)} is in an archive tier and cannot be read as it is. ${thawStep(way.bucket, deed.key ?? "")}`,
       { cause: error },
     );
   }

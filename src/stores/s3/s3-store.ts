@@ -34,6 +34,7 @@ import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, isMissing, isNotImplemented, s3Failure } from "./s3-failure.ts";
 import { encryptionInput, explainRefusal, statedEncryption } from "./server-encryption.ts";
 import { sourceError } from "./source-error.ts";
+import { isCold, statedClass, thawStep } from "./storage-class.ts";
 import { describeError } from "./store-error.ts";
 import { abortUpload, listUploads } from "./unfinished-uploads.ts";
 
@@ -165,6 +166,8 @@ class S3Store implements ObjectStore {
         sizeBytes: facts.ContentLength ?? 0,
         modifiedAtMs: facts.LastModified?.getTime() ?? 0,
         ...withEncryption(statedEncryption(facts)),
+        ...statedClass(facts),
+        ...(isCold(facts) ? { thaw: thawStep(this.#way.bucket, key) } : {}),
       };
     } catch (error) {
       if (!isMissing(error))
@@ -220,7 +223,10 @@ class S3Store implements ObjectStore {
 
   async write(name: string): Promise<ObjectWriter> {
     assertObjectName(name);
-    return new MultipartWriter(this.#way, name, this.#memory, { encryption: await this.#encryption() });
+    return new MultipartWriter(this.#way, name, this.#memory, {
+      encryption: await this.#encryption(),
+      storageClass: this.#way.place.storageClass,
+    });
   }
 
   async createIfAbsent(name: string, bytes: Uint8Array): Promise<boolean> {
@@ -360,7 +366,10 @@ class S3Store implements ObjectStore {
     assertObjectName(name);
     const key = this.#way.prefix + name;
     try {
-      const copied = await copyWithinStore(this.#way, origin, key, await this.#encryption());
+      const copied = await copyWithinStore(this.#way, origin, key, {
+        encryption: await this.#encryption(),
+        storageClass: this.#way.place.storageClass,
+      });
       return { name, ...copied };
     } catch (error) {
       throw sourceError(error, this.#way, origin.key);

@@ -304,13 +304,13 @@ export class FilesCollector {
     if (this.#bytes.isJournalDue()) await this.#manifest.writeJournal();
     const copied = await copies.take(entry);
     if (copied === undefined) return false;
-    const { content: stored, proof, sha256 } = copied;
+    const { content: stored, object, proof, sha256 } = copied;
     const facts = this.#settle(copied);
-    if (stored === undefined) {
+    if (stored === undefined || object === undefined) {
       await this.#writeFile(facts, { sha256 }, "new");
       return true;
     }
-    this.#bytes.countCopied(stored.length);
+    this.#bytes.countCopied(object);
     this.#copied.files += 1;
     this.#copied.sizeBytes += stored.length;
     if (proof === "store") this.#copied.hashedByStore += 1;

@@ -1,5 +1,5 @@
 import { Failure } from "../../core/failure.ts";
-import type { ObjectWriter } from "../../core/ports/object-store.ts";
+import type { ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
 import { backupPrefix } from "../../core/repository/layout.ts";
 import { assertEncrypted } from "../streams/stream-encryption.ts";
 import type { StreamKey } from "../streams/stream-key.ts";
@@ -49,13 +49,13 @@ export class PackWriter {
     this.#awaitedBytes -= plainBytes;
   }
 
-  /** Makes the pack durable, compares what the store says it has, and tells its size. */
-  async close(): Promise<number> {
+  /** Makes the pack durable, compares what the store says it has, and tells what that is. */
+  async close(): Promise<StoredObject> {
     const object = await this.#writer?.commit();
     if (object?.sizeBytes === this.#sizeBytes) {
       if (this.#key === "by-store")
         assertEncrypted(this.#run.store.url, `${this.name} of ${this.#backupId}`, object);
-      return this.#sizeBytes;
+      return object;
     }
     throw new Failure(
       "store-failed",

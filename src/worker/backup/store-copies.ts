@@ -19,8 +19,9 @@ import { changingPausesMs, ChangingError, smallFileBytes, type ReadFile } from "
 
 /** An object whose own store copied it into the repository. */
 export interface CopiedFile extends ReadFile<StoredAt | undefined> {
-  /** Absent of an object that is empty by now. */
+  /** Absent of an object that is empty by now, as `object` is. */
   readonly proof?: CopyProof;
+  readonly object?: CopiedObject;
 }
 
 type LocatingSource = FileSource & Required<Pick<FileSource, "locate">>;
@@ -142,7 +143,14 @@ export class StoreCopies {
     assertEncrypted(run.store.url, `${file} of ${backupId}`, copied);
     const sha256 = copied.sha256 ?? (await this.#hash(name));
     const content: StoredAt = { file, offset: 0, length: facts.sizeBytes, codec: "none" };
-    return { facts, openedAtMs, sha256, content, proof: copied.sha256 === undefined ? "read-back" : "store" };
+    return {
+      facts,
+      openedAtMs,
+      sha256,
+      content,
+      object: copied,
+      proof: copied.sha256 === undefined ? "read-back" : "store",
+    };
   }
 
   async #hash(name: string): Promise<string> {

@@ -24,7 +24,8 @@ export async function checkReferences(
   needs: ReferenceNeeds = sealing,
 ): Promise<void> {
   for await (const missing of missingReferences(run, backupId, files, keys, needs.isNeeded, needs.entries)) {
-    throw describeMissing(run, missing, needs.advice);
+    if (missing.thaw === undefined) throw describeMissing(run, missing, needs.advice);
+    if (needs.isRead) throw coldFailure(run, missing.name, missing.thaw);
   }
   for (const owner of files.references)
     if (keys.filesOf(owner) === undefined) throw missingKey(backupId, owner);
@@ -36,6 +37,8 @@ export interface MissingReference {
   readonly name: string;
   readonly neededBytes: number;
   readonly foundBytes?: number;
+  /** It is there, in an archive tier: the step that brings it back. */
+  readonly thaw?: string;
 }
 
 /** The stored files that the manifest of `backupId` needs and the store lacks. Memory: one name per pack. */
@@ -97,9 +100,10 @@ async function findMissing(
   run: TaskRun,
   { name, neededBytes, isPack }: NeededFile,
 ): Promise<MissingReference | undefined> {
-  const sizeBytes = (await run.store.head(name))?.sizeBytes;
+  const { sizeBytes, thaw } = (await run.store.head(name)) ?? {};
   if (sizeBytes === undefined) return { name, neededBytes };
   const isEnough = isPack ? sizeBytes >= neededBytes : sizeBytes === neededBytes;
+  if (isEnough && thaw !== undefined) return { name, neededBytes, foundBytes: sizeBytes, thaw };
   return isEnough ? undefined : { name, neededBytes, foundBytes: sizeBytes };
 }
 
@@ -109,11 +113,21 @@ export interface ReferenceNeeds {
   /** All that are needed, where they are at hand; default: the manifest is read. */
   readonly entries?: AsyncIterable<readonly ManifestEntry[]>;
   readonly advice: string;
+  /** They are to be read: what is in an archive tier is refused, with the step that brings it back. */
+  readonly isRead: boolean;
 }
+
+/** Of an object that its store keeps in an archive tier. */
+export const coldFailure = (run: TaskRun, name: string, thaw: string): Failure =>
+  new Failure(
+    "object-cold",
+    `${name} in ${run.store.url} is in an archive tier and cannot be read now. ${thaw}`,
+  );
 
 const sealing: ReferenceNeeds = {
   isNeeded: () => true,
   advice: "Nothing was sealed. Run the backup again: what is missing will be read from the source.",
+  isRead: false,
 };
 
 function describeMissing(

@@ -69,7 +69,11 @@ async function checkPresence(run: TaskRun, backupId: string): Promise<Damage[]> 
     }));
     if (damages.length === 0 && metadata.components.files !== undefined) {
       const advice = "Restore from another backup, or put the file back from a copy of the repository.";
-      await checkReferences(run, backupId, metadata.components.files, keys, { isNeeded: () => true, advice });
+      await checkReferences(run, backupId, metadata.components.files, keys, {
+        isNeeded: () => true,
+        advice,
+        isRead: true,
+      });
     }
     return damages;
   } catch (error) {

@@ -149,7 +149,8 @@ async function listMissingReferences(
   const { files } = metadata.components;
   if (files === undefined) return [];
   const missing: string[] = [];
-  for await (const { name } of missingReferences(run, metadata.backupId, files, keys, () => true)) {
+  for await (const { name, thaw } of missingReferences(run, metadata.backupId, files, keys, () => true)) {
+    if (thaw !== undefined) continue;
     missing.push(name);
     if (missing.length < longestMissing) continue;
     missing.push("and perhaps more");

@@ -169,7 +169,12 @@ async function missingBlocker(
   const isNeeded = includedKeys(include);
   const advice = "Restore from another backup or copy, or only what is whole with --include.";
   try {
-    await checkReferences(run, metadata.backupId, files, keys, { isNeeded, advice, entries: entries() });
+    await checkReferences(run, metadata.backupId, files, keys, {
+      isNeeded,
+      advice,
+      entries: entries(),
+      isRead: true,
+    });
     return [];
   } catch (error) {
     if (!(error instanceof Failure) || error.kind !== "integrity") throw error;

@@ -6,6 +6,7 @@ import { backupPrefix } from "../../core/repository/layout.ts";
 import type { BackupMetadata, DatabaseComponent, DatabaseInventory } from "../../core/repository/metadata.ts";
 import type { RestoreEntry } from "../../core/restore/restore-entry.ts";
 import { parseToc, type ArchiveToc } from "../../databases/postgres/archive.ts";
+import { coldFailure } from "../repository/check-references.ts";
 import { openBackup } from "../repository/read-metadata.ts";
 import { readSmallFile, readStoredFile, type StoredFilePlace } from "../streams/stored-file.ts";
 import type { TaskRun } from "../task.ts";
@@ -100,6 +101,7 @@ export async function requireWhole(run: TaskRun, metadata: BackupMetadata): Prom
   const wrong: string[] = [];
   for (const file of namedStoredFiles(metadata)) {
     const found = await run.store.head(prefix + file.name);
+    if (found?.thaw !== undefined) throw coldFailure(run, prefix + file.name, found.thaw);
     if (found === undefined) wrong.push(`${file.name} is missing`);
     else if (found.sizeBytes !== file.sizeBytes) {
       wrong.push(`${file.name} has ${found.sizeBytes} bytes instead of ${file.sizeBytes}`);

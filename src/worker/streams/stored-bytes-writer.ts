@@ -1,6 +1,8 @@
 import type { StoredAt } from "../../core/repository/manifest.ts";
 import { isPackName, type ManifestEntry } from "../../core/repository/manifest.ts";
 import { attemptName } from "../../core/repository/layout.ts";
+import type { StoredObject } from "../../core/ports/object-store.ts";
+import type { FilesComponent } from "../../core/repository/metadata.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
 import { choosesCompression } from "../backup/compress-member.ts";
 import { journalPartName, writeJournalPart } from "../backup/files-journal.ts";
@@ -27,6 +29,8 @@ const copyWorth = 1 << 20;
 export interface Placement {
   stored: StoredAt | undefined;
 }
+
+type StoredAmount = Pick<StoredObject, "sizeBytes" | "storageClass">;
 
 interface Batch {
   readonly plain: Buffer;
@@ -63,6 +67,7 @@ export class StoredBytesWriter {
   #pendingLargeBytes = 0;
   #files = 0;
   #sizeBytes = 0;
+  readonly #classes = new Map<string, number>();
 
   constructor(run: TaskRun, backupId: string, attempt: number, keys: BackupKeys, source: string) {
     this.#run = run;
@@ -74,8 +79,13 @@ export class StoredBytesWriter {
   }
 
   /** Whole files written, and their bytes. */
-  get stored(): { files: number; sizeBytes: number } {
-    return { files: this.#files, sizeBytes: this.#sizeBytes };
+  get stored(): FilesComponent["stored"] {
+    const classes = [...this.#classes].sort(([a], [b]) => (a < b ? -1 : 1));
+    return {
+      files: this.#files,
+      sizeBytes: this.#sizeBytes,
+      ...(classes.length === 0 ? {} : { storageClasses: Object.fromEntries(classes) }),
+    };
   }
 
   /** Takes a content below a MiB, not empty; it is copied. Wait for `room` before the next one. */
@@ -137,7 +147,7 @@ export class StoredBytesWriter {
         if (outstanding.length > 2) await outstanding.shift();
       }
       const file = await writer.finish();
-      this.#count(file.sizeBytes);
+      this.#count(file);
       return { file: name, offset: 0, length: file.sizeBytes, codec: file.codec };
     } catch (error) {
       await writer.abort();
@@ -153,8 +163,8 @@ export class StoredBytesWriter {
   }
 
   /** Counts what the store copied: a file that costs less to copy again than to read again. */
-  countCopied(sizeBytes: number): void {
-    this.#count(sizeBytes);
+  countCopied(object: StoredAmount): void {
+    this.#count(object);
     this.#pendingLargeBytes += copyWorth;
   }
 
@@ -259,9 +269,11 @@ export class StoredBytesWriter {
     void done.finally(() => this.#inFlight.splice(this.#inFlight.indexOf(done), 1)).catch(() => undefined);
   }
 
-  #count(sizeBytes: number): void {
+  #count({ sizeBytes, storageClass }: StoredAmount): void {
     this.#files += 1;
     this.#sizeBytes += sizeBytes;
+    if (storageClass !== undefined)
+      this.#classes.set(storageClass, (this.#classes.get(storageClass) ?? 0) + sizeBytes);
   }
 
   #nameNext(kind: "pack" | "file"): string {

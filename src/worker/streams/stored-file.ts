@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 
 import { Failure } from "../../core/failure.ts";
-import type { ObjectStore, ObjectWriter } from "../../core/ports/object-store.ts";
+import type { ObjectStore, ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
 import { associatedData, backupPrefix } from "../../core/repository/layout.ts";
 import type { StoredFile } from "../../core/repository/metadata.ts";
 import { assertEncrypted, openStream, startStream, type StreamEncoder } from "./stream-encryption.ts";
@@ -99,13 +99,14 @@ class EncryptedFileWriter implements StoredFileWriter {
     await this.#tail;
     await this.#store(this.#encryptor.finish());
     await this.#writer.commit();
-    await this.#compareWithStore();
+    const { storageClass } = await this.#compareWithStore();
     return {
       name: this.#name,
       sizeBytes: this.#storedBytes,
       sha256: this.#hash.digest("hex"),
       plainBytes: this.#plainBytes,
       codec: this.#level > 0 ? "zstd" : "none",
+      ...(storageClass === undefined ? {} : { storageClass }),
     };
   }
 
@@ -140,12 +141,12 @@ class EncryptedFileWriter implements StoredFileWriter {
     await this.#writer.write(segment);
   }
 
-  async #compareWithStore(): Promise<void> {
+  async #compareWithStore(): Promise<StoredObject> {
     const { store, backupId, key } = this.#place;
     const found = await store.head(objectName(this.#place, this.#name));
     if (found?.sizeBytes === this.#storedBytes) {
       if (key === "by-store") assertEncrypted(store.url, `${this.#name} of ${backupId}`, found);
-      return;
+      return found;
     }
     throw new Failure(
       "store-failed",
