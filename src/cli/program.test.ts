@@ -54,6 +54,7 @@ const rightWords: Record<string, readonly string[]> = {
   "environment create": ["staging", "--files", "/srv/dl"],
   "environment list": [],
   "environment get": ["prod"],
+  "environment check": ["prod"],
   "environment delete": ["prod"],
   "api-key create": ["--name", "nightly"],
   "api-key list": [],

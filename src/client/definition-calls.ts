@@ -46,6 +46,11 @@ export function createEnvironmentCalls(http: HttpConnection): Environments {
       return { environments: items.slice(offset), total };
     },
     getEnvironment: async (reference) => await http.call({ ...read, path: pathOf(reference) }),
+    checkEnvironment: async (reference, options, waiting) =>
+      await http.callWaiting(
+        { method: "POST", path: `${pathOf(reference)}/check`, body: options, repeatable: true },
+        waiting,
+      ),
     deleteEnvironment: async (reference, options) =>
       await remove<EnvironmentView>(http, pathOf(reference), options),
   };

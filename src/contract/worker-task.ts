@@ -11,6 +11,8 @@ import type { FailureRecord } from "../core/failure.ts";
 import type { SecretReference } from "../core/environment/environment.ts";
 import type { HookPolicy } from "../core/hooks/hook-policy.ts";
 import type { HookResult, HookSpec } from "../core/hooks/hook.ts";
+import type { CheckPurpose, EnvironmentCheck } from "../core/environment/environment-check.ts";
+import type { Environment } from "../core/environment/environment.ts";
 import type { DefinitionRecord } from "../core/ports/definition-records.ts";
 import type { Happening } from "../core/notification/happening.ts";
 import type { Notification } from "../core/notification/notification.ts";
@@ -134,6 +136,12 @@ export type TaskBody =
   | { readonly kind: "scan-repository"; readonly onlyProject: boolean }
   | { readonly kind: "sweep-repository"; readonly dryRun: boolean; readonly minimumAgeSeconds: number }
   | { readonly kind: "describe-repository" }
+  /** Which of the rights that the environment needs are there. */
+  | {
+      readonly kind: "check-environment";
+      readonly environment: Environment;
+      readonly purposes: readonly CheckPurpose[];
+    }
   /** Everything that is defined in the project, what was removed too. */
   | { readonly kind: "save-definitions"; readonly definitions: readonly DefinitionRecord[] }
   /** Sets, or without `copyTo` removes, the repository that backups of this one are copied to. */
@@ -181,6 +189,7 @@ export interface TaskResults {
   "scan-repository": ScanRepositoryResult;
   "sweep-repository": SweepRepositoryResult;
   "describe-repository": RepositoryDescription;
+  "check-environment": EnvironmentCheck;
   "save-definitions": { readonly saved: number };
   "set-copy-target": RepositoryDescription;
   "probe-repository": ProbeRepositoryResult;

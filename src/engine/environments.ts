@@ -1,11 +1,12 @@
 import type { Environments, EnvironmentView } from "../contract/environments.ts";
 import { toEnvironment, type Environment, type EnvironmentWish } from "../core/environment/environment.ts";
+import { usualPurposes } from "../core/environment/environment-check.ts";
 import { validateEnvironment } from "../core/environment/validate-environment.ts";
 import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
 import { factsOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
-import type { EngineParts } from "./parts.ts";
-import { ensureProject } from "./read-project.ts";
-import { refuseProblems } from "./service-call.ts";
+import { makeContext, type EngineParts } from "./parts.ts";
+import { ensureProject, readProject } from "./read-project.ts";
+import { refuseProblems, runTaskFor } from "./service-call.ts";
 
 const keyOf = (projectId: string, name: string): DefinitionKey => ({ kind: "environment", projectId, name });
 
@@ -28,6 +29,15 @@ export function createEnvironmentService(parts: EngineParts): Environments {
 
     getEnvironment: async ({ projectId, name }) =>
       viewEnvironment(await readDefinition(parts, keyOf(projectId, name), "environment-not-found")),
+
+    checkEnvironment: async ({ projectId, name }, { purposes }, waiting) => {
+      const environment = await readEnvironment(parts, projectId, name);
+      const { repository = parts.defaultRepository } = await readProject(parts, projectId);
+      const context = makeContext(parts, { repository, projectId });
+      const wanted = purposes ?? usualPurposes(environment.role);
+      const task = { kind: "check-environment", context, environment, purposes: wanted } as const;
+      return await runTaskFor(parts, task, waiting);
+    },
 
     deleteEnvironment: async ({ projectId, name }, options) =>
       viewEnvironment(

@@ -3,6 +3,8 @@ import { definitionListQuery, dryRunQuery } from "../contract/rest/definitions.t
 import {
   environment,
   environmentChange,
+  environmentCheck,
+  environmentCheckRequest,
   environmentPage,
   environmentRequest,
 } from "../contract/rest/environments.ts";
@@ -16,7 +18,8 @@ import {
   sendWritten,
   tagOf,
 } from "./conditions.ts";
-import { answer, noContent, problems } from "./describe-routes.ts";
+import { answer, noContent, problems, waitingAnswer } from "./describe-routes.ts";
+import { answerWaiting } from "./event-stream.ts";
 import { defaultLimit, nextCursor, readCursor } from "./paging.ts";
 import type { HttpParts } from "./parts.ts";
 import { projectPath } from "./paths.ts";
@@ -136,6 +139,37 @@ function addEnvironmentWrites(app: App, parts: HttpParts): void {
       const wish = { ...request.body, projectId, name };
       const written = await service.putEnvironment(wish, { condition: readCondition(request), dryRun });
       return await sendWritten(reply, written, { dryRun, location: locationOf(projectId, name) });
+    },
+  );
+
+  app.post(
+    `${one}/check`,
+    {
+      onRequest: permit("operate"),
+      schema: {
+        tags,
+        operationId: "checkEnvironment",
+        summary: "Prove each right that a backup or a restore will need",
+        description: "What misses is an answer, not an error: see `result` and `remedy`.",
+        params: environmentPath,
+        body: Type.Optional(environmentCheckRequest),
+        response: {
+          200: waitingAnswer("What was found.", environmentCheck),
+          ...problems(400, 403, 404, 413, 415, 422, 502),
+        },
+      },
+    },
+    async (request, reply) => {
+      const { projectId, environment: name } = request.params;
+      const wish = request.body ?? {};
+      const found = await answerWaiting(
+        parts,
+        request,
+        reply,
+        async (waiting) => await service.checkEnvironment({ projectId, name }, wish, waiting),
+        { outlivesClient: false },
+      );
+      return reply.sent ? reply : await reply.send(found);
     },
   );
 

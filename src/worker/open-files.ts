@@ -4,6 +4,7 @@ import type { FileSource } from "../core/ports/file-source.ts";
 import type { FileTarget } from "../core/ports/file-target.ts";
 import { operationStartMs } from "../core/repository/layout.ts";
 import { temporaryFileName } from "../core/restore/restore-names.ts";
+import type { S3Connection } from "../stores/s3/s3-connection.ts";
 import type { TaskRun } from "./task.ts";
 
 /** How much may be transferred at a time, as a request says it. */
@@ -79,6 +80,12 @@ export async function openFileTarget(
 
 /** So much may a store's clock be behind ours, whose uploads are then taken for older than they are. */
 const clocksApartMs = 60_000;
+
+/** The way to a bucket; sends nothing. Close it. */
+export async function openBucket(url: string, run: TaskRun): Promise<S3Connection> {
+  const { openS3 } = await import("../stores/s3/s3-connection.ts");
+  return openS3(placeOf(url), run.env, s3Options(run, usualConcurrency));
+}
 
 /** The place of a bucket's URL. Throws where it is none, or carries credentials. */
 function placeOf(url: string): BucketPlace {

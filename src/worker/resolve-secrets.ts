@@ -13,7 +13,14 @@ const largestSecretBytes = 65_536;
  * is needed, and is known to no other process. The repository is reached without it. Rejects with `secret-missing`.
  */
 export async function resolveSecrets(task: WorkerTask, env: Environment): Promise<Environment> {
-  const { password, credentials } = referencesOf(task);
+  return await withSecrets(referencesOf(task), env);
+}
+
+/** The environment with what is referred to in it. Rejects with `secret-missing`. */
+export async function withSecrets(
+  { password, credentials }: References,
+  env: Environment,
+): Promise<Environment> {
   return {
     ...env,
     ...(password === undefined

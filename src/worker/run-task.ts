@@ -29,6 +29,7 @@ const taskFunctions: { readonly [K in TaskKind]: () => Promise<TaskFunction<K>> 
   "scan-repository": async () => (await import("./repository/scan-repository.ts")).scanRepository,
   "sweep-repository": async () => (await import("./repository/sweep-repository.ts")).sweepRepository,
   "describe-repository": async () => (await import("./repository/describe-repository.ts")).describeRepository,
+  "check-environment": async () => (await import("./check-environment.ts")).checkEnvironment,
   "save-definitions": async () => (await import("./repository/saved-definitions.ts")).saveDefinitions,
   "set-copy-target": async () => (await import("./repository/describe-repository.ts")).setCopyTarget,
   "probe-repository": async () => (await import("./repository/probe-repository.ts")).probeRepository,

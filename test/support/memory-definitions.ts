@@ -3,6 +3,7 @@ import type { Environments, EnvironmentView } from "../../src/contract/environme
 import type { Notifications, NotificationView } from "../../src/contract/notifications.ts";
 import { toNotification } from "../../src/core/notification/notification.ts";
 import type { Projects, ProjectView } from "../../src/contract/projects.ts";
+import type { EnvironmentCheck } from "../../src/core/environment/environment-check.ts";
 import { toEnvironment } from "../../src/core/environment/environment.ts";
 import { Failure, type FailureCode } from "../../src/core/failure.ts";
 import { toProject } from "../../src/core/project/project.ts";
@@ -14,6 +15,7 @@ export interface DefinitionsWorld {
   readonly projects: Map<string, ProjectView>;
   readonly environments: Map<string, EnvironmentView>;
   readonly notifications: Map<string, NotificationView>;
+  checks: EnvironmentCheck;
 }
 
 /** One of each. */
@@ -42,6 +44,7 @@ export function exampleDefinitions(): DefinitionsWorld {
   };
   return {
     projects: new Map([["retail", { ...toProject({ projectId: "retail" }), ...facts }]]),
+    checks: { checks: [{ subject: "database main", right: "connect", result: "ok" }] },
     environments: new Map([["default/prod", { ...environment, ...facts }]]),
     notifications: new Map([["/ops", { ...notification, ...facts, deliveries: [delivery] }]]),
   };
@@ -84,7 +87,7 @@ function createProjects(
 }
 
 function createEnvironments(
-  { environments }: DefinitionsWorld,
+  { environments, checks }: DefinitionsWorld,
   called: (method: string, ...args: readonly unknown[]) => void,
 ): Environments {
   const idOf = ({ projectId, name }: { readonly projectId: string; readonly name: string }): string =>
@@ -102,6 +105,11 @@ function createEnvironments(
     },
     getEnvironment: async (reference) =>
       await Promise.resolve(get(environments, idOf(reference), "environment-not-found")),
+    checkEnvironment: async (reference, options) => {
+      called("checkEnvironment", reference, options);
+      get(environments, idOf(reference), "environment-not-found");
+      return await Promise.resolve(checks);
+    },
     deleteEnvironment: async (reference, options) => {
       called("deleteEnvironment", reference, options);
       const view = get(environments, idOf(reference), "environment-not-found");

@@ -160,4 +160,32 @@ describe("environment", () => {
     );
     expect((await runInMemory(["environment", "list"], { world })).stdout).toContain("No environments");
   });
+
+  test("check prints what gives the rights that miss, and ends with exit code 3", async () => {
+    const world = createMemoryWorld();
+    const whole = await runInMemory(["environment", "check", "prod"], { world });
+    expect([whole.exitCode, whole.stdout]).toEqual([0, "ok       database main: connect\n"]);
+    world.checks = {
+      checks: [
+        {
+          subject: "database main",
+          right: "create databases",
+          result: "missing",
+          message: "It may not.",
+          remedy: ['ALTER ROLE "app" CREATEDB;'],
+        },
+      ],
+    };
+    const words = ["environment", "check", "prod", "--for", "restore"];
+    const { exitCode, stdout } = await runInMemory(words, { world });
+    expect(exitCode).toBe(3);
+    expect(stdout).toBe(`missing  database main: create databases
+         It may not.
+           ALTER ROLE "app" CREATEDB;
+`);
+    expect(world.calls.at(-1)?.arguments).toEqual([
+      { projectId: "default", name: "prod" },
+      { purposes: ["restore"] },
+    ]);
+  });
 });

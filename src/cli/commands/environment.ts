@@ -2,6 +2,7 @@ import type { EnvironmentWish } from "../../contract/environments.ts";
 import { Failure } from "../../core/failure.ts";
 import { defineCommand, defineGroup, flag, list, operand, optionalOperand, value } from "../command.ts";
 import type { Input, Problem } from "../command.ts";
+import { exitCodes } from "../exit-codes.ts";
 import type { CommandContext } from "../context.ts";
 import { application, applications, folderUrl, oneOf, projectId, text } from "../option-values.ts";
 import { definitionOptions, given, removalDryRun } from "./definition-options.ts";
@@ -169,6 +170,34 @@ const getCommand = defineCommand({
   },
 });
 
+const checkCommand = defineCommand({
+  name: "check",
+  summary: "prove each right that a backup of it, or a restore into it, will need",
+  description:
+    "Prints the GRANTs and bucket policies for what misses, and ends with exit code 3. Writes only where a restore " +
+    "would, and removes that again.",
+  output: ["table", "json", "yaml"],
+  arguments: { name: nameOperand },
+  options: {
+    project: projectOption,
+    for: list(
+      "--for <purpose>",
+      "backup or restore (default: a backup of production, a restore into others)",
+      oneOf("backup", "restore"),
+      { complete: ["backup", "restore"] },
+    ),
+  },
+  run: async (context, { arguments: { name }, options: { project, for: purposes } }) => {
+    const options = purposes.length === 0 ? {} : { purposes };
+    const found = await (
+      await context.service()
+    ).checkEnvironment({ projectId: project, name }, options, context.waiting());
+    const { showEnvironmentCheck } = await import("../pages/environment-check.ts");
+    context.print(found, () => showEnvironmentCheck(found, context));
+    return found.checks.some(({ result }) => result === "missing") ? exitCodes.refused : exitCodes.done;
+  },
+});
+
 const deleteCommand = defineCommand({
   name: "delete",
   summary: "forget an environment; its backups stay",
@@ -186,5 +215,5 @@ const deleteCommand = defineCommand({
 export const environmentGroup = defineGroup(
   "environment",
   "places that are backed up or restored into: databases, files, and what may be done with them",
-  [createCommand, listCommand, getCommand, deleteCommand],
+  [createCommand, listCommand, getCommand, checkCommand, deleteCommand],
 );

@@ -1,6 +1,6 @@
 import type { TSchema } from "typebox";
 import { backup, backupPage, backupSummary, deletion, verification } from "./backups.ts";
-import { environment, environmentPage } from "./environments.ts";
+import { environment, environmentCheck, environmentPage } from "./environments.ts";
 import { apiKey, apiKeyList, newApiKey } from "./api-keys.ts";
 import { backupSteps, copy } from "./contents.ts";
 import { keyRotation } from "./keys.ts";
@@ -31,6 +31,7 @@ export const answers: readonly TSchema[] = [
   projectPage,
   environment,
   environmentPage,
+  environmentCheck,
   slot,
   slotPage,
   schedule,

@@ -77,3 +77,35 @@ export const environmentPage = Type.Object(
   { environments: Type.Array(refer(environment)), ...page },
   { $id: "EnvironmentPage" },
 );
+
+export const environmentCheckRequest = Type.Object(
+  {
+    purposes: Type.Optional(
+      Type.Array(choice(["backup", "restore"]), {
+        minItems: 1,
+        maxItems: 2,
+        description:
+          "What it is going to be used for; default: a backup of production, a restore into others.",
+      }),
+    ),
+  },
+  closed,
+);
+export const environmentCheck = Type.Object(
+  {
+    checks: Type.Array(
+      Type.Object({
+        subject: text("The database, the files or the repository."),
+        right: text("What was tried."),
+        result: choice(["ok", "missing", "unknown"]),
+        message: Type.Optional(text("Why it is not there.")),
+        remedy: Type.Optional(
+          Type.Array(Type.String(), {
+            description: "SQL, or statements of a bucket's policy, that give it.",
+          }),
+        ),
+      }),
+    ),
+  },
+  { $id: "EnvironmentCheck" },
+);

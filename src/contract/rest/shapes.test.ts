@@ -8,7 +8,8 @@ import type { Repositories } from "../repositories.ts";
 import type { BackupView, CopyView, RestoreView } from "../service.ts";
 import type { DeleteBackupResult, VerifyBackupResult } from "../worker-task.ts";
 import { backup, type backupRequest, type deletion, toBackupWish, type verification } from "./backups.ts";
-import type { environment } from "./environments.ts";
+import type { EnvironmentCheck } from "../../core/environment/environment-check.ts";
+import type { environment, environmentCheck } from "./environments.ts";
 import type { RestorePoint } from "../restore-points.ts";
 import type { restorePoint } from "./restore-points.ts";
 import type { project } from "./projects.ts";
@@ -44,6 +45,7 @@ describe("the shapes of answers", () => {
     expectTypeOf<Wire<Static<typeof verification>>>().toEqualTypeOf<Wire<VerifyBackupResult>>();
     expectTypeOf<Wire<Static<typeof restorePoint>>>().toEqualTypeOf<Wire<RestorePoint>>();
     expectTypeOf<Wire<Static<typeof project>>>().toEqualTypeOf<Wire<ProjectView>>();
+    expectTypeOf<Wire<Static<typeof environmentCheck>>>().toEqualTypeOf<Wire<EnvironmentCheck>>();
     expectTypeOf<Wire<Static<typeof environment>>>().toEqualTypeOf<Wire<EnvironmentView>>();
     expectTypeOf<Wire<Static<typeof copy>>>().toEqualTypeOf<Wire<CopyView>>();
     expectTypeOf<Wire<Static<typeof apiKey>>>().toEqualTypeOf<Wire<ApiKeyView>>();
