@@ -19,6 +19,7 @@ let site: HooksMachine;
 let server: Lc2Server;
 const start = async (): Promise<Lc2Server> =>
   await startLc2Server(site.machine, {
+    words: ["--on-stop", "handover"],
     env: { ...database.owner.environment, HOOK_TOKEN: token, DEPLOY_TOKEN: deployToken },
   });
 
@@ -339,6 +340,20 @@ describe("a hook that holds", () => {
     server = await start();
     await site.openGate("server-killed");
     expect((await ended(path)).status).toBe("Completed");
+  });
+
+  test("goes on holding when the server hands over to the next one, and is undone once", async () => {
+    const known = await site.maintenance();
+    const path = await submit("backups", {
+      ...files(),
+      preBackupHooks: [held(), { name: "waits", command: "gate replaced" }],
+    });
+    await until("the gate", async () => await site.isAtGate("replaced"));
+    await server.stop();
+    server = await start();
+    await site.openGate("replaced");
+    expect((await ended(path)).status).toBe("Completed");
+    expect(await since(known)).toEqual(["on", "off"]);
   });
 
   test("is undone by the next server when server and workers are killed", async () => {

@@ -49,7 +49,7 @@ export interface SmtpTarget {
   readonly to: readonly string[];
 }
 
-export const defaultEvents: readonly NotificationEvent[] = ["failed", "recovered", "missed"];
+const defaultEvents: readonly NotificationEvent[] = ["failed", "recovered", "missed"];
 const defaultSummaryAt = "08:00";
 
 /** A notification as it is asked for: what is not said has its default. */

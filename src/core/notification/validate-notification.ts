@@ -43,7 +43,7 @@ export function validateNotification(notification: Notification): readonly Probl
 }
 
 /** Never repeats the URL: what is wrong with it may be a secret. */
-export function validateReceiverUrl(field: string, url: string): Problem[] {
+function validateReceiverUrl(field: string, url: string): Problem[] {
   if (/^[a-z]+:\/\/[^/?#]*@/i.test(url)) {
     const message = "The URL carries credentials. Leave them out; what is sent is signed with the secret.";
     return [{ code: "password-on-command-line", field, message }];
