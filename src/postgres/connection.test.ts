@@ -9,7 +9,7 @@ import {
   toolEnvironment,
   withDatabase,
 } from "./connection.ts";
-import { parseDatabaseUrl } from "./connection-url.ts";
+import { parseDatabaseUrl } from "../core/database/database-url.ts";
 import { findPassword, parsePasswordFile } from "./password-file.ts";
 import { parseServiceFile } from "./service-file.ts";
 

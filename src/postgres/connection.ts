@@ -4,16 +4,21 @@ import { homedir, userInfo } from "node:os";
 import { join } from "node:path";
 import type { ConnectionOptions } from "node:tls";
 import pg from "pg";
+import {
+  databaseParameters,
+  parseDatabaseUrl,
+  parsePort,
+  parseSslMode,
+  refuseSeveralHosts,
+  type SslMode,
+  type UrlOptions,
+} from "../core/database/database-url.ts";
 import { Failure } from "../core/failure.ts";
 import { connectionFailure } from "./connection-failure.ts";
-import { parseDatabaseUrl, type UrlOptions } from "./connection-url.ts";
 import { findServiceParameters } from "./service-file.ts";
 import { findPassword, readPasswordFile } from "./password-file.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
-
-const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
-export type SslMode = (typeof sslModes)[number];
 
 /** One database on one server, resolved as libpq would. Copies by spread are fine; it prints no secret. */
 export interface Connection {
@@ -36,40 +41,6 @@ export interface Connection {
   readonly passwordFor: (database: string) => string | undefined;
 }
 
-/** libpq's connection parameters we understand, with the variable each comes from. */
-const variables: Readonly<Record<string, string>> = {
-  host: "PGHOST",
-  hostaddr: "PGHOSTADDR",
-  port: "PGPORT",
-  user: "PGUSER",
-  dbname: "PGDATABASE",
-  password: "PGPASSWORD",
-  passfile: "PGPASSFILE",
-  service: "PGSERVICE",
-  sslmode: "PGSSLMODE",
-  sslrootcert: "PGSSLROOTCERT",
-  sslcert: "PGSSLCERT",
-  sslkey: "PGSSLKEY",
-  sslcrl: "PGSSLCRL",
-  connect_timeout: "PGCONNECT_TIMEOUT",
-  options: "PGOPTIONS",
-  channel_binding: "PGCHANNELBINDING",
-  gssencmode: "PGGSSENCMODE",
-  ssl_min_protocol_version: "PGSSLMINPROTOCOLVERSION",
-  ssl_max_protocol_version: "PGSSLMAXPROTOCOLVERSION",
-};
-/** Ours, or without a meaning for a single host. */
-const ignored = new Set([
-  "application_name",
-  "fallback_application_name",
-  "client_encoding",
-  "target_session_attrs",
-  "keepalives",
-  "keepalives_idle",
-  "keepalives_interval",
-  "keepalives_count",
-  "tcp_user_timeout",
-]);
 const toolOnly = ["channel_binding", "gssencmode", "ssl_min_protocol_version", "ssl_max_protocol_version"];
 
 /**
@@ -83,28 +54,15 @@ export async function resolveConnection(
   options: UrlOptions = {},
 ): Promise<Connection> {
   const given = parseDatabaseUrl(url, options);
-  for (const name of Object.keys(given)) {
-    if (!(name in variables) && !ignored.has(name)) {
-      throw new Failure(
-        "usage",
-        `The database URL has the parameter "${name}", which is not known. Remove it.`,
-      );
-    }
-  }
   const serviceName = given["service"] ?? env["PGSERVICE"];
   const service = serviceName === undefined ? {} : await findServiceParameters(serviceName, env);
   const value = (name: string): string | undefined => {
-    const found = given[name] ?? service[name] ?? env[variables[name] ?? ""];
+    const found = given[name] ?? service[name] ?? env[databaseParameters[name] ?? ""];
     return found === "" ? undefined : found;
   };
   const port = parsePort(value("port"));
   const host = value("hostaddr") ?? value("host") ?? defaultHost(port);
-  if (host.includes(",")) {
-    throw new Failure(
-      "usage",
-      `The database URL names several hosts (${host}). A backup reads one server: name the one to use.`,
-    );
-  }
+  refuseSeveralHosts(host);
   const user = value("user") ?? userInfo().username;
   const home = env["HOME"] ?? homedir();
   const passwords = await readPasswordFile(value("passfile") ?? join(home, ".pgpass"));
@@ -115,14 +73,14 @@ export async function resolveConnection(
     port,
     user,
     database: value("dbname") ?? user,
-    sslmode: parseSslMode(value("sslmode"), value("sslrootcert")),
+    sslmode: sslModeOf(value("sslmode"), value("sslrootcert")),
     ...files,
     connectTimeoutSeconds: parseTimeout(value("connect_timeout")),
     ...optional("options", value("options")),
     toolVariables: Object.fromEntries(
       toolOnly.flatMap((name) => {
         const setting = value(name);
-        return setting === undefined ? [] : [[variables[name] ?? name, setting]];
+        return setting === undefined ? [] : [[databaseParameters[name] ?? name, setting]];
       }),
     ),
     passwordFor: (database) => password ?? findPassword(passwords, { host, port, user, database }),
@@ -313,24 +271,9 @@ function defaultHost(port: number): string {
   return folders.find((folder) => existsSync(join(folder, `.s.PGSQL.${port}`))) ?? "localhost";
 }
 
-function parsePort(text: string | undefined): number {
-  const port = Number(text ?? 5432);
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-    throw new Failure(
-      "usage",
-      `"${text}" is not a port of a database server. Give a number from 1 to 65535.`,
-    );
-  }
-  return port;
-}
-
-function parseSslMode(text: string | undefined, rootCertificate: string | undefined): SslMode {
+function sslModeOf(text: string | undefined, rootCertificate: string | undefined): SslMode {
   if (text === undefined) return rootCertificate === "system" ? "verify-full" : "prefer";
-  const mode = sslModes.find((known) => known === text);
-  if (mode === undefined) {
-    throw new Failure("usage", `"${text}" is not an sslmode. Use one of ${sslModes.join(", ")}.`);
-  }
-  return mode;
+  return parseSslMode(text);
 }
 
 /** libpq waits for ever by default; a backup should say within half a minute that nobody answers. */

@@ -1,3 +1,5 @@
+import { Failure } from "../failure.ts";
+import { parseDatabaseUrl } from "../database/database-url.ts";
 import { isBucketUrl, parseBucketUrl } from "../files/bucket-url.ts";
 import { validateHooks } from "../hooks/validate-hooks.ts";
 import { isWholeBetween, when, type Problem } from "../problem.ts";
@@ -107,11 +109,21 @@ export function validateDatabaseUrl(field: string, url: string): Problem[] {
     return when(true, field, "The database must be given as postgres://user@host:port/name.");
   }
   const userInfo = /^[^/]+\/\/([^/?#]*)@/.exec(url)?.[1] ?? "";
-  if (!userInfo.includes(":") && !/[?&]password=/i.test(url)) return [];
+  if (!userInfo.includes(":") && !/[?&]password=/i.test(url)) return problemsOfUrl(field, url);
   const message =
     "The database URL carries a password, which every user of this machine could read. Remove it and use " +
     "PGPASSWORD, a .pgpass file or a service file.";
   return [{ code: "password-on-command-line", field, message }];
+}
+
+function problemsOfUrl(field: string, url: string): Problem[] {
+  try {
+    parseDatabaseUrl(url);
+    return [];
+  } catch (error) {
+    const { code, message } = Failure.from(error);
+    return [{ code, field, message }];
+  }
 }
 
 /** A place of files or of a repository: a folder, or a bucket without credentials. */

@@ -1,4 +1,43 @@
-import { Failure } from "../core/failure.ts";
+import { Failure } from "../failure.ts";
+
+const sslModes = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"] as const;
+export type SslMode = (typeof sslModes)[number];
+
+/** libpq's connection parameters we understand, with the variable each comes from. */
+export const databaseParameters: Readonly<Record<string, string>> = {
+  host: "PGHOST",
+  hostaddr: "PGHOSTADDR",
+  port: "PGPORT",
+  user: "PGUSER",
+  dbname: "PGDATABASE",
+  password: "PGPASSWORD",
+  passfile: "PGPASSFILE",
+  service: "PGSERVICE",
+  sslmode: "PGSSLMODE",
+  sslrootcert: "PGSSLROOTCERT",
+  sslcert: "PGSSLCERT",
+  sslkey: "PGSSLKEY",
+  sslcrl: "PGSSLCRL",
+  connect_timeout: "PGCONNECT_TIMEOUT",
+  options: "PGOPTIONS",
+  channel_binding: "PGCHANNELBINDING",
+  gssencmode: "PGGSSENCMODE",
+  ssl_min_protocol_version: "PGSSLMINPROTOCOLVERSION",
+  ssl_max_protocol_version: "PGSSLMAXPROTOCOLVERSION",
+};
+
+/** Ours, or without a meaning for a single host. */
+const ignored = new Set([
+  "application_name",
+  "fallback_application_name",
+  "client_encoding",
+  "target_session_attrs",
+  "keepalives",
+  "keepalives_idle",
+  "keepalives_interval",
+  "keepalives_count",
+  "tcp_user_timeout",
+]);
 
 export interface UrlOptions {
   /** For URLs that no command line shows: those of the environment. Default: a password is refused. */
@@ -37,7 +76,50 @@ export function parseDatabaseUrl(url: string, options: UrlOptions = {}): Record<
     if (name === "ssl" && text === "true") found["sslmode"] = "require";
     else put(decode(name), text);
   }
+  checkParameters(found);
   return found;
+}
+
+/** What no server and no environment could make right. */
+function checkParameters(found: Readonly<Record<string, string>>): void {
+  const unknown = Object.keys(found).find((name) => !(name in databaseParameters) && !ignored.has(name));
+  if (unknown !== undefined) {
+    throw new Failure(
+      "usage",
+      `The database URL has the parameter "${unknown}", which is not known. Remove it.`,
+    );
+  }
+  const { host, hostaddr, port, sslmode } = found;
+  refuseSeveralHosts(hostaddr ?? host ?? "");
+  if (port !== undefined) parsePort(port);
+  if (sslmode !== undefined) parseSslMode(sslmode);
+}
+
+export function refuseSeveralHosts(host: string): void {
+  if (!host.includes(",")) return;
+  throw new Failure(
+    "usage",
+    `The database URL names several hosts (${host}). A backup reads one server: name the one to use.`,
+  );
+}
+
+export function parsePort(text: string | undefined): number {
+  const port = Number(text ?? 5432);
+  if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+    throw new Failure(
+      "usage",
+      `"${text}" is not a port of a database server. Give a number from 1 to 65535.`,
+    );
+  }
+  return port;
+}
+
+export function parseSslMode(text: string): SslMode {
+  const mode = sslModes.find((known) => known === text);
+  if (mode === undefined) {
+    throw new Failure("usage", `"${text}" is not an sslmode. Use one of ${sslModes.join(", ")}.`);
+  }
+  return mode;
 }
 
 function splitOnce(pair: string): [string, string] {
