@@ -9,6 +9,7 @@ import {
   type Connection,
   type ConnectOptions,
   type Environment,
+  catalogApplicationName,
 } from "../postgres/connection.ts";
 import { createCatalog } from "./catalog.ts";
 import { isMigrated, migratePostgres } from "./migrate-postgres.ts";
@@ -34,7 +35,7 @@ const longestConnectSeconds = 10;
 /** As long as SQLite's. */
 const patienceMs = 10_000;
 const sessionOptions: ConnectOptions = {
-  applicationName: "lc2 catalog",
+  applicationName: catalogApplicationName,
   statementTimeoutMs: 10_000,
   answerTimeoutMs: 15_000,
   idleInTransactionTimeoutMs: 10_000,

@@ -135,12 +135,12 @@ export class HttpConnection {
     if (response.body === null) return;
     const pieces = response.body[Symbol.asyncIterator]();
     for (;;) {
-      const { done, value } = await pieces.next().catch((error: unknown) => {
+      const next: IteratorResult<Uint8Array, unknown> = await pieces.next().catch((error: unknown) => {
         if (signal.aborted) throw new Failure("cancelled", "Cancelled.", { cause: error });
         throw this.unreachable(reasonOf(error), error);
       });
-      if (done === true) return;
-      yield value;
+      if (next.done === true) return;
+      yield next.value;
     }
   }
 

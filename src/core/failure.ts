@@ -585,6 +585,11 @@ export const failures = define({
       "The target database holds something, and this way of restoring would mix with it or overwrite it.",
     remedy: "Choose another --into, or another database.",
   },
+  "target-is-catalog": {
+    kind: "refused",
+    meaning: "The database to restore into holds the catalog that lc2 works with.",
+    remedy: "Restore under another name. To rebuild a catalog use `lc2 repository scan`.",
+  },
   "target-too-old": {
     kind: "refused",
     meaning: "The target server is of an older major version than the server that was backed up.",

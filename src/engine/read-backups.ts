@@ -8,7 +8,7 @@ import { listOtherPlaces } from "./backup-places.ts";
 import { backupStatusOf, summarize, viewBackup } from "./backup-views.ts";
 import { locateBackup, notFound, type BackupPlace } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
-import { readOperation } from "./read-operation.ts";
+import { readOperation, readTasks } from "./read-operation.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { runTaskAlone } from "./run-worker.ts";
 import { beginCall } from "./service-call.ts";
@@ -115,7 +115,11 @@ async function listOpen(parts: EngineParts, query: BackupQuery) {
   return { backups: matching.slice(offset, offset + limit), total: matching.length };
 }
 
+/** What is under way is read at once: hundreds may wait, and each has its row in the list. */
 async function summarizeAll(parts: EngineParts, backups: readonly IndexedBackup[]): Promise<BackupSummary[]> {
+  const open = backups.every(({ outcome }) => outcome !== undefined)
+    ? new Map<string, Operation>()
+    : await readOpenOperations(parts);
   const summaries: BackupSummary[] = [];
   const slots = new Map(
     (await parts.catalog.findSlots(backups.map(({ backupId }) => backupId))).map((slot) => [
@@ -124,14 +128,29 @@ async function summarizeAll(parts: EngineParts, backups: readonly IndexedBackup[
     ]),
   );
   for (const backup of backups) {
-    if (backup.outcome !== undefined) {
-      summaries.push(summarize(backup, backup.outcome, slots.get(backup.backupId)));
-      continue;
-    }
-    const { operation, tasks } = await readOperation(parts, backup.backupId);
-    summaries.push(summarize(backup, statusOf(backup, operation, tasks), slots.get(backup.backupId)));
+    const operation = backup.outcome === undefined ? open.get(backup.backupId) : undefined;
+    const status =
+      backup.outcome === undefined && operation === undefined
+        ? await readStatus(parts, backup)
+        : statusOf(
+            backup,
+            operation,
+            operation === undefined ? new Map() : await readTasks(parts, operation),
+          );
+    summaries.push(summarize(backup, status, slots.get(backup.backupId)));
   }
   return summaries;
+}
+
+async function readOpenOperations({ catalog }: EngineParts): Promise<ReadonlyMap<string, Operation>> {
+  const open = await catalog.listOpenOperations();
+  return new Map(open.map(({ operation }) => [operation.id, operation]));
+}
+
+/** Of one that ended between two looks at the catalog. */
+async function readStatus(parts: EngineParts, backup: IndexedBackup): Promise<BackupStatus> {
+  const { operation, tasks } = await readOperation(parts, backup.backupId);
+  return statusOf(backup, operation, tasks);
 }
 
 async function readSealed(

@@ -9,7 +9,7 @@ import type { BackupPlace } from "./locate-backup.ts";
 import { openRestore } from "./open-restore.ts";
 import { carryOut } from "./operation-session.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
-import { readOperation } from "./read-operation.ts";
+import { readOperation, readTasks } from "./read-operation.ts";
 import {
   ownWork,
   recordOperation,
@@ -56,7 +56,7 @@ export function createRestoreService(bareParts: EngineParts): Restores {
       const parts = await beginCall(bareParts);
       const { operations, total } = await parts.catalog.listOperations({ ...query, kind: "restore" });
       const restores: RestoreView[] = [];
-      for (const { id } of operations) restores.push(await readRestore(parts, id));
+      for (const operation of operations) restores.push(await viewOf(parts, operation));
       return { restores, total };
     },
 
@@ -121,9 +121,17 @@ async function findRestore(parts: EngineParts, restoreId: string): Promise<Found
 }
 
 async function readRestore(parts: EngineParts, restoreId: string): Promise<RestoreView> {
-  const { operation, tasks, record } = await findRestore(parts, restoreId);
-  const queue = await parts.queue.viewOf(parts.catalog, operation);
-  return viewRestore({ operation, tasks, record, queue }, parts.clock.nowMs());
+  return await view(parts, await findRestore(parts, restoreId));
+}
+
+async function viewOf(parts: EngineParts, operation: Operation): Promise<RestoreView> {
+  const tasks = await readTasks(parts, operation);
+  return await view(parts, { operation, tasks, record: await parts.catalog.getRestore(operation.id) });
+}
+
+async function view(parts: EngineParts, found: FoundRestore): Promise<RestoreView> {
+  const queue = await parts.queue.viewOf(parts.catalog, found.operation);
+  return viewRestore({ ...found, queue }, parts.clock.nowMs());
 }
 
 /** The restore as it is after `operationId` ended; that one's failure, when it did not complete. */

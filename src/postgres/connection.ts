@@ -20,6 +20,9 @@ import { findPassword, readPasswordFile } from "./password-file.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** By which the sessions of a catalog are known to whoever looks at its server. */
+export const catalogApplicationName = "lc2 catalog";
+
 /** One database on one server, resolved as libpq would. Copies by spread are fine; it prints no secret. */
 export interface Connection {
   /** A host name, an address, or a folder with a socket (starts with `/`). */

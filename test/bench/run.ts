@@ -21,6 +21,7 @@ import { filesCases } from "./files-cases.ts";
 import { loadCases } from "./load-case.ts";
 import { memoryCases } from "./memory-cases.ts";
 import { writePage } from "./performance-page.ts";
+import { serverCases } from "./server-cases.ts";
 import { Workbench } from "./workbench.ts";
 
 const allCases: readonly BenchCase[] = [
@@ -30,6 +31,7 @@ const allCases: readonly BenchCase[] = [
   ...bucketCases,
   ...memoryCases,
   ...catalogCases,
+  ...serverCases,
 ];
 
 const { values, positionals } = parseArgs({

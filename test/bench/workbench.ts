@@ -8,7 +8,7 @@ import type { Scale } from "./figure.ts";
 import { measure, type CommandOptions, type Measurement } from "./measure.ts";
 
 const ofCheckout = fileURLToPath(new URL("../../bin/lc2", import.meta.url));
-const lc2Program = process.env["LC2_BENCH_PROGRAM"] || ofCheckout;
+export const lc2Program = process.env["LC2_BENCH_PROGRAM"] || ofCheckout;
 
 /** Which program is measured, for the report. */
 export const lc2Text =

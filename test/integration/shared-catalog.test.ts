@@ -105,3 +105,20 @@ test("a backup goes on while the catalog's server is started again", async () =>
   expect(JSON.parse(ended.stdout)).toMatchObject({ status: "Completed" });
   expect(await second.psql("select outcome from lc2.operations")).toContain("Completed");
 });
+
+test("the catalog's own database is no target of a restore, however it is spelled", async () => {
+  const source = await freshDatabase(database.server);
+  try {
+    const environment = { ...shared, ...source.owner.environment };
+    const url = (name: string): string =>
+      `postgres://${source.owner.name}@127.0.0.1:${database.server.port}/${name}`;
+    await database.server.psql(`grant connect on database ${database.name} to ${source.owner.name}`);
+    const made = await here.json(["backup", "create", "--database", url(source.name)], environment);
+    const words = ["restore", "create", "--from", String(made["backupId"]), "--database", url(database.name)];
+    const refused = await here.run(words, environment);
+    expect(refused.stderr).toContain("error target-is-catalog");
+    expect(refused.code).toBe(3);
+  } finally {
+    await source.drop();
+  }
+});

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { Failure } from "../../core/failure.ts";
 import type { TargetObservation } from "../../core/restore/plan-restore.ts";
 import { connectAdmin } from "./admin-session.ts";
-import { connect, type Connection } from "../../postgres/connection.ts";
+import { catalogApplicationName, connect, type Connection } from "../../postgres/connection.ts";
 import { readDatabaseContents, readServerFacts, type DatabaseContents, type ServerFacts } from "./target.ts";
 
 /** All that a plan wants to know of the target. Only reads. */
@@ -18,6 +18,8 @@ export interface ObservedTarget extends TargetObservation {
   readonly breaks: readonly string[];
   /** What would stop a swap: prepared transactions. */
   readonly swapStoppers: readonly string[];
+  /** An lc2 has its catalog in it, and works with it at this moment. */
+  readonly holdsCatalog: boolean;
   /** Free bytes where the server keeps its data; absent where it cannot be known. */
   readonly freeBytes?: number;
 }
@@ -63,6 +65,7 @@ async function observeMissing(connection: Connection, admin: pg.Client): Promise
     readOnlyRole: await isReadOnly(admin),
     breaks: [],
     swapStoppers: [],
+    holdsCatalog: false,
     ...(freeBytes === undefined ? {} : { freeBytes }),
   };
 }
@@ -92,6 +95,7 @@ async function observeExisting(connection: Connection, client: pg.Client): Promi
       : { form: { encoding: row.encoding, collate: row.collate, ctype: row.ctype } }),
     breaks: await readBreaks(client),
     swapStoppers: await preparedTransactions(client),
+    holdsCatalog: await isCatalogInUse(client),
     ...(freeBytes === undefined ? {} : { freeBytes }),
   };
 }
@@ -108,6 +112,18 @@ async function preparedTransactions(client: pg.Client): Promise<string[]> {
     "SELECT gid FROM pg_prepared_xacts WHERE database = current_database() ORDER BY prepared",
   );
   return rows.map((row) => row.gid);
+}
+
+/**
+ * However the two URLs are spelled: whoever plans this restore has a session with its catalog open, and the names of
+ * sessions are shown to everybody.
+ */
+async function isCatalogInUse(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query(
+    "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1 LIMIT 1",
+    [catalogApplicationName],
+  );
+  return rows.length > 0;
 }
 
 async function readBreaks(client: pg.Client): Promise<string[]> {

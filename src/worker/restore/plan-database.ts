@@ -34,7 +34,11 @@ export async function planDatabase(
   const connection = await resolveConnection(database.url, run.env);
   const target = await observeTarget(connection);
   const { into, blockers: intoBlockers } = chooseInto(database.into, target);
-  const blockers: PlanNote[] = [...intoBlockers, ...generalBlockers(target, source, into)];
+  const blockers: PlanNote[] = [
+    ...catalogBlockers(target),
+    ...intoBlockers,
+    ...generalBlockers(target, source, into),
+  ];
   const tools = await toolsFor(target, source, database.tools, run, blockers);
   const warnings: string[] = tools.note === undefined ? [] : [tools.note];
 
@@ -84,6 +88,16 @@ export const defaultJobs = (): number => Math.max(1, Math.min(availableParalleli
 
 const finalName = (target: ObservedTarget, restoreId: string): string =>
   target.state === "missing" ? target.database : besideName(target.database, restoreId);
+
+/** Before all others: no right that somebody could grant makes this one go away. */
+export function catalogBlockers(target: ObservedTarget): PlanNote[] {
+  if (!target.holdsCatalog) return [];
+  const message =
+    `"${target.database}" holds the catalog of an lc2 that works with it at this moment (DATABASE_URL). A restore would ` +
+    "take the catalog away from under itself. Restore under another name; to bring a catalog back, stop every lc2 first, " +
+    "or rebuild it with `lc2 repository scan`.";
+  return [{ code: "target-is-catalog", message }];
+}
 
 export function generalBlockers(
   target: ObservedTarget,

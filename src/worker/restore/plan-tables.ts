@@ -19,6 +19,7 @@ import {
   chooseForm,
   defaultJobs,
   estimateSeconds,
+  catalogBlockers,
   generalBlockers,
   toolsFor,
   type PlannedDatabase,
@@ -55,7 +56,7 @@ export async function planTables(
   const target = await observeTarget(connection);
   const entries = sectionedEntries(source);
   const chosen = chooseTables(spec.tables, source.inventory.tables, entries);
-  const blockers: PlanNote[] = [...generalBlockers(target, source, "new")];
+  const blockers: PlanNote[] = [...catalogBlockers(target), ...generalBlockers(target, source, "new")];
   const tools = await toolsFor(target, source, database.tools, run, blockers);
   const warnings: string[] = tools.note === undefined ? [] : [tools.note];
   blockers.push(...choiceBlockers(chosen));
