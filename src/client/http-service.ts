@@ -196,7 +196,9 @@ const notApproved = ({ hash }: RestorePlan): Failure =>
     `The target is protected: a restore into it is run only when its plan was read. Approve it by its hash: --approve ${hash}.`,
   );
 
-function withoutChoice({ environment: _, pointInTime: __, ...wish }: RestoreWish): RestoreWish {
+function withoutChoice(given: RestoreWish): RestoreWish {
+  const { environment, pointInTime, ...wish } = given;
+  void [environment, pointInTime];
   return wish;
 }
 

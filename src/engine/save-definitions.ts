@@ -14,7 +14,7 @@ const nothingThereYet: ReadonlySet<FailureCode> = new Set([
  * Writes what is defined in a project into its repository. What could not be saved stays unsaved in the catalog, and
  * is tried again; nobody's call fails for it. Returns whether there is nothing left to save.
  */
-export async function saveDefinitions(
+async function saveDefinitions(
   parts: EngineParts,
   projectId: string,
   signal: AbortSignal = new AbortController().signal,

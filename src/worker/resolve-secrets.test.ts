@@ -14,8 +14,10 @@ afterEach(async () => {
 });
 
 const env = { DB: "hunter2", ID: "id", EMPTY: "", AWS_SESSION_TOKEN: "of another key" };
+/** Only what it refers to is looked at. */
+const bare = { kind: "describe-repository" } as WorkerTask;
 const backupOf = (parts: object): WorkerTask =>
-  ({ kind: "backup-files", spec: { projectId: "retail", ...parts } }) as unknown as WorkerTask;
+  Object.assign({ ...bare }, { spec: { projectId: "retail", ...parts } });
 const withPassword = (password: string) => backupOf({ database: { url: "postgres://db/a", password } });
 
 describe("the environment of a task", () => {
@@ -31,8 +33,7 @@ describe("the environment of a task", () => {
     expect(await resolveSecrets(withPassword(`file:${file}`), env)).toMatchObject({
       PGPASSWORD: "two words ",
     });
-    const plan = { database: { password: "env:DB" } };
-    const restore = { kind: "restore-database", plan } as unknown as WorkerTask;
+    const restore: WorkerTask = Object.assign({ ...bare }, { plan: { database: { password: "env:DB" } } });
     expect(await resolveSecrets(restore, env)).toMatchObject({ PGPASSWORD: "hunter2" });
   });
 

@@ -59,8 +59,10 @@ export function parseSavedDefinitions(text: string, name: string, projectId: str
       `${name} has format version ${value.formatVersion}; this lc2 knows up to ${formatVersion}. Use a newer lc2.`,
     );
   }
+  const { definitions } = value;
   const isOwn =
-    value.projectId === projectId && value.definitions.every((one) => one.projectId === projectId);
+    value.projectId === projectId &&
+    definitions.every((one: DefinitionRecord) => one.projectId === projectId);
   if (!isOwn) throw damaged(`is not of project ${projectId}`);
   return value;
 }
