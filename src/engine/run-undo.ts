@@ -33,7 +33,7 @@ export function makeUndoSteps(
   return {
     observe: async () => {
       const view = await session.read();
-      const { operation, tasks } = view;
+      const { operation } = view;
       const request = operation.spec as UndoRequest;
       return {
         ...session.observe(view),

@@ -21,7 +21,7 @@ export type EngineCall =
   | { readonly verb: "delete"; readonly id: string };
 
 /** These look, or renew a lease; timers call them, so that their number is another in every run. */
-const isRepeated = (method: string): boolean => /^(?:get|list|observe|renew|close)/.test(method);
+const isRepeated = (method: string): boolean => /^(?:get|list|find|count|observe|renew|close)/.test(method);
 
 const call = JSON.parse(process.argv[2] ?? "") as EngineCall;
 const points = new KillPoints("engine", readKillOrder());

@@ -49,15 +49,22 @@ afterAll(async () => {
 
 interface Row {
   readonly id: string;
-  readonly outcome: string | null;
+  readonly outcome: unknown;
   readonly attempt: number;
-  readonly lease_owner: string;
+  readonly isHeld: boolean;
 }
-const readOperations = async (): Promise<Row[]> =>
-  (await database.server.query(
+async function readOperations(): Promise<Row[]> {
+  const rows = await database.server.query(
     "select id, outcome, attempt, lease_owner from lc2.operations where kind = 'backup'",
     database.name,
-  )) as unknown as Row[];
+  );
+  return rows.map((row) => ({
+    id: String(row["id"]),
+    outcome: row["outcome"],
+    attempt: Number(row["attempt"]),
+    isHeld: row["lease_owner"] !== "",
+  }));
+}
 
 async function submit(count: number): Promise<string> {
   const folder = join(machine.folder, `source-${count}`);
@@ -78,7 +85,7 @@ test("whichever dies, every backup is made, once, and never more at a time than 
   let mostAtOnce = 0;
   const look = async (): Promise<Row[]> => {
     const rows = await readOperations();
-    const running = rows.filter((row) => row.outcome === null && row.lease_owner !== "").length;
+    const running = rows.filter((row) => row.outcome === null && row.isHeld).length;
     mostAtOnce = Math.max(mostAtOnce, running);
     return rows;
   };
@@ -105,7 +112,7 @@ test("whichever dies, every backup is made, once, and never more at a time than 
     "select operation_id from lc2.log_lines where message like '%was left by a process that died%'",
     database.name,
   );
-  const attempts = rows.reduce((sum, { attempt }) => sum + Number(attempt), 0);
+  const attempts = rows.reduce((sum, { attempt }) => sum + attempt, 0);
   expect(attempts - rows.length).toBeLessThanOrEqual(deaths.length);
   for (const project of ["project-0", "project-1"]) {
     const words = ["repository", "scan", join(machine.folder, "data/repository"), "--project", project];

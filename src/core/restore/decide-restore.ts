@@ -114,16 +114,21 @@ function decideCleanUp(seen: RestoreObservation, cause: FailureRecord): Decision
   if (undo?.state === "running") return { type: "wait" };
   if (database !== undefined && mayDiscard(seen) && discard === undefined) return start("discard");
   if (discard?.state === "running") return { type: "wait" };
-  if (mayBeginAgain(seen, cause)) {
-    const again = decideRetry(cause, seen.budget);
-    if (again.type === "retry") return again;
-  }
+  const again = beginAgain(seen, cause);
+  if (again !== undefined) return again;
   const failure = {
     ...cause,
     message: [cause.message, ...describeLeft(seen)].join(" "),
     retry: "never" as const,
   };
   return cause.code === "cancelled" ? { type: "cancel", failure } : { type: "fail", failure };
+}
+
+/** The next attempt, where there may be one and is one left. */
+function beginAgain(seen: RestoreObservation, cause: FailureRecord): Decision<RestoreAction> | undefined {
+  if (!mayBeginAgain(seen, cause)) return undefined;
+  const again = decideRetry(cause, seen.budget);
+  return again.type === "retry" ? again : undefined;
 }
 
 /** Nothing of it is left, no file was touched, and what it failed of has nothing to do with it. */
