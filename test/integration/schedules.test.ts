@@ -211,6 +211,37 @@ test("suspend, resume and run-now do what they say", async () => {
   expect((await engine.service.previewSchedule(key, 1))[0]?.slot).toBe("2026-11-11T02:00:00.000Z");
 });
 
+test("an environment is backed up as it is when the slot comes; one that is gone is said so", async () => {
+  clock.moveTo(Date.UTC(2026, 10, 10, 1));
+  const engine = await startEngine();
+  const prod = { projectId: "shop", name: "prod" };
+  const put = async (folder: string) =>
+    await engine.service.putEnvironment(
+      { ...prod, storages: [{ url: `file://${folder}` }] },
+      { condition: "any" },
+    );
+  const ofProd: ScheduleWish = { ...wish, backup: { environment: "prod", provider: "local" } };
+  await expect(engine.service.putSchedule(ofProd, { condition: "any" })).rejects.toMatchObject({
+    code: "environment-not-found",
+  });
+  await put("/srv/old");
+  await ring(engine, ofProd);
+  await put("/srv/new");
+  clock.moveTo(Date.UTC(2026, 10, 10, 2));
+  await ring(engine, ofProd);
+  await until("the slot has run", async () => (await slotsOf(engine)).length === 1);
+  const { backupId = "" } = (await slotsOf(engine))[0] ?? {};
+  expect(await engine.service.getBackup({ backupId })).toMatchObject({ environment: "prod" });
+  const statusOf = async () => (await engine.service.getBackup({ backupId })).status;
+  await until("its backup is completed", async () => (await statusOf()) === "Completed");
+  await engine.service.deleteEnvironment(prod, {});
+  clock.moveTo(Date.UTC(2026, 10, 11, 2));
+  await ring(engine, { ...wish, name: "other", cron: "@yearly" });
+  await until("the next slot is answered", async () => (await slotsOf(engine)).length === 2);
+  expect((await slotsOf(engine))[0]).toMatchObject({ outcome: "refused" });
+  expect((await slotsOf(engine))[0]?.message).toContain('no environment "prod"');
+});
+
 test("two servers on one PostgreSQL catalog give each slot one backup", async () => {
   const database = await freshDatabase(await useServer((await majorsAvailable()).at(-1) ?? 0), {
     ownerCreatesDatabases: false,

@@ -41,11 +41,12 @@ function pickMinute(windows: readonly BackupWindow[], pick: (below: number) => n
     minutes: Math.ceil(windowMinutes(window) / 2),
   }));
   let left = pick(halves.reduce((sum, { minutes }) => sum + minutes, 0));
-  for (const { fromMinute, minutes } of halves) {
-    if (left < minutes) return (fromMinute + left) % 1440;
+  const chosen = halves.find(({ minutes }) => {
+    if (left < minutes) return true;
     left -= minutes;
-  }
-  return 0;
+    return false;
+  });
+  return ((chosen?.fromMinute ?? 0) + left) % 1440;
 }
 
 /** FNV-1a with a last stirring: even for texts that differ in one sign. 32 bits. */
