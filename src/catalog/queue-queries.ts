@@ -1,7 +1,7 @@
 import { sql, type Kysely, type RawBuilder } from "kysely";
 import { nobody, type Operation, type OperationKind } from "../core/operation/operation.ts";
 import type { Catalog, QueueObservation } from "../core/ports/catalog.ts";
-import { numberOf } from "./columns.ts";
+import { numberOf, parse } from "./columns.ts";
 import { toOperation } from "./operation-queries.ts";
 import type { CatalogTables } from "./schema.ts";
 
@@ -78,23 +78,31 @@ async function observe(database: Kysely<CatalogTables>): Promise<QueueObservatio
     .orderBy("id")
     .execute();
   const open = rows.map(toOperation);
-  if (!open.some(({ leaseOwner }) => leaseOwner === nobody)) return { open, served: [], storeWaits: [] };
+  if (!open.some(({ leaseOwner }) => leaseOwner === nobody))
+    return { open, served: [], storeWaits: [], projects: [] };
+  const waitingProjects = database
+    .selectFrom("operations as waiting")
+    .select("waiting.project_id")
+    .where("waiting.finished_at_ms", "is", null)
+    .where("waiting.lease_owner", "=", nobody);
   const served = await database
     .selectFrom("operations")
     .select((eb) => ["project_id", "kind", eb.fn.max("admitted_at_ms").as("at_ms")])
     .where("admitted_at_ms", "is not", null)
-    .where("project_id", "in", (eb) =>
-      eb
-        .selectFrom("operations as waiting")
-        .select("waiting.project_id")
-        .where("waiting.finished_at_ms", "is", null)
-        .where("waiting.lease_owner", "=", nobody),
-    )
+    .where("project_id", "in", waitingProjects)
     .groupBy(["project_id", "kind"])
+    .execute();
+  const projects = await database
+    .selectFrom("definitions")
+    .select(["project_id", "spec"])
+    .where("kind", "=", "project")
+    .where("deleted_at_ms", "is", null)
+    .where("project_id", "in", waitingProjects)
     .execute();
   const storeWaits = await database.selectFrom("store_waits").selectAll().execute();
   return {
     open,
+    projects: projects.map((row) => ({ projectId: row.project_id, spec: parse<unknown>(row.spec) })),
     storeWaits: storeWaits.map((row) => ({
       store: row.store,
       kind: row.kind === "throttled" ? "throttled" : "away",

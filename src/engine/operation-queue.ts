@@ -12,6 +12,7 @@ import { isWaiting, type Operation } from "../core/operation/operation.ts";
 import type { Catalog, QueueObservation } from "../core/ports/catalog.ts";
 import { startTooLate } from "../core/schedule/start-too-late.ts";
 import { Bell } from "./bell.ts";
+import { projectOf } from "./read-project.ts";
 import type { BackupRequest } from "./run-backup.ts";
 import type { RestoreRequest } from "./run-restore.ts";
 import type { UndoRequest } from "./run-undo.ts";
@@ -41,7 +42,13 @@ export class OperationQueue extends Bell {
       .map(describe) as WaitingOperation[];
     const { served, storeWaits } = queue;
     this.#storeWaits = storeWaits;
-    return admitOperations({ running, waiting, served, storeWaits, limits: this.#limits, nowMs });
+    const projectCaps = queue.projects
+      .map(projectOf)
+      .flatMap(({ projectId, maxConcurrentOperations }) =>
+        maxConcurrentOperations === undefined ? [] : { projectId, operations: maxConcurrentOperations },
+      );
+    const limits = this.#limits;
+    return admitOperations({ running, waiting, served, storeWaits, projectCaps, limits, nowMs });
   }
 
   /** Stores that were away or throttled when this process last looked. */

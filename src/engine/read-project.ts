@@ -24,5 +24,5 @@ export async function ensureProject(parts: EngineParts, projectId: string): Prom
   );
 }
 
-export const projectOf = ({ projectId, spec }: DefinitionRecord): Project =>
+export const projectOf = ({ projectId, spec }: Pick<DefinitionRecord, "projectId" | "spec">): Project =>
   toProject({ ...(spec as Omit<ProjectWish, "projectId">), projectId });

@@ -107,6 +107,23 @@ export function describeCatalog(
         expect(served).toEqual([{ projectId: "shop", kind: "backup", atMs: 60 }]);
       });
 
+      it("tells what is said of the projects that wait", async () => {
+        const project = (projectId: string, maxConcurrentOperations: number) =>
+          catalog.putDefinition(
+            { kind: "project", projectId, name: projectId, spec: { maxConcurrentOperations }, nowMs: 1 },
+            "absent",
+          );
+        await project("shop", 2);
+        await project("other", 3);
+        expect((await catalog.observeQueue()).projects).toEqual([]);
+        await catalog.createOperation(waiting(1), lease);
+        expect((await catalog.observeQueue()).projects).toEqual([
+          { projectId: "shop", spec: { maxConcurrentOperations: 2 } },
+        ]);
+        await catalog.removeDefinition({ kind: "project", projectId: "shop", name: "shop" }, { nowMs: 2 });
+        expect((await catalog.observeQueue()).projects).toEqual([]);
+      });
+
       it("never lets more begin than were chosen, whoever asks at the same moment", async () => {
         for (let count = 1; count <= 9; count += 1) await catalog.createOperation(waiting(count), lease);
         const others = isShared ? [subject.openAnother(), subject.openAnother()] : [];

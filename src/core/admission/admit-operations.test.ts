@@ -27,7 +27,16 @@ const restore = (id: string, change: Partial<WaitingOperation> = {}): WaitingOpe
   backup(id, { kind: "restore", ...change });
 
 function decide(seen: Partial<AdmissionObservation>): Admission[] {
-  return admitOperations({ running: [], waiting: [], served: [], storeWaits: [], limits, nowMs, ...seen });
+  return admitOperations({
+    running: [],
+    waiting: [],
+    served: [],
+    storeWaits: [],
+    projectCaps: [],
+    limits,
+    nowMs,
+    ...seen,
+  });
 }
 const admitted = (answers: readonly Admission[]): string[] =>
   answers.flatMap(({ id, admit }) => (admit ? [id] : []));
@@ -105,6 +114,24 @@ describe("admission", () => {
       { projectId: "b", kind: "backup", atMs: 7 },
     ];
     expect(admitted(decide({ waiting, served, limits: { backups: 1, restores: 1 } }))).toEqual(["b1"]);
+  });
+
+  it("goes by a project's own cap where it has one, be it lower or higher", () => {
+    const limitsOfMany = { backups: 9, restores: 9, perProject: 2 };
+    const waiting = ["a", "b", "c"].flatMap((id) => [
+      backup(`${id}1`, { projectId: "low" }),
+      backup(`${id}2`, { projectId: "high" }),
+    ]);
+    const projectCaps = [
+      { projectId: "low", operations: 1 },
+      { projectId: "high", operations: 3 },
+    ];
+    const answers = decide({ waiting, limits: limitsOfMany, projectCaps });
+    expect(admitted(answers)).toEqual(["a1", "a2", "b2", "c2"]);
+    expect(answers[2]).toMatchObject({
+      behind: { id: "a1" },
+      reason: "1 operation of this project runs at once at most (its own cap)",
+    });
   });
 
   it("does not let one project have more than its share", () => {

@@ -25,8 +25,14 @@ export interface WaitingOperation extends RunningOperation {
 export interface AdmissionLimits {
   readonly backups: number;
   readonly restores: number;
-  /** Backups and restores of one project; absent: no limit of its own. */
+  /** Backups and restores of one project that has no cap of its own; absent: no limit. */
   readonly perProject?: number;
+}
+
+/** How many backups and restores a project allows itself at once. */
+export interface ProjectCap {
+  readonly projectId: string;
+  readonly operations: number;
 }
 
 /** When an operation of this kind was last begun for a project. */
@@ -43,6 +49,8 @@ export interface AdmissionObservation {
   readonly served: readonly Served[];
   readonly storeWaits: readonly StoreWait[];
   readonly limits: AdmissionLimits;
+  /** Of projects that have one; it holds instead of `limits.perProject`. */
+  readonly projectCaps: readonly ProjectCap[];
   readonly nowMs: number;
 }
 
@@ -114,6 +122,7 @@ interface Blocked {
 /** One look at the queue, and what has begun in it. */
 class Turn {
   readonly #limits: AdmissionLimits;
+  readonly #caps: ReadonlyMap<string, number>;
   readonly #running: RunningOperation[];
   /** Whoever came first is first, restores with their head start. */
   readonly #waiting: WaitingOperation[];
@@ -121,8 +130,10 @@ class Turn {
   readonly #storeWaits: ReadonlyMap<string, StoreWait>;
   readonly #nowMs: number;
 
-  constructor({ running, waiting, served, storeWaits, limits, nowMs }: AdmissionObservation) {
+  constructor(seen: AdmissionObservation) {
+    const { running, waiting, served, storeWaits, limits, projectCaps, nowMs } = seen;
     this.#limits = limits;
+    this.#caps = new Map(projectCaps.map((cap) => [cap.projectId, cap.operations]));
     this.#nowMs = nowMs;
     this.#storeWaits = new Map(storeWaits.map((wait) => [wait.store, wait]));
     this.#running = [...running];
@@ -224,12 +235,14 @@ class Turn {
   }
 
   #fullProject({ projectId }: WaitingOperation, count: number): Obstacle | undefined {
-    const { perProject } = this.#limits;
-    if (perProject === undefined || count < perProject) return undefined;
+    const cap = this.#caps.get(projectId);
+    const most = cap ?? this.#limits.perProject;
+    if (most === undefined || count < most) return undefined;
     const behind = this.#running.find((one) => isQueued(one) && one.projectId === projectId);
+    const whose = cap === undefined ? "one" : "this";
     const many =
-      perProject === 1 ? "1 operation of one project runs" : `${perProject} operations of one project run`;
-    const reason = `${many} at once at most (LC2_MAX_PER_PROJECT)`;
+      most === 1 ? `1 operation of ${whose} project runs` : `${most} operations of ${whose} project run`;
+    const reason = `${many} at once at most (${cap === undefined ? "LC2_MAX_PER_PROJECT" : "its own cap"})`;
     return { ...(behind === undefined ? {} : { behind }), reason };
   }
 

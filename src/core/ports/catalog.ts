@@ -2,7 +2,7 @@ import type { FailureRecord } from "../failure.ts";
 import type { Served } from "../admission/admit-operations.ts";
 import type { StoreWait } from "../admission/store-wait.ts";
 import type { AccessRecords } from "./access-records.ts";
-import type { DefinitionRecords } from "./definition-records.ts";
+import type { DefinitionRecord, DefinitionRecords } from "./definition-records.ts";
 import type { ScheduleRecords } from "./schedule-records.ts";
 import type { NotificationRecords } from "./notification-records.ts";
 import type {
@@ -140,6 +140,8 @@ export interface QueueObservation {
   /** Of the projects that wait: when something was last taken from the queue for them. */
   readonly served: readonly Served[];
   readonly storeWaits: readonly StoreWait[];
+  /** What is said of the projects that wait. */
+  readonly projects: readonly Pick<DefinitionRecord, "projectId" | "spec">[];
 }
 export interface QueueClaim {
   readonly id: string;
