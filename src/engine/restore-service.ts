@@ -18,7 +18,6 @@ import {
 } from "./record-operation.ts";
 import { estimateTimes } from "./restore-history.ts";
 import { viewRestore } from "./restore-views.ts";
-import { refuseHooks } from "./run-hooks.ts";
 import { carryOutRestore, type RestoreRequest } from "./run-restore.ts";
 import { makeUndoSteps, type UndoRequest } from "./run-undo.ts";
 import { beginCall, runTaskFor, unattended } from "./service-call.ts";

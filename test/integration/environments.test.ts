@@ -28,7 +28,10 @@ beforeAll(async () => {
   );
   await define("prod", prod, "env:PROD_DB", ["--role", "production", "--application", "liferay"]);
   await define("staging", staging, `file:${machine.folder}/staging-password`, [
-    ...["--role", "staging", "--allow-source", "prod"],
+    "--role",
+    "staging",
+    "--allow-source",
+    "prod",
   ]);
 });
 afterAll(async () => {
