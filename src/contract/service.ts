@@ -298,6 +298,7 @@ export interface Lc2Service
     },
     waiting: Waiting,
   ): Promise<CopyView>;
+  /** Of a copy under way, by the copy's id: cancels that, and answers with the backup that it is of. */
   cancelBackup(reference: BackupReference): Promise<BackupView>;
   deleteBackup(
     reference: BackupReference,

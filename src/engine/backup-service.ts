@@ -1,4 +1,4 @@
-import type { Lc2Service } from "../contract/service.ts";
+import type { BackupReference, Lc2Service } from "../contract/service.ts";
 import type { DeleteBackupResult, PrepareBackupResult } from "../contract/worker-task.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
 import { Failure } from "../core/failure.ts";
@@ -6,12 +6,13 @@ import { nobody } from "../core/operation/operation.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import { forgetPlace } from "./backup-places.ts";
 import { requestCancel } from "./cancel-operation.ts";
-import { locateBackup } from "./locate-backup.ts";
+import { locateBackup, type BackupPlace } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { readEndedBackup, readBackupView } from "./read-backups.ts";
 import { placeOf, recordBackup, resolveWish, toRequest } from "./record-backup.ts";
 import { ownWork } from "./record-operation.ts";
 import { carryOutBackup } from "./run-backup.ts";
+import type { CopyRequest } from "./run-copy.ts";
 import { saveUnsaved } from "./save-definitions.ts";
 import { beginCall, openBackup, runTaskFor } from "./service-call.ts";
 
@@ -61,8 +62,9 @@ export function createBackupService(bareParts: EngineParts): BackupService {
 
     cancelBackup: async (reference) => {
       const parts = await beginCall(bareParts);
-      const place = await locateBackup(parts, reference);
-      await requestCancel(parts, place.backupId);
+      const copied = await findCopied(parts, reference);
+      const place = copied ?? (await locateBackup(parts, reference));
+      await requestCancel(parts, copied === undefined ? place.backupId : reference.backupId);
       return await readBackupView(parts, place);
     },
 
@@ -125,4 +127,15 @@ function describeDryRun(spec: BackupSpec, repository: string, probed: PrepareBac
       ? `Key: a key of project ${spec.projectId} would be made.`
       : `Key: the key of project ${spec.projectId} is there.`,
   ];
+}
+
+/** The backup that a copy is of, where the id is a copy's. */
+async function findCopied(
+  { catalog }: EngineParts,
+  { backupId: id, projectId: asked = "" }: BackupReference,
+): Promise<BackupPlace | undefined> {
+  const operation = id.startsWith("copy-") ? await catalog.getOperation(id) : undefined;
+  if (operation?.kind !== "copy" || (asked !== "" && asked !== operation.projectId)) return undefined;
+  const { projectId, repository, spec } = operation;
+  return { backupId: (spec as CopyRequest).backupId, projectId, repository };
 }

@@ -189,6 +189,21 @@ describe("killed with -9", () => {
       expect((await namesIn(repository)).filter((name) => name.startsWith("/leases"))).toEqual([]);
     }
   });
+
+  it("is cancelled by its own id from another process, and the backup that it is of stays", async () => {
+    const to = place("cancelled-by-id");
+    const copying = line.start(["backup", "copy", ids[2], "--to", to, ...slow], env());
+    const idIn = (text: string): string => /copy-\d{8}-\d{6}-[0-9a-f]{6}/.exec(text)?.[0] ?? "";
+    await until("it is accepted", () => idIn(copying.text()) !== "");
+    const copyId = idIn(copying.text());
+    const view = await read<BackupView>(line, ["backup", "cancel", copyId]);
+    expect(view).toMatchObject({ backupId: ids[2], status: "Completed" });
+    expectFailure(await copying.ended(), 1, "cancelled", /Nothing of it can be seen in the destination/);
+    expect((await run(["backup", "cancel", copyId])).stderr).toContain("already-finished");
+    expect((await run(["backup", "cancel", "copy-20200101-000000-000000"])).stderr).toContain(
+      "backup-not-found",
+    );
+  });
 });
 
 describe("a copy is refused", () => {
