@@ -1,5 +1,4 @@
 import { GetObjectTaggingCommand, HeadObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
-import type { Failure } from "../../core/failure.ts";
 import {
   SourceError,
   type FileSource,
@@ -14,10 +13,10 @@ import { isListed, listBucket } from "./list-bucket.ts";
 import { requestKey } from "./listed-key.ts";
 import { sortByName, toOpenedEntry } from "./object-entry.ts";
 import { quickRequestsOf } from "./quick-requests.ts";
-import { openObject, readFailure, type OpenedObject } from "./read-object-bytes.ts";
+import { openObject, type OpenedObject } from "./read-object-bytes.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { sourceError } from "./source-error.ts";
-import { isConditionFailed, isDenied, isMissing, isNoBucket, isNotImplemented } from "./s3-failure.ts";
+import { isDenied, isMissing, isNoBucket, isNotImplemented } from "./s3-failure.ts";
 import { describeError } from "./store-error.ts";
 
 /** Larger objects are read in ranges, several at a time. */
