@@ -56,6 +56,11 @@ describe("schedule", () => {
     expect(stdout).toContain("rpo 1 h");
   });
 
+  test("create names the schedule after its environment where no name is given", async () => {
+    const { world } = await runInMemory(wordsOf("schedule create --environment prod --cron @daily"));
+    expect(world.calls[0]?.arguments).toMatchObject([{ name: "prod" }, {}]);
+  });
+
   test("create takes a file, and what is said beside it wins", async () => {
     const folder = await mkdtemp(join(tmpdir(), "lc2-schedules-"));
     const file = join(folder, "nightly.yaml");

@@ -91,7 +91,7 @@ const options = {
   ...definitionOptions,
 };
 const argumentsOfCreate = {
-  name: optionalOperand("[name]", "its name; not needed where the file has it", text),
+  name: optionalOperand("[name]", "its name (default: the one in the file, or the environment's)", text),
 };
 type CreateInput = Input<typeof options, typeof argumentsOfCreate>;
 
@@ -157,11 +157,12 @@ async function toWish(
     ...(window.length === 0 ? {} : { windows: window }),
     ...(written.suspended ? { suspended: true } : {}),
   };
-  const name = operands.name ?? base.name;
+  const backup = backupOf(written, base.backup);
+  const name = operands.name ?? base.name ?? backup.environment;
   if (name === undefined)
     throw new Failure("usage", "The schedule needs a name: lc2 schedule create <name> …");
   const project = written.project ?? base.projectId ?? "default";
-  return { ...base, ...said, name, projectId: project, backup: backupOf(written, base.backup) };
+  return { ...base, ...said, name, projectId: project, backup };
 }
 
 function backupOf(
