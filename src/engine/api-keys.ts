@@ -2,7 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { ApiKeys, ApiKeyView, ApiKeyWish, Caller, Role } from "../contract/access.ts";
 import { Failure } from "../core/failure.ts";
 import type { ApiKeyRecord } from "../core/ports/access-records.ts";
-import { validateApiKey } from "../core/access/validate-api-key.ts";
+import { validateApiKey, validateOverlap } from "../core/access/validate-api-key.ts";
 import { toIso } from "./backup-views.ts";
 import type { EngineParts } from "./parts.ts";
 import { refuseProblems } from "./service-call.ts";
@@ -24,6 +24,7 @@ export function createApiKeyService(parts: EngineParts): ApiKeys {
     listApiKeys: async () => (await parts.catalog.listApiKeys()).map((key) => viewApiKey(parts, key)),
 
     rotateApiKey: async (keyId, { overlapSeconds }) => {
+      refuseProblems(validateOverlap(overlapSeconds));
       const old = await findById(parts, keyId);
       if (viewApiKey(parts, old).status !== "active") {
         throw new Failure("already-finished", `The API key ${keyId} is no longer valid. Make a new one.`);

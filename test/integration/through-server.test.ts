@@ -101,6 +101,10 @@ describe("the command line through a server", () => {
     expect(await status()).toBe(200);
     const next = await machine.json(["api-key", "rotate", keyId, "--overlap", "1h"], there);
     expect(next).toMatchObject({ name: "look", role: "viewer" });
+    const refused = await server.call("POST", `/api/v1/api-keys/${keyId}/rotate`, {
+      body: { overlapSeconds: 0.5 },
+    });
+    expect(refused).toMatchObject({ status: 400, json: { problems: [{ field: "overlapSeconds" }] } });
     expect(await machine.json(["api-key", "revoke", keyId], there)).toMatchObject({ status: "revoked" });
     expect(await status()).toBe(401);
   });

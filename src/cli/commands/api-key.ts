@@ -39,7 +39,7 @@ const createCommand = defineCommand({
       name,
       role,
       ...(project.length === 0 ? {} : { projects: project }),
-      ...(expires === undefined ? {} : { expiresInSeconds: expires }),
+      ...(expires === undefined ? {} : { expiresInSeconds: Math.round(expires) }),
     };
     await showOnce(context, await (await context.service()).createApiKey(wish));
   },
@@ -68,7 +68,7 @@ const rotateCommand = defineCommand({
   },
   run: async (context, { arguments: { keyId }, options: { overlap } }) => {
     const service = await context.service();
-    await showOnce(context, await service.rotateApiKey(keyId, { overlapSeconds: overlap }));
+    await showOnce(context, await service.rotateApiKey(keyId, { overlapSeconds: Math.round(overlap) }));
   },
 });
 

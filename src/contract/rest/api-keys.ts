@@ -1,6 +1,7 @@
 import { Type } from "typebox";
+import { longestSeconds } from "../../core/problem.ts";
 import { roles } from "../access.ts";
-import { choice, closed, instant, refer, text } from "./schema.ts";
+import { choice, closed, instant, refer, text, whole } from "./schema.ts";
 
 const projects = Type.Optional(
   Type.Array(Type.String(), { description: "Only for these; absent: all.", maxItems: 1000 }),
@@ -11,7 +12,7 @@ export const apiKeyRequest = Type.Object(
     role: Type.Optional(choice(roles, { default: "viewer" })),
     projects,
     expiresInSeconds: Type.Optional(
-      Type.Number({ description: "Valid for so long; absent: until revoked." }),
+      whole("Valid for so long; absent: until revoked.", { minimum: 1, maximum: longestSeconds }),
     ),
   },
   closed,
@@ -19,7 +20,11 @@ export const apiKeyRequest = Type.Object(
 export const rotateApiKeyRequest = Type.Object(
   {
     overlapSeconds: Type.Optional(
-      Type.Number({ minimum: 0, default: 86_400, description: "How long the old one stays valid at most." }),
+      whole("How long the old one stays valid at most.", {
+        minimum: 0,
+        maximum: longestSeconds,
+        default: 86_400,
+      }),
     ),
   },
   closed,

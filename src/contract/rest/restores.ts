@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import { longestSeconds } from "../../core/problem.ts";
 import type { RestorePlan } from "../../core/restore/restore.ts";
 import type { RestoreWish } from "../operations.ts";
 import type { RestoreView } from "../service.ts";
@@ -56,7 +57,9 @@ const restoreFields = {
   ),
   include: Type.Optional(names("Paths, globs; restoreType selective.")),
   tables: Type.Optional(names("schema.name; restoreType selective.")),
-  dropAfterSeconds: Type.Optional(Type.Number({ description: "Keep the database swapped out for so long." })),
+  dropAfterSeconds: Type.Optional(
+    whole("Keep the database swapped out for so long.", { minimum: 0, maximum: longestSeconds }),
+  ),
   ...restoreHookFields,
   repository: placeOfRepository,
 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { mayCall } from "./may-call.ts";
-import { validateApiKey } from "./validate-api-key.ts";
+import { validateApiKey, validateOverlap } from "./validate-api-key.ts";
 
 describe("a caller", () => {
   it.each([
@@ -36,8 +36,17 @@ describe("an API key that is asked for", () => {
     const wish = { name: " ", role: "root", projects: ["A", "ok", "b_"], expiresInSeconds: 0 };
     expect(fieldsOf(wish)).toEqual(["name", "role", "projectId", "projectId", "expiresInSeconds"]);
     expect(fieldsOf({ name: "a\nb", role: "admin", projects: [] })).toEqual(["name", "projects"]);
-    expect(fieldsOf({ name: "a", role: "admin", expiresInSeconds: Number.NaN })).toEqual([
-      "expiresInSeconds",
-    ]);
+  });
+
+  it.each([Number.NaN, 0.5, 1.5, 1e300])(
+    "is not valid for %d seconds, nor beside the next one",
+    (seconds) => {
+      expect(fieldsOf({ name: "a", role: "admin", expiresInSeconds: seconds })).toEqual(["expiresInSeconds"]);
+      expect(validateOverlap(seconds).map(({ field }) => field)).toEqual(["overlapSeconds"]);
+    },
+  );
+
+  it("may end at once when the next one is made", () => {
+    expect(validateOverlap(0)).toEqual([]);
   });
 });

@@ -1,5 +1,5 @@
 import { validateProjectId } from "../backup/validate-backup.ts";
-import { when, type Problem } from "../problem.ts";
+import { isWholeBetween, longestSeconds, when, type Problem } from "../problem.ts";
 
 /** Each may do what the one before it may: look; back up and restore; delete. */
 export const roles = ["viewer", "operator", "admin"] as const;
@@ -23,9 +23,18 @@ export function validateApiKey(wish: {
     ...when(projects?.length === 0, "projects", "A key for no project is of no use; leave it out for all."),
     ...(projects ?? []).flatMap((projectId) => validateProjectId(projectId)),
     ...when(
-      expiresInSeconds !== undefined && !(expiresInSeconds > 0 && expiresInSeconds <= 3_153_600_000),
+      expiresInSeconds !== undefined && !isWholeBetween(expiresInSeconds, 1, longestSeconds),
       "expiresInSeconds",
-      "A key's life is from one second to a hundred years.",
+      "A key's life is from one second to a hundred years, in whole seconds.",
     ),
   ];
+}
+
+/** What is wrong with how long a key stays valid beside the one that replaces it. */
+export function validateOverlap(overlapSeconds: number): readonly Problem[] {
+  return when(
+    !isWholeBetween(overlapSeconds, 0, longestSeconds),
+    "overlapSeconds",
+    "The old key stays valid for whole seconds, up to a hundred years.",
+  );
 }

@@ -72,6 +72,8 @@ describe("validateRestore", () => {
     ["a bucket of no name", { ...spec, storage: { ...storage, url: "s3://_" } }, "storage.url"],
     ["no transfers", { ...spec, storage: { ...storage, maxConcurrency: 0.5 } }, "storage.maxConcurrency"],
     ["a grace in the past", { ...spec, dropAfterSeconds: -1 }, "dropAfterSeconds"],
+    ["a grace of part of a second", { ...spec, dropAfterSeconds: 0.0001 }, "dropAfterSeconds"],
+    ["a grace without end", { ...spec, dropAfterSeconds: 1e300 }, "dropAfterSeconds"],
     ["a project that is none", { ...spec, projectId: "A b" }, "projectId"],
   ])("refuses %s, naming the field", (_name, bad, field) => {
     expect(validateRestore(bad).map((problem) => problem.field)).toEqual([field]);

@@ -5,7 +5,7 @@ import {
   validateProjectId,
 } from "../backup/validate-backup.ts";
 import { validateHooks } from "../hooks/validate-hooks.ts";
-import { isWholeBetween, when, type Problem } from "../problem.ts";
+import { isWholeBetween, longestSeconds, when, type Problem } from "../problem.ts";
 import { hooksOfRestore, type RestoreSpec } from "./restore.ts";
 
 const restoreTypes: readonly string[] = ["full", "database-only", "storage-only", "selective"];
@@ -79,9 +79,9 @@ function validateSelection(spec: RestoreSpec): Problem[] {
 
 function validateDatabaseTarget({ database, dropAfterSeconds }: RestoreSpec): Problem[] {
   const drop = when(
-    dropAfterSeconds !== undefined && !(dropAfterSeconds >= 0 && Number.isFinite(dropAfterSeconds)),
+    dropAfterSeconds !== undefined && !isWholeBetween(dropAfterSeconds, 0, longestSeconds),
     "dropAfterSeconds",
-    `The grace before the old database is dropped cannot be ${dropAfterSeconds} seconds.`,
+    `The grace before the old database is dropped cannot be ${dropAfterSeconds} seconds; use whole seconds, up to a hundred years.`,
   );
   if (database === undefined) return drop;
   const { into, jobs } = database;
