@@ -79,7 +79,8 @@ describe("the hash of a plan", () => {
     warnings: [],
     steps: ["Do it."],
   };
-  const hashed = planHashInput(plan);
+  const noHooks = { before: [], after: [] };
+  const hashed = planHashInput(plan, noHooks);
 
   test("does not change with what a request says of transfers", () => {
     const files = {
@@ -93,7 +94,7 @@ describe("the hash of a plan", () => {
       bytesToWrite: 1,
     } as const;
     const limited = { ...plan, files: { ...files, maxConcurrency: 2, parallelTransfer: false } };
-    expect(planHashInput(limited)).toBe(planHashInput({ ...plan, files }));
+    expect(planHashInput(limited, noHooks)).toBe(planHashInput({ ...plan, files }, noHooks));
   });
 
   test("does not change with the restore's id, estimates, sentences or sessions of the moment", () => {
@@ -110,7 +111,7 @@ describe("the hash of a plan", () => {
         breaks: [],
       },
     };
-    expect(planHashInput(again)).toBe(hashed);
+    expect(planHashInput(again, noHooks)).toBe(hashed);
   });
 
   test.each([
@@ -123,7 +124,18 @@ describe("the hash of a plan", () => {
     ["owners given up", { ...plan, database: { ...database, noOwner: true } }],
     ["a blocker", { ...plan, blockers: [{ code: "target-occupied" as const, message: "" }] }],
   ])("changes with %s", (_, changed) => {
-    expect(planHashInput(changed)).not.toBe(hashed);
+    expect(planHashInput(changed, noHooks)).not.toBe(hashed);
+  });
+
+  test("changes with the hooks that run beside it, and with what one of them does", () => {
+    const hook = { name: "rebuild", command: "drush cache:rebuild" };
+    const hashes = [
+      noHooks,
+      { before: [hook], after: [] },
+      { before: [], after: [hook] },
+      { before: [], after: [{ ...hook, command: "drush sql:drop" }] },
+    ].map((hooks) => planHashInput(plan, hooks));
+    expect(new Set(hashes).size).toBe(hashes.length);
   });
 });
 

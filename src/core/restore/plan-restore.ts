@@ -1,4 +1,5 @@
 import type { FailureCode } from "../failure.ts";
+import type { Hooks } from "../hooks/hook.ts";
 import { canonicalJson } from "../repository/metadata.ts";
 import type { DatabasePlan, PlanNote, RestorePlan } from "./restore.ts";
 
@@ -115,10 +116,10 @@ function noCreateDatabase(target: TargetObservation): string {
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /**
- * The text whose SHA-256 names a plan: what decides the outcome. Left out are the restore's id and the names
+ * The text whose SHA-256 names a plan: what decides the outcome, and what else is run. Left out are the restore's id and the names
  * derived from it, estimates, sentences for people, how much is transferred at a time, and what changes from minute to minute (open sessions).
  */
-export function planHashInput(plan: Omit<RestorePlan, "hash">): string {
+export function planHashInput(plan: Omit<RestorePlan, "hash">, hooks: Hooks): string {
   return canonicalJson({
     projectId: plan.projectId,
     backupId: plan.backupId,
@@ -126,6 +127,7 @@ export function planHashInput(plan: Omit<RestorePlan, "hash">): string {
     blockers: plan.blockers.map((blocker) => blocker.code),
     database: plan.database === undefined ? undefined : hashedDatabase(plan.database, plan.restoreId),
     files: plan.files === undefined ? undefined : { ...plan.files, ...notHashedOfFiles },
+    hooks: hooks.before.length + hooks.after.length === 0 ? undefined : hooks,
   });
 }
 

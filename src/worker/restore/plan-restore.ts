@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { TaskOf } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import { planHashInput } from "../../core/restore/plan-restore.ts";
-import type { RestorePlan } from "../../core/restore/restore.ts";
+import { hooksOfRestore, type RestorePlan } from "../../core/restore/restore.ts";
 import { planDatabase, type PlannedDatabase } from "./plan-database.ts";
 import { openDatabaseSource, openPlace, requireWhole } from "./restore-source.ts";
 import type { TaskRun } from "../task.ts";
@@ -43,7 +43,10 @@ export async function planRestore(task: TaskOf<"plan-restore">, run: TaskRun): P
       ),
     ],
   };
-  const hash = createHash("sha256").update(planHashInput(plan)).digest("hex").slice(0, 16);
+  const hash = createHash("sha256")
+    .update(planHashInput(plan, hooksOfRestore(spec)))
+    .digest("hex")
+    .slice(0, 16);
   return { ...plan, hash };
 }
 
