@@ -276,6 +276,44 @@ describe("hooks around a backup", () => {
     );
     expect(view.error?.message).toContain("longer than 1 s");
   });
+
+  test("that take too long are ended with all that they started, before they are tried again", async () => {
+    const view = await ended(
+      await submit("backups", {
+        ...files(),
+        preBackupHooks: [{ name: "linger", command: "linger", timeout: 1, retries: 1 }],
+      }),
+    );
+    expect(view.hooks[0]).toMatchObject({ status: "Completed", tries: 2, output: "gone" });
+  });
+
+  test("keep what a link leads to if that may be kept, and no link alone", async () => {
+    const keep = async (target: string, artifactPath: string): Promise<View> =>
+      await ended(
+        await submit("backups", {
+          ...files(),
+          preBackupHooks: [
+            { name: "export-config", command: "export --site=linked" },
+            { name: "link", command: `link ${target}`, storeArtifact: true, artifactPath },
+          ],
+        }),
+      );
+    const link = join(site.machine.folder, "links/link");
+    const elsewhere = await keep(join(site.source, "page.html"), link);
+    expect(elsewhere.error?.code).toBe("hook-not-allowed");
+    expect(elsewhere.error?.message).toContain("page.html, which hooks may not keep");
+    const onlyLinks = await keep(site.exported, join(site.machine.folder, "links"));
+    expect(onlyLinks.error?.code).toBe("hook-artifact-missing");
+    const nowhere = await keep(join(site.machine.folder, "nowhere"), link);
+    expect(nowhere.error?.code).toBe("hook-artifact-missing");
+
+    const { backupId, error } = await keep(site.exported, link);
+    expect(error).toBeUndefined();
+    const tar = join(site.machine.folder, "linked.tar");
+    await site.machine.run(["backup", "download", backupId, "hooks/link/artifact.tar", "--out", tar]);
+    const { stdout } = await execute("tar", ["-xOf", tar, "./exported/site.yml"]);
+    expect(stdout).toBe("site: --site=linked\n");
+  });
 });
 
 describe("a hook that holds", () => {

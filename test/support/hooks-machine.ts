@@ -65,6 +65,23 @@ export async function openHooksMachine(): Promise<HooksMachine> {
         ),
         arguments: ["*"],
       },
+      link: {
+        program: await script("link.sh", `mkdir -p ${at("links")}; ln -sfn "$1" ${at("links/link")}`),
+        arguments: ["*"],
+      },
+      // What it leaves running does not hear SIGTERM; a second run says whether the first one's is still there.
+      linger: {
+        program: await script(
+          "linger.sh",
+          `if [ -e ${at("lingering")} ]; then
+             grep -s '^State' /proc/$(cat ${at("lingering")})/status | grep -qv Z && echo "still there" || echo "gone"
+             exit 0
+           fi
+           trap '' TERM; sleep 300 & trap - TERM
+           echo $! > ${at("lingering")}; wait`,
+        ),
+        arguments: [""],
+      },
       fail: { program: await script("fail.sh", `echo "no such site" >&2; exit 3`), arguments: [""] },
       note: {
         program: await script("note.sh", `echo "$1 $LC2_OUTCOME" >> ${at("notes")}`),
@@ -73,7 +90,7 @@ export async function openHooksMachine(): Promise<HooksMachine> {
     },
     urls: [`${receiver.url}/hooks/*`],
     statements: ["insert into hook_log *", "select *"],
-    artifacts: [at("exported")],
+    artifacts: [at("exported"), at("links"), at("links/link")],
     secrets: ["env:HOOK_TOKEN"],
   };
   await mkdir(at("data"));

@@ -106,14 +106,16 @@ function splitUrl(url: string): { readonly origin: string; readonly rest: string
   return { origin: `${scheme}://${host}${port}`.toLowerCase(), rest };
 }
 
+/** Whether what is at this path may be kept. */
+export const allowsArtifact = (policy: HookPolicy, path: string): boolean =>
+  policy.artifacts.some((pattern) => matchesPath(pattern, path));
+
 /** Everything of a hook that this installation does not allow. */
 export function policyProblems(policy: HookPolicy, field: string, hook: HookSpec): Problem[] {
   const undo = hook.undo === undefined ? [] : actionProblems(policy, `${field}.undo`, hook.undo);
   const { artifactPath } = hook;
   const artifact =
-    artifactPath === undefined || policy.artifacts.some((pattern) => matchesPath(pattern, artifactPath))
-      ? []
-      : [`${field}.artifactPath`];
+    artifactPath === undefined || allowsArtifact(policy, artifactPath) ? [] : [`${field}.artifactPath`];
   return [
     ...actionProblems(policy, field, hook),
     ...undo,

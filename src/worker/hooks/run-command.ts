@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { Failure } from "../../core/failure.ts";
 import { resolveCommand } from "../../core/hooks/hook-policy.ts";
 import type { HookTry } from "./hook-try.ts";
+import { othersOfOwnGroup } from "./own-group.ts";
 
 /** From a polite request to SIGKILL. */
 const stopGraceMs = 2_000;
@@ -10,13 +11,15 @@ const drainMs = 500;
 
 /**
  * Runs an allowed program without a shell; it gets PATH, HOME, LANG, what the hook is about, and the variables that
- * are allowed for it. Rejects with `hook-failed` unless it ends with 0.
+ * are allowed for it. Rejects with `hook-failed` unless it ends with 0; then what it started is ended, too. It stays
+ * in the worker's process group, so that it ends with the worker.
  */
 export async function runCommand(command: string, { work, run, output, signal }: HookTry): Promise<void> {
   const found = resolveCommand(work.policy, command);
   if ("problem" in found) throw new Failure("hook-not-allowed", found.problem);
   const { program, arguments: given, environment, directory } = found.resolved;
   const named = Object.fromEntries(environment.map((name) => [name, run.env[name]]));
+  const before = new Set(othersOfOwnGroup());
   const child = spawn(program, given, {
     cwd: directory,
     env: {
@@ -33,9 +36,14 @@ export async function runCommand(command: string, { work, run, output, signal }:
   });
   child.stdout.on("data", (piece: Buffer) => output.add(piece));
   child.stderr.on("data", (piece: Buffer) => output.add(piece));
+  const end = (by: "SIGTERM" | "SIGKILL"): void => {
+    child.kill(by);
+    for (const pid of othersOfOwnGroup()) if (!before.has(pid) && pid !== child.pid) killIfThere(pid, by);
+  };
+  let grace: NodeJS.Timeout | undefined;
   const stop = (): void => {
-    child.kill("SIGTERM");
-    setTimeout(() => child.kill("SIGKILL"), stopGraceMs).unref();
+    end("SIGTERM");
+    grace = setTimeout(() => end("SIGKILL"), stopGraceMs).unref();
   };
   signal.addEventListener("abort", stop, { once: true });
   if (signal.aborted) stop();
@@ -52,9 +60,21 @@ export async function runCommand(command: string, { work, run, output, signal }:
       "hook-failed",
       code === null ? `${program} was ended by ${by}.` : `${program} ended with exit code ${code}.`,
     );
+  } catch (error) {
+    end("SIGKILL");
+    throw error;
   } finally {
+    clearTimeout(grace);
     signal.removeEventListener("abort", stop);
     child.stdout.destroy();
     child.stderr.destroy();
+  }
+}
+
+function killIfThere(pid: number, by: "SIGTERM" | "SIGKILL"): void {
+  try {
+    process.kill(pid, by);
+  } catch {
+    // It has ended meanwhile, or runs as another user.
   }
 }

@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
-import { lstat, readdir } from "node:fs/promises";
+import { lstat, readdir, realpath } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { HookWork } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
+import { allowsArtifact } from "../../core/hooks/hook-policy.ts";
 import { hookArtifactName } from "../../core/repository/layout.ts";
 import type { HookRecord } from "../../core/repository/metadata.ts";
 import { openBackupKeys } from "../keys/backup-keys.ts";
@@ -11,7 +12,8 @@ import type { TaskRun } from "../task.ts";
 
 /**
  * Keeps a file or folder as a tar archive in the backup, compressed and encrypted like everything else. Rejects with
- * `hook-artifact-missing` when there is nothing. What is older than the hook's run is kept with a warning: the hook may
+ * `hook-artifact-missing` when there is no file. A path that is a link is followed, if what it leads to may be kept
+ * (else `hook-not-allowed`); links below it are kept as links. What is older than the hook's run is kept with a warning: the hook may
  * have written elsewhere.
  */
 export async function storeArtifact(
@@ -19,7 +21,14 @@ export async function storeArtifact(
   run: TaskRun,
   startedAtMs: number,
 ): Promise<NonNullable<HookRecord["artifact"]>> {
-  const path = resolve(work.hook.artifactPath ?? "");
+  const named = resolve(work.hook.artifactPath ?? "");
+  const path = await realpath(named).catch(() => named);
+  if (!allowsArtifact(work.policy, path)) {
+    throw new Failure(
+      "hook-not-allowed",
+      `${named} leads to ${path}, which hooks may not keep. Name that path in the installation's list of artifacts.`,
+    );
+  }
   const { files, newestMs } = await look(path);
   if (files === 0) {
     throw new Failure(
@@ -47,15 +56,23 @@ export async function storeArtifact(
 async function look(path: string): Promise<{ files: number; newestMs: number }> {
   const top = await lstat(path).catch(() => undefined);
   if (top === undefined) return { files: 0, newestMs: 0 };
-  if (!top.isDirectory()) return { files: 1, newestMs: top.mtimeMs };
+  if (!top.isDirectory()) return { files: top.isFile() ? 1 : 0, newestMs: top.mtimeMs };
   const found = { files: 0, newestMs: top.mtimeMs };
-  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
-    if (entry.isDirectory()) continue;
-    const { mtimeMs } = await lstat(join(entry.parentPath, entry.name));
+  for await (const file of filesBelow(path)) {
+    const { mtimeMs } = await lstat(file);
     found.files += 1;
     found.newestMs = Math.max(found.newestMs, mtimeMs);
   }
   return found;
+}
+
+/** As tar goes: not through links, which a recursive `readdir` follows. */
+async function* filesBelow(folder: string): AsyncGenerator<string> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(path);
+    else if (entry.isFile()) yield path;
+  }
 }
 
 /** The machine's own tar: names, rights and links as they are, and every system can unpack it. */
