@@ -54,7 +54,7 @@ export class PackWriter {
     const object = await this.#writer?.commit();
     if (object?.sizeBytes === this.#sizeBytes) {
       if (this.#key === "by-store")
-        assertEncrypted(this.#run.store.url, `${this.name} of ${this.#backupId}`, object);
+        await assertEncrypted(this.#run.store, `${this.name} of ${this.#backupId}`, object);
       return object;
     }
     throw new Failure(

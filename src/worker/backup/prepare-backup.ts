@@ -1,13 +1,12 @@
 import type { PrepareBackupResult, TaskOf } from "../../contract/worker-task.ts";
 import { Failure, type FailureCode } from "../../core/failure.ts";
-import { encryptionProblem, type EncryptionWish } from "../../core/repository/encryption.ts";
-import { metadataName, projectPrefix, type RepositoryDescription } from "../../core/repository/layout.ts";
+import type { EncryptionWish } from "../../core/repository/encryption.ts";
 import { createBackupKeys, openBackupKeys } from "../keys/backup-keys.ts";
 import { checkFileSource, openFileSource } from "../open-files.ts";
 import { probeDatabase } from "./probe-database.ts";
 import { repositoryInside } from "./repository-inside.ts";
-import { readMetadata } from "../repository/read-metadata.ts";
-import { ensureRepository, openRepository } from "../repository/repository.ts";
+import { confirmEncryption } from "../repository/confirm-encryption.ts";
+import { ensureRepository, findNewestBackup, openRepository } from "../repository/repository.ts";
 import type { TaskRun } from "../task.ts";
 
 /**
@@ -30,7 +29,7 @@ export async function prepareBackup(
   }
   const { description, created } = await ensureRepository(run, spec);
   await refuseSecondKey(run);
-  if (!created) await refuseOtherEncryption(run, spec, description);
+  if (!created) await confirmEncryption(run, spec, description, nothingMade(run));
   const { projectKeyCreated } = await createBackupKeys(run, task.backupId, description.encryption);
   return {
     repositoryCreated: created,
@@ -71,20 +70,6 @@ async function refuseSecondKey(run: TaskRun): Promise<void> {
   }
 }
 
-/** See `encryptionProblem`. */
-async function refuseOtherEncryption(
-  run: TaskRun,
-  wish: EncryptionWish,
-  description: RepositoryDescription,
-): Promise<void> {
-  const needsConfirmation = description.encryption === "server" && wish.encryption === undefined;
-  const newest = needsConfirmation ? await findNewestBackup(run) : undefined;
-  const sealed = newest === undefined ? undefined : await readMetadata(run, newest);
-  const problem = encryptionProblem(wish, description, sealed);
-  if (problem === undefined) return;
-  throw new Failure("encryption-differs", `No backup was made in ${run.store.url}: ${problem}.`);
-}
-
 /** Where there is a repository already. */
 async function lookForOtherEncryption(run: TaskRun, wish: EncryptionWish): Promise<void> {
   const missing: readonly FailureCode[] = ["repository-not-found", "bucket-not-found"];
@@ -92,18 +77,10 @@ async function lookForOtherEncryption(run: TaskRun, wish: EncryptionWish): Promi
     if (error instanceof Failure && missing.includes(error.code)) return undefined;
     throw error;
   });
-  if (description !== undefined) await refuseOtherEncryption(run, wish, description);
+  if (description !== undefined) await confirmEncryption(run, wish, description, nothingMade(run));
 }
 
-async function findNewestBackup(run: TaskRun): Promise<string | undefined> {
-  const { projectId } = run.context;
-  const folders: string[] = [];
-  for await (const folder of run.store.listFolders(projectPrefix(projectId))) folders.push(folder);
-  for (const backupId of folders.reverse()) {
-    if ((await run.store.head(metadataName(projectId, backupId))) !== undefined) return backupId;
-  }
-  return undefined;
-}
+const nothingMade = (run: TaskRun): string => `No backup was made in ${run.store.url}`;
 
 async function lookWhatIsMissing(
   run: TaskRun,

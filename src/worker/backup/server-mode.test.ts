@@ -124,6 +124,7 @@ describe("a backup whose store encrypts", () => {
     expect(await failureOf(storeFiles(place, source, { number: 1, encryption, run }))).toMatchObject({
       code: "encryption-unproved",
     });
+    for await (const { name } of inner.list("")) expect(name).not.toMatch(/pack-|file-|manifest/);
   });
 });
 

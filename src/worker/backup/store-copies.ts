@@ -140,7 +140,7 @@ export class StoreCopies {
     const file = bytes.nameLarge();
     const name = backupPrefix(run.context.projectId, backupId) + file;
     const copied = (await run.store.copyIn?.(origin, name)) as CopiedObject;
-    assertEncrypted(run.store.url, `${file} of ${backupId}`, copied);
+    await assertEncrypted(run.store, `${file} of ${backupId}`, copied);
     const sha256 = copied.sha256 ?? (await this.#hash(name));
     const content: StoredAt = { file, offset: 0, length: facts.sizeBytes, codec: "none" };
     return {

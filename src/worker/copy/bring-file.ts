@@ -132,7 +132,7 @@ export class FileBringer {
         if (!file.isSealed) await this.#to.store.delete(name);
         throw this.#changed(file, `it took ${sizeBytes} bytes and has ${stored.sizeBytes}`);
       }
-      if (this.#isByStore) assertEncrypted(this.#to.store.url, name, stored);
+      if (this.#isByStore) await assertEncrypted(this.#to.store, name, stored);
       this.copied = { files: this.copied.files + 1, sizeBytes: this.copied.sizeBytes + sizeBytes };
       this.#progress.add(0, 1);
       return sent;

@@ -481,6 +481,36 @@ describe("between modes of encryption", () => {
       expect(await contents(there)).toEqual(await contents(place.run.store));
     });
 
+    it("is not copied in clear where only the destination itself says that its store encrypts", async () => {
+      await ensureRepository(at(there), server);
+      expect(await failureOf(copy(2))).toMatchObject({
+        code: "encryption-differs",
+        message: expect.stringContaining("--encryption server") as string,
+      });
+      expect(await namesIn(there)).toEqual([]);
+      await copy(1, there, {}, server);
+      await copy(2);
+      expect(await readMetadata(at(there), backupIdOf(2))).toMatchObject({ encryption: "server" });
+    });
+
+    it("leaves nothing in clear where the destination's store does not say that it encrypted", async () => {
+      const unsaid = changedStore(there, {
+        encryptBy: (wanted) => Promise.resolve(wanted),
+        write: async (name) => {
+          const writer = await there.write(name);
+          return {
+            ...writer,
+            commit: async () => {
+              const { encryption: _encryption, ...facts } = await writer.commit();
+              return facts;
+            },
+          };
+        },
+      });
+      expect(await failureOf(copy(2, unsaid, {}, server))).toMatchObject({ code: "encryption-unproved" });
+      expect(await namesIn(there)).toEqual([]);
+    });
+
     it("is there already the second time, also for who only looks", async () => {
       await copy(2);
       expect((await copy(2)).done).toMatchObject({ wasThere: true, copied: { files: 0 } });

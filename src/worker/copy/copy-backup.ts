@@ -1,6 +1,5 @@
 import type { CopyBackupResult, TaskOf } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
-import { encryptionProblem } from "../../core/repository/encryption.ts";
 import {
   backupPrefix,
   keyringName,
@@ -20,6 +19,7 @@ import { rewrapEntries } from "../keys/rotate-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
 import { ProgressReporter } from "../report-progress.ts";
 import { assertWhole, commitMetadata } from "../repository/commit-metadata.ts";
+import { confirmEncryption } from "../repository/confirm-encryption.ts";
 import { openBackup, readMetadata } from "../repository/read-metadata.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
 import { ensureRepository, openRepository } from "../repository/repository.ts";
@@ -61,10 +61,9 @@ export async function copyBackup(task: TaskOf<"copy-backup">, run: TaskRun): Pro
         `${task.to} is the repository that ${task.backupId} is in already (${run.store.url}). Name another place.`,
       );
     }
-    const problem =
-      task.encryption === undefined ? undefined : encryptionProblem(task, description, undefined);
-    if (problem !== undefined) {
-      throw new Failure("encryption-differs", `Nothing was copied to ${task.to}: ${problem}.`);
+    // Else the destination alone would decide whether bytes come to it that nobody encrypted yet.
+    if (!created && (task.encryption !== undefined || metadata.encryption === "server")) {
+      await confirmEncryption(destination, task, description, `Nothing was copied to ${task.to}`);
     }
     const arriving: TaskRun = { ...destination, signal };
     return withSharedLease(arriving, `taking in a copy of ${task.backupId}`, async (both) => {

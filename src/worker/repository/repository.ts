@@ -127,3 +127,14 @@ export async function* listBackupFolders(
 export function forProject(run: TaskRun, projectId: string): TaskRun {
   return { ...run, context: { ...run.context, projectId } };
 }
+
+/** The newest sealed backup of the run's project. */
+export async function findNewestBackup(run: TaskRun): Promise<string | undefined> {
+  const { projectId } = run.context;
+  const folders: string[] = [];
+  for await (const folder of run.store.listFolders(projectPrefix(projectId))) folders.push(folder);
+  for (const backupId of folders.reverse()) {
+    if ((await run.store.head(metadataName(projectId, backupId))) !== undefined) return backupId;
+  }
+  return undefined;
+}

@@ -145,7 +145,7 @@ class EncryptedFileWriter implements StoredFileWriter {
     const { store, backupId, key } = this.#place;
     const found = await store.head(objectName(this.#place, this.#name));
     if (found?.sizeBytes === this.#storedBytes) {
-      if (key === "by-store") assertEncrypted(store.url, `${this.#name} of ${backupId}`, found);
+      if (key === "by-store") await assertEncrypted(store, `${this.#name} of ${backupId}`, found);
       return found;
     }
     throw new Failure(

@@ -1,6 +1,6 @@
 /** A stored stream in either mode: as Tink's streaming AEAD, or as it is where the store encrypts. */
 import { Failure } from "../../core/failure.ts";
-import type { StoredObject } from "../../core/ports/object-store.ts";
+import type { ObjectStore, StoredObject } from "../../core/ports/object-store.ts";
 import type { StreamKey } from "./stream-key.ts";
 import { decryptBytes, decryptStream, encryptBytes, StreamEncryptor } from "./streaming-aead.ts";
 
@@ -45,12 +45,16 @@ export function openBytes(key: StreamKey, associatedData: string, stored: Buffer
   return key === "by-store" ? stored : decryptBytes(key, associatedData, stored, what);
 }
 
-/** In server mode: the store has to say that it encrypted. Throws `encryption-unproved`. */
-export function assertEncrypted(url: string, what: string, object: StoredObject): void {
+/**
+ * In server mode: the store has to say that it encrypted. Rejects with `encryption-unproved`; then the object, which
+ * lies there for whoever can read, is removed.
+ */
+export async function assertEncrypted(store: ObjectStore, what: string, object: StoredObject): Promise<void> {
   if (object.encryption !== undefined) return;
+  await store.delete(object.name).catch(() => undefined);
   throw new Failure(
     "encryption-unproved",
-    `${url} took ${what} and does not say that it encrypted it, so it is not left to the store. Nothing was sealed. ` +
+    `${store.url} took ${what} and does not say that it encrypted it, so it is not left to the store. The object was removed, and nothing was sealed. ` +
       "Check the bucket's settings and run again, or use a repository with encryption by lc2.",
   );
 }
