@@ -33,14 +33,17 @@ describe("an environment that is restored into", () => {
     [["staging"], prod, "of staging only; this is a backup of prod"],
     [[], prod, "of none"],
     [["prod"], { projectId: "retail" }, "a backup of no environment"],
-    [["prod"], { projectId: "shop", environment: "prod" }, "of prod only"],
+    [["prod"], { projectId: "shop", environment: "prod" }, "of its own project only"],
+    [undefined, { projectId: "shop", environment: "prod" }, "of its own project only"],
+    [undefined, { projectId: "shop" }, "of its own project only"],
   ])("that allows %j refuses %j", (allowedSources, source, sentence) => {
-    const refused = refuseSource(make({ allowedSources }), source);
+    const target = make(allowedSources === undefined ? {} : { allowedSources });
+    const refused = refuseSource(target, source);
     expect(refused).toMatchObject({
       code: "source-not-allowed",
       message: expect.stringContaining(sentence) as string,
     });
-    expect(refuseRestore([make({ allowedSources })], source, "hash")).toEqual(refused);
+    expect(refuseRestore([target], source, "hash")).toEqual(refused);
   });
 
   it("and is protected wants its plan's hash", () => {
@@ -54,11 +57,9 @@ describe("an environment that is restored into", () => {
   });
 
   it("is not named to those of another project", () => {
-    const refused = refuseRestore(
-      [make({ protected: true, projectId: "bank", name: "vault" })],
-      prod,
-      undefined,
-    );
-    expect(refused?.message).not.toMatch(/vault|bank/);
+    const theirs = make({ protected: true, projectId: "bank", name: "vault", allowedSources: ["safe"] });
+    const refused = refuseRestore([theirs], prod, undefined);
+    expect(refused?.code).toBe("source-not-allowed");
+    expect(refused?.message).not.toMatch(/vault|bank|safe/);
   });
 });

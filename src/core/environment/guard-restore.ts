@@ -22,10 +22,18 @@ export interface SourceOfRestore {
 /** Why backups of this source may not be restored into the environment; undefined: they may. Pure. */
 export function refuseSource(target: Environment, source: SourceOfRestore): FailureRecord | undefined {
   const { allowedSources } = target;
+  // An environment never takes what another project has, and is not named to its users either.
+  if (target.projectId !== source.projectId) {
+    return {
+      code: "source-not-allowed",
+      message:
+        "This place is of an environment of another project, which takes backups of its own project only. Restore " +
+        "into another place, or copy what is to go there by other means.",
+      retry: "never",
+    };
+  }
   if (allowedSources === undefined) return undefined;
-  const isOwn = target.projectId === source.projectId;
-  if (isOwn && source.environment !== undefined && allowedSources.includes(source.environment))
-    return undefined;
+  if (source.environment !== undefined && allowedSources.includes(source.environment)) return undefined;
   const of =
     source.environment === undefined ? "a backup of no environment" : `a backup of ${source.environment}`;
   const allowed = allowedSources.length === 0 ? "of none" : `of ${allowedSources.join(", ")} only`;
@@ -53,14 +61,10 @@ export function refuseRestore(
   }
   const guarded = approve === undefined ? targets.find((target) => target.protected) : undefined;
   if (guarded === undefined) return undefined;
-  const name =
-    guarded.projectId === source.projectId
-      ? `environment ${guarded.name}`
-      : "environment that this place is of";
   return {
     code: "plan-not-approved",
     message:
-      `The ${name} is protected: a restore into it is run only when its plan was read. Make the plan ` +
+      `The environment ${guarded.name} is protected: a restore into it is run only when its plan was read. Make the plan ` +
       "(`lc2 restore plan`, or …/restores/plan), then approve it by its hash (--approve HASH, or approvedPlan).",
     retry: "never",
   };
