@@ -90,8 +90,8 @@ export type TaskBody =
       readonly notification: Notification;
       readonly happening: Happening;
     }
-  /** Only the commit record: is this backup sealed, and what does it say. */
-  | { readonly kind: "read-metadata"; readonly backupId: string }
+  /** Only the commit record: is this backup sealed, and what does it say. `check`: its signature is tried. */
+  | { readonly kind: "read-metadata"; readonly backupId: string; readonly check?: boolean }
   | { readonly kind: "verify-backup"; readonly backupId: string; readonly scratchDatabase?: string }
   | { readonly kind: "browse-backup"; readonly backupId: string; readonly pattern?: string }
   | { readonly kind: "download"; readonly backupId: string; readonly path: string }
@@ -172,7 +172,8 @@ export interface TaskResults {
   "run-hook": HookResult;
   "hold-hook": HookResult;
   "send-notification": { readonly sent: true };
-  "read-metadata": { readonly metadata?: BackupMetadata };
+  /** `isChecked`: its signature fits. */
+  "read-metadata": { readonly metadata?: BackupMetadata; readonly isChecked?: boolean };
   "verify-backup": VerifyBackupResult;
   "browse-backup": BrowseBackupResult;
   download: { readonly bytes: number; readonly sha256: string };

@@ -1,6 +1,6 @@
 import type { BackupReference } from "../contract/service.ts";
+import type { TaskResults } from "../contract/worker-task.ts";
 import { backupIdPattern } from "../core/repository/layout.ts";
-import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { Failure } from "../core/failure.ts";
 import { notePlace } from "./backup-places.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
@@ -15,7 +15,8 @@ export interface BackupPlace {
 
 /**
  * Where a backup is: by the catalog, or, when a repository is named, in that repository, whether the
- * catalog knows it or not (then it is noted in it). Rejects with `backup-not-found`.
+ * catalog knows it or not (then it is noted in it; of a backup that it knows, only what has the project's signature).
+ * Rejects with `backup-not-found`.
  */
 export async function locateBackup(
   parts: EngineParts,
@@ -34,9 +35,12 @@ export async function locateBackup(
   const repository = normalizeRepositoryUrl(reference.repository);
   if (known !== undefined && known.repository === repository)
     return { backupId, projectId: known.projectId, repository };
-  const metadata = await findInRepository(parts, backupId, projectId ?? known?.projectId, repository, signal);
+  const found = await findInRepository(parts, backupId, projectId ?? known?.projectId, repository, signal);
+  const { metadata, isChecked = false } = found;
   if (metadata === undefined) throw notFound({ ...reference, repository });
-  await notePlace(parts, metadata, repository);
+  // Anyone who can write there could have made one up.
+  const isNew = (await parts.catalog.getBackup(backupId, metadata.projectId)) === undefined;
+  if (isChecked || isNew) await notePlace(parts, metadata, repository);
   return { backupId, projectId: metadata.projectId, repository };
 }
 
@@ -46,22 +50,18 @@ async function findInRepository(
   projectId: string | undefined,
   repository: string,
   signal: AbortSignal,
-): Promise<BackupMetadata | undefined> {
+): Promise<TaskResults["read-metadata"]> {
   if (projectId !== undefined) {
     const context = makeContext(parts, { repository, projectId });
-    const found = await runTaskAlone(
-      parts,
-      "read-metadata",
-      { kind: "read-metadata", context, backupId },
-      { signal },
-    );
-    return found.metadata;
+    const task = { kind: "read-metadata", context, backupId, check: true } as const;
+    return await runTaskAlone(parts, "read-metadata", task, { signal });
   }
   // The project is not known: the repository is asked for everything it holds.
   const context = makeContext(parts, { repository, projectId: "" });
   const scan = { kind: "scan-repository", context, onlyProject: false } as const;
   const { backups } = await runTaskAlone(parts, "scan-repository", scan, { signal });
-  return backups.find((metadata) => metadata.backupId === backupId);
+  const metadata = backups.find((each) => each.backupId === backupId);
+  return metadata === undefined ? {} : { metadata };
 }
 
 export function notFound({ backupId, projectId, repository }: BackupReference): Failure {

@@ -93,10 +93,11 @@ const roleMissing = ({ name, role }: Caller, permission: Permission): Failure =>
       `${permission === "operate" ? "operator or admin" : "admin"}.`,
   );
 
-/** Whether the caller may name any place that this server can reach. */
+/** Refuses places that this server can reach and that the caller may not name. Whoever may only look names none. */
 export function refusePlaces(parts: HttpParts, { caller }: FastifyRequest, named: readonly unknown[]): void {
-  if (caller?.projects === undefined || parts.trustsOperators) return;
-  if (named.every((place) => place === undefined)) return;
+  if (caller === undefined || named.every((place) => place === undefined)) return;
+  if (mayCall({ role: caller.role }, "operate") !== "yes") throw roleMissing(caller, "operate");
+  if (caller.projects === undefined || parts.trustsOperators) return;
   throw new Failure(
     "forbidden",
     `The API key "${caller.name}" is for some projects only. It may not name a database, folder, bucket or ` +

@@ -421,6 +421,27 @@ describe("the catalog", () => {
     await expectWhole(id, to);
   });
 
+  it("takes over what was seen elsewhere only if the project's key has signed it", async () => {
+    const from = place("signed");
+    const id = await backUp(from);
+    const [genuine, forged] = [place("signed-too"), place("made-up")];
+    for (const folder of [genuine, forged]) await cp(from, folder, { recursive: true });
+    const record = join(forged, `backups/shop/${id}/metadata.json`);
+    const metadata = JSON.parse(await readFile(record, "utf8")) as object;
+    await writeFile(record, JSON.stringify({ ...metadata, application: "made-up" }));
+
+    const lookIn = (repository: string) => run(["backup", "describe", id, "--repository", repository]);
+    expect((await lookIn(forged)).code).toBe(0);
+    expect((await describeBackup(id)).alsoIn).toBeUndefined();
+    expect((await lookIn(genuine)).code).toBe(0);
+    expect((await describeBackup(id)).alsoIn).toEqual([pathToFileURL(genuine).href]);
+
+    // One that was deleted does not come back as another one.
+    for (let places = 2; places > 0; places -= 1) await line.json(["backup", "delete", id, "-y"]);
+    await lookIn(forged);
+    expectFailure(await run(["backup", "describe", id]), 4, "backup-not-found", /no backup/);
+  });
+
   it("a scan of a repository that was moved moves its backups", async () => {
     const from = place("before-the-move");
     const id = await backUp(from);

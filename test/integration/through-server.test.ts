@@ -139,6 +139,8 @@ describe("a key that may not", () => {
       [viewer, "GET", `${backup()}/contents`],
       [viewer, "GET", `${backup()}/download?path=large`],
       [viewer, "POST", `${backup()}/copy`],
+      [viewer, "GET", `${backup()}?repository=${encodeURIComponent(own())}`],
+      [viewer, "GET", `${backup()}/logs?repository=${encodeURIComponent(own())}`],
       [operator, "POST", "/api/v1/repository/check"],
       [operator, "POST", "/api/v1/repository/sweep"],
       [operator, "GET", "/api/v1/api-keys"],
