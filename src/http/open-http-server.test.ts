@@ -67,6 +67,18 @@ const get = async (path: string, headers: Record<string, string> = {}) =>
 const { backupId } = exampleBackup();
 const never = { signal: new AbortController().signal, onEvent: () => undefined };
 
+describe("a zero character", () => {
+  test.each([
+    ["/api/v1/projects/default/backups/a%00b", 404, "route-not-found"],
+    ["/api/v1/projects/default/schedules/a%00b", 404, "route-not-found"],
+    ["/api/v1/projects/default/backups?application=%00", 400, "request-invalid"],
+  ])("is refused in %s", async (path, status, code) => {
+    const answer = await get(path);
+    expect(answer.status).toBe(status);
+    expect(await answer.json()).toMatchObject({ code });
+  });
+});
+
 describe("the client of a server", () => {
   test("gets what the service gives", async () => {
     const service = createMemoryService(world);
