@@ -93,11 +93,16 @@ const roleMissing = ({ name, role }: Caller, permission: Permission): Failure =>
       `${permission === "operate" ? "operator or admin" : "admin"}.`,
   );
 
+/** Whether the caller may name what this server can reach beside their own projects' places. */
+export const mayNamePlaces = ({ trustsOperators }: HttpParts, { caller }: FastifyRequest): boolean =>
+  caller?.projects === undefined || trustsOperators;
+
 /** Refuses places that this server can reach and that the caller may not name. Whoever may only look names none. */
-export function refusePlaces(parts: HttpParts, { caller }: FastifyRequest, named: readonly unknown[]): void {
+export function refusePlaces(parts: HttpParts, request: FastifyRequest, named: readonly unknown[]): void {
+  const { caller } = request;
   if (caller === undefined || named.every((place) => place === undefined)) return;
   if (mayCall({ role: caller.role }, "operate") !== "yes") throw roleMissing(caller, "operate");
-  if (caller.projects === undefined || parts.trustsOperators) return;
+  if (mayNamePlaces(parts, request)) return;
   throw new Failure(
     "forbidden",
     `The API key "${caller.name}" is for some projects only. It may not name a database, folder, bucket or ` +

@@ -1,7 +1,11 @@
+import type { FastifyRequest } from "fastify";
+import type { ProjectView } from "../contract/projects.ts";
 import { definitionListQuery, dryRunQuery } from "../contract/rest/definitions.ts";
 import { project, projectChange, projectPage, projectRequest } from "../contract/rest/projects.ts";
+import type { WriteCondition } from "../core/ports/definition-records.ts";
+import { Failure } from "../core/failure.ts";
 import type { App } from "./app.ts";
-import { permit, permitForAll, refusePlaces } from "./authenticate.ts";
+import { mayNamePlaces, permit, permitForAll, refusePlaces } from "./authenticate.ts";
 import {
   conditionHeaders,
   ifMatchHeader,
@@ -118,9 +122,9 @@ function addProjectWrites(app: App, parts: HttpParts): void {
     async (request, reply) => {
       const { projectId } = request.params;
       const { dryRun = false } = request.query;
-      refusePlaces(parts, request, [request.body.repository]);
-      const condition = readCondition(request);
-      const written = await service.putProject({ ...request.body, projectId }, { condition, dryRun });
+      const { repository, ...change } = request.body;
+      const { condition, ...place } = await settleRepository(parts, request, { projectId, repository });
+      const written = await service.putProject({ ...change, ...place, projectId }, { condition, dryRun });
       return await sendWritten(reply, written, { dryRun, location: `${base}/${projectId}` });
     },
   );
@@ -149,4 +153,41 @@ function addProjectWrites(app: App, parts: HttpParts): void {
       return dryRun ? await reply.send(view) : await reply.code(204).send();
     },
   );
+}
+
+/**
+ * Where the project's backups are to be kept, and what the write must find. Whoever may not name places keeps the
+ * repository that is there, whether they repeat it or not.
+ */
+async function settleRepository(
+  parts: HttpParts,
+  request: FastifyRequest,
+  { projectId, repository }: { readonly projectId: string; readonly repository: string | undefined },
+): Promise<{ readonly condition: WriteCondition; readonly repository?: string }> {
+  const condition = readCondition(request);
+  if (mayNamePlaces(parts, request))
+    return { condition, ...(repository === undefined ? {} : { repository }) };
+  const current = await findProject(parts, projectId);
+  if (repository !== current?.repository) refusePlaces(parts, request, [repository]);
+  if (typeof condition === "object" && condition.revision !== current?.revision) {
+    const now = current === undefined ? "is not there" : `has revision ${current.revision}`;
+    throw new Failure(
+      "definition-changed",
+      `The project "${projectId}" ${now}, and you have seen revision ${condition.revision}. Read it again, then change it.`,
+    );
+  }
+  if (current === undefined) return { condition: "absent" };
+  return {
+    condition: condition === "any" ? { revision: current.revision } : condition,
+    ...(current.repository === undefined ? {} : { repository: current.repository }),
+  };
+}
+
+async function findProject({ service }: HttpParts, projectId: string): Promise<ProjectView | undefined> {
+  try {
+    return await service.getProject(projectId);
+  } catch (error) {
+    if (error instanceof Failure && error.code === "project-not-found") return undefined;
+    throw error;
+  }
 }

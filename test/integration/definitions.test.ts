@@ -1,6 +1,7 @@
 /** Projects and environments over a real server, and from the command line with and without one. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openCommandLine, type CommandLine } from "../support/command-line.ts";
 import { startLc2Server, type Answer, type Lc2Server } from "../support/lc2-server.ts";
@@ -85,7 +86,8 @@ describe("a project over HTTP", () => {
       "mine",
     ]);
     const key = String(made["secret"]);
-    await server.call("POST", projects, { body: { projectId: "mine" } });
+    const repository = pathToFileURL(join(machine.folder, "their-own")).href;
+    await server.call("POST", projects, { body: { projectId: "mine", repository } });
     await server.call("POST", projects, { body: { projectId: "theirs" } });
     await server.call("POST", `${projects}/theirs/environments`, { body: prod });
     expect((await server.call("DELETE", `${projects}/theirs`)).json).toMatchObject({
@@ -100,6 +102,15 @@ describe("a project over HTTP", () => {
     // Whoever may name places may reach those of others.
     const named = await server.call("POST", `${projects}/mine/environments`, { key, body: prod });
     expect(named.json).toMatchObject({ status: 403, code: "forbidden" });
+    // What is kept where is not theirs to say: it stays, said again or not.
+    const change = async (body: object) => (await server.call("PUT", `${projects}/mine`, { key, body })).json;
+    expect(await change({ timeZone: "Europe/Rome" })).toMatchObject({ repository, timeZone: "Europe/Rome" });
+    expect(await change({ repository })).toMatchObject({ repository, timeZone: "UTC" });
+    for (const other of [{ repository: "file:///srv/elsewhere" }, { repository: `${repository}/inside` }])
+      expect(await change(other)).toMatchObject({ status: 403, code: "forbidden" });
+    const late = { key, body: {}, headers: { "if-match": '"r1"' } };
+    expect((await server.call("PUT", `${projects}/mine`, late)).status).toBe(412);
+    expect((await server.call("GET", `${projects}/mine`)).json).toMatchObject({ repository, revision: 3 });
     await server.call("DELETE", `${projects}/theirs/environments/prod`);
     expect((await server.call("DELETE", `${projects}/theirs`)).status).toBe(204);
     expect((await server.call("GET", `${projects}/theirs`)).status).toBe(404);
