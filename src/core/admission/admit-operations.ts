@@ -1,4 +1,5 @@
 import type { OperationKind } from "../operation/operation.ts";
+import { isAhead } from "../operation/decide-retry.ts";
 import type { StoreWait } from "./store-wait.ts";
 
 /** What waits for its turn. Copies and undos are begun by whoever asks for them. */
@@ -212,12 +213,12 @@ class Turn {
       if (wait === undefined) continue;
       const what = wait.kind === "away" ? "does not answer" : "asks to slow down";
       const since = `${store} ${what} since ${timeOf(wait.sinceMs)}`;
-      if (wait.untilMs > this.#nowMs)
+      if (isAhead(wait.untilMs, this.#nowMs))
         return { reason: `${since}; it is tried again at ${timeOf(wait.untilMs)}` };
       const behind = this.#running.find((one) => one.stores.includes(store));
       if (behind !== undefined) return { behind, reason: `${since}; one operation tries it at this moment` };
     }
-    if (notBeforeMs === undefined || notBeforeMs <= this.#nowMs) return undefined;
+    if (notBeforeMs === undefined || !isAhead(notBeforeMs, this.#nowMs)) return undefined;
     return { reason: `its last attempt failed, and the next one begins at ${timeOf(notBeforeMs)}` };
   }
 

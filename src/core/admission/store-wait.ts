@@ -1,5 +1,5 @@
 import { isBucketUrl, parseBucketUrl } from "../files/bucket-url.ts";
-import { pauseMs } from "../operation/decide-retry.ts";
+import { isAhead, pauseMs } from "../operation/decide-retry.ts";
 
 /** A store that nobody is sent to for now, because it does not answer or asked to be left alone. */
 export interface StoreWait {
@@ -33,8 +33,8 @@ export function nextStoreWait(
   met: Pick<StoreWait, "store" | "kind"> & { readonly nowMs: number; readonly retryAfterMs?: number },
 ): StoreWait {
   const { store, kind, nowMs, retryAfterMs = 0 } = met;
-  if (known !== undefined && known.untilMs > nowMs + retryAfterMs) return known;
-  const tries = known === undefined ? 1 : known.untilMs > nowMs ? known.tries : known.tries + 1;
+  if (known !== undefined && isAhead(known.untilMs, nowMs + retryAfterMs)) return known;
+  const tries = known === undefined ? 1 : isAhead(known.untilMs, nowMs) ? known.tries : known.tries + 1;
   const pause = Math.max(retryAfterMs, pauseMs(tries, `${store} ${nowMs}`, true));
   return { store, kind, sinceMs: known?.sinceMs ?? nowMs, untilMs: nowMs + pause, tries };
 }

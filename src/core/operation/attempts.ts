@@ -1,6 +1,6 @@
 import type { FailureRecord } from "../failure.ts";
 import type { Decision } from "./advance.ts";
-import { decideRetry, type RetryBudget } from "./decide-retry.ts";
+import { decideRetry, isAhead, type RetryBudget } from "./decide-retry.ts";
 import type { TaskFacts, TaskFactsByName } from "./operation.ts";
 
 /** What every operation that may be tried again is seen by, read anew before every decision. */
@@ -16,7 +16,7 @@ export interface AttemptObservation {
 
 /** The pause before the attempt, while it lasts. */
 export function pauseOf({ notBeforeMs, budget }: AttemptObservation): Decision<never> | undefined {
-  if (notBeforeMs === undefined || budget.nowMs >= notBeforeMs) return undefined;
+  if (notBeforeMs === undefined || !isAhead(notBeforeMs, budget.nowMs)) return undefined;
   return { type: "wait", untilMs: notBeforeMs };
 }
 

@@ -7,6 +7,7 @@ import {
   decideRetry,
   pauseMs,
   type RetryBudget,
+  isAhead,
 } from "./decide-retry.ts";
 import type { OperationTask } from "./operation.ts";
 
@@ -104,4 +105,14 @@ describe("a pause", () => {
     expect(Math.min(...many)).toBeLessThan(60_000);
     expect(Math.max(...many)).toBeGreaterThan(240_000);
   });
+});
+
+it("takes an instant that lies farther ahead than anything is waited for as a wrong clock's", () => {
+  const dayMs = 24 * 3_600_000;
+  expect([0, 1, dayMs, dayMs + 1].map((ms) => isAhead(5_000 + ms, 5_000))).toEqual([
+    false,
+    true,
+    true,
+    false,
+  ]);
 });

@@ -47,6 +47,12 @@ const pauses = {
   passing: { baseMs: 5_000, longestMs: 300_000 },
 } as const;
 
+/**
+ * Whether something has to wait for this instant. Nothing is waited for longer than patience lasts: what lies farther
+ * ahead was written by a clock that ran ahead, and counts for nothing.
+ */
+export const isAhead = (ms: number, nowMs: number): boolean => ms > nowMs && ms - nowMs <= patienceMs;
+
 export type RetryDecision =
   | { readonly type: "retry"; readonly afterMs: number; readonly failure: FailureRecord }
   | { readonly type: "fail"; readonly failure: FailureRecord };
