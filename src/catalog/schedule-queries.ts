@@ -1,6 +1,7 @@
 import { sql, type Kysely, type RawBuilder, type Selectable, type Transaction } from "kysely";
 import { Failure } from "../core/failure.ts";
 import { nobody, type Outcome } from "../core/operation/operation.ts";
+import type { NewOperation } from "../core/ports/catalog.ts";
 import type {
   ScheduleRecords,
   SlotCause,
@@ -143,9 +144,24 @@ async function insertFirstFree(
 ): Promise<string> {
   for (let turn = 0; turn < 100; turn += 1) {
     const wanted = operation(turn);
+    if (await isIndexed(transaction, wanted)) continue;
     if (await insertOperation(transaction, leaseNow, wanted, noLease)) return wanted.id;
   }
   throw new Failure("internal", `No id is free for ${operation(0).id}.`);
+}
+
+/** A catalog that was rebuilt from its repositories knows the backup, but neither its operation nor its slot. */
+async function isIndexed(
+  transaction: Transaction<CatalogTables>,
+  { projectId, id }: NewOperation,
+): Promise<boolean> {
+  const found = await transaction
+    .selectFrom("backups")
+    .select("backup_id")
+    .where("project_id", "=", projectId)
+    .where("backup_id", "=", id)
+    .executeTakeFirst();
+  return found !== undefined;
 }
 
 async function accountedUntil(

@@ -85,11 +85,12 @@ export class OperationQueue extends Bell {
   }
 }
 
-const isTooLate = ({ id, kind, spec }: Operation, nowMs: number): boolean =>
-  kind === "backup" && startTooLate(id, (spec as BackupRequest).scheduled, nowMs) !== undefined;
+const isTooLate = (operation: Operation, nowMs: number): boolean =>
+  operation.kind === "backup" &&
+  startTooLate(operation, (operation.spec as BackupRequest).scheduled, nowMs) !== undefined;
 
 function describe(operation: Operation) {
-  const { id, kind, projectId, createdAtMs, notBeforeMs } = operation;
+  const { id, kind, projectId, createdAtMs, admittedAtMs = createdAtMs, notBeforeMs } = operation;
   return {
     id,
     kind,
@@ -97,6 +98,7 @@ function describe(operation: Operation) {
     createdAtMs,
     places: placesOf(namedBy(operation)),
     stores: storesOf(operation),
+    ...(isWaiting(operation) ? {} : { begunAtMs: admittedAtMs }),
     ...(notBeforeMs === undefined ? {} : { notBeforeMs }),
   };
 }

@@ -155,7 +155,7 @@ export async function endExpired(parts: EngineParts): Promise<void> {
   for (const operation of open) {
     if (operation.kind !== "backup" || !isWaiting(operation)) continue;
     const { scheduled } = operation.spec as BackupRequest;
-    const failure = startTooLate(operation.id, scheduled, parts.clock.nowMs());
+    const failure = startTooLate(operation, scheduled, parts.clock.nowMs());
     if (failure === undefined || !(await endWaiting(parts, operation.id, failure))) continue;
     parts.notice(makeLogLine(parts, "warn", failure.message), operation);
   }

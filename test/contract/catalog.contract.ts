@@ -418,6 +418,19 @@ export function describeCatalog(
         expect(backups[0]).toMatchObject({ repository: "file:///mnt/moved", verifiedAtMs: 3_000 });
       });
 
+      it("gives a slot's backup another id than one that a scan brought back, whose operation is forgotten", async () => {
+        await catalog.putBackup(sealed());
+        const another = "backup-20260101-000000-000002";
+        const make = (turn: number) =>
+          operation({ id: turn === 0 ? sealed().backupId : another, leaseOwner: nobody });
+        const slots = [{ slotMs: 1_000, outcome: "ran", operation: make }] as const;
+        const key = { projectId: "shop", name: "hourly" };
+        const record = { key, cause: "due", accountedUntilMs: undefined, nowMs: 2_000, slots } as const;
+        expect(await catalog.recordSlots(record)).toBe(true);
+        expect((await catalog.observeSchedule(key, 2_000)).open).toMatchObject([{ id: another }]);
+        expect(await catalog.getBackup(sealed().backupId, "shop")).toMatchObject({ outcome: "Completed" });
+      });
+
       it("does not list a deleted backup, and lists it again when it was seen again", async () => {
         await catalog.putBackup(sealed());
         await catalog.markBackup(id, "shop", { deletedAtMs: 4_000 });

@@ -221,6 +221,17 @@ describe("admission", () => {
     ]);
   });
 
+  it("waits for nothing that began before the store's time had come", () => {
+    const store = "http://minio:9000";
+    const at = (id: string, change: Partial<WaitingOperation> = {}) =>
+      backup(id, { stores: [store], ...change });
+    const wait = { store, kind: "throttled", sinceMs: 0, untilMs: nowMs - 10, tries: 1 } as const;
+    const room = { backups: 5, restores: 1 };
+    const seen = { waiting: [at("a"), at("b")], storeWaits: [wait], limits: room };
+    expect(admitted(decide({ ...seen, running: [at("long", { begunAtMs: nowMs - 11 })] }))).toEqual(["a"]);
+    expect(admitted(decide({ ...seen, running: [at("tries", { begunAtMs: nowMs - 10 })] }))).toEqual([]);
+  });
+
   it("answers at once where thousands wait", () => {
     const waiting = Array.from({ length: 3_000 }, (_, n) =>
       backup(`b${n}`, { projectId: `p${n % 50}`, createdAtMs: n }),

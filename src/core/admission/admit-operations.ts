@@ -13,6 +13,8 @@ export interface RunningOperation {
   readonly places: readonly string[];
   /** Stores that it sends requests to; see `storeAccountOf`. */
   readonly stores: readonly string[];
+  /** When it began; absent: in this look. */
+  readonly begunAtMs?: number;
 }
 
 export interface WaitingOperation extends RunningOperation {
@@ -215,7 +217,10 @@ class Turn {
       const since = `${store} ${what} since ${timeOf(wait.sinceMs)}`;
       if (isAhead(wait.untilMs, this.#nowMs))
         return { reason: `${since}; it is tried again at ${timeOf(wait.untilMs)}` };
-      const behind = this.#running.find((one) => one.stores.includes(store));
+      // What began earlier may not ask that store for hours.
+      const behind = this.#running.find(
+        ({ stores: used, begunAtMs = Infinity }) => used.includes(store) && begunAtMs >= wait.untilMs,
+      );
       if (behind !== undefined) return { behind, reason: `${since}; one operation tries it at this moment` };
     }
     if (notBeforeMs === undefined || !isAhead(notBeforeMs, this.#nowMs)) return undefined;

@@ -49,10 +49,17 @@ it("is written down as it was asked for, with its defaults", () => {
 
 it("says of what waits that it came too late for its window", () => {
   const scheduled = { name: "nightly", slotMs: from, startBeforeMs: from + 1000 };
-  expect(startTooLate("backup-a", scheduled, from)).toBeUndefined();
-  expect(startTooLate("backup-a", undefined, from)).toBeUndefined();
-  expect(startTooLate("backup-a", scheduled, from + 1000)).toMatchObject({
+  const backup = { id: "backup-a" };
+  expect(startTooLate(backup, scheduled, from)).toBeUndefined();
+  expect(startTooLate(backup, undefined, from)).toBeUndefined();
+  expect(startTooLate(backup, scheduled, from + 1000)).toMatchObject({
     code: "window-closed",
     retry: "never",
   });
+});
+
+it("does not call late what had begun in time and came back to the queue", () => {
+  const scheduled = { name: "nightly", slotMs: from, startBeforeMs: from + 1000 };
+  const returned = { id: "backup-a", admittedAtMs: from + 999 };
+  expect(startTooLate(returned, scheduled, from + 60_000)).toBeUndefined();
 });
