@@ -220,6 +220,8 @@ export interface Progress {
   readonly objects?: number;
   readonly totalObjects?: number;
   readonly storedBytes?: number;
+  /** Grows with what is done and is in no amount, as verifying; only that it grows says something. */
+  readonly activity?: number;
   /** Since when nothing moves; said by the engine, not by the worker. */
   readonly stalledSince?: string;
 }

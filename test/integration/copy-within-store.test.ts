@@ -54,13 +54,11 @@ describe.each([
   ])("is made %s", async (_how, inOneRequest) => {
     const located = await locate();
     if (located === undefined) throw new Error("it was not located");
-    const copied = await copyWithinStore(
-      connect(to),
-      located.origin,
-      "copy",
-      { encryption: withKey },
-      inOneRequest,
-    );
+    const parts: number[] = [];
+    const onCopied = (sizeBytes: number): void => void parts.push(sizeBytes);
+    const wishes = { encryption: withKey, onCopied };
+    const copied = await copyWithinStore(connect(to), located.origin, "copy", wishes, inOneRequest);
+    expect(parts).toHaveLength(inOneRequest === undefined ? 0 : 3);
     expect(copied).toMatchObject({ sizeBytes: bytes.length, encryption: { algorithm: "aws:kms" } });
     expect(copied.sha256).toBe(inOneRequest === undefined ? sha256(bytes) : undefined);
     expect(sha256(await bucketOf(to).getBytes("copy"))).toBe(sha256(bytes));

@@ -15,13 +15,14 @@ describe("a task that moves nothing", () => {
     expect(watch.isOver(20 * minute)).toBe(true);
   });
 
-  it("is not once it moves again: a byte, an object, or to the next thing to do", () => {
+  it("is not once it moves again: a byte, an object, something verified, or to the next thing to do", () => {
     const watch = new StallWatch(minute);
     watch.hear(progress(5), 0);
     for (const [at, moved] of [
       progress(6),
       { ...progress(6), objects: 1 },
       progress(6, "comparing"),
+      { ...progress(6, "comparing"), activity: 1 },
     ].entries()) {
       const nowMs = (at + 1) * minute;
       expect(watch.stalledMs(nowMs)).toBe(minute);

@@ -3,13 +3,14 @@ interface Moved {
   readonly phase: string;
   readonly bytes: number;
   readonly objects?: number;
+  readonly activity?: number;
 }
 
 /** After so much of the time of a stall more, a task that may be tried again is ended. */
 const graceShare = 1 / 3;
 
 /**
- * Notices that a task moves no byte and no object any more. Time is given, in milliseconds of any steady clock. A task
+ * Notices that a task moves no byte and no object any more, and verifies none. Time is given, in milliseconds of any steady clock. A task
  * that never said how far it is has none to move.
  */
 export class StallWatch {
@@ -25,7 +26,10 @@ export class StallWatch {
     const last = this.#last;
     this.#last = progress;
     const isSame =
-      last?.phase === progress.phase && last.bytes === progress.bytes && last.objects === progress.objects;
+      last?.phase === progress.phase &&
+      last.bytes === progress.bytes &&
+      last.objects === progress.objects &&
+      last.activity === progress.activity;
     if (!isSame) this.#movedAtMs = nowMs;
   }
 

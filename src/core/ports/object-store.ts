@@ -79,9 +79,10 @@ export interface ObjectStore {
   /**
    * Has the store copy an object of such a place to `name`, with its metadata and tags, without a byte of it coming
    * here; durable and proved as what is written is. Rejects with a `SourceError` where the object is not to be had as
-   * it was (`changed`, `gone`, `unreadable`), and with a `Failure` where the store does not copy it.
+   * it was (`changed`, `gone`, `unreadable`), and with a `Failure` where the store does not copy it. `onCopied` is told of
+   * each part of a large one.
    */
-  copyIn?(origin: CopyOrigin, name: string): Promise<CopiedObject>;
+  copyIn?(origin: CopyOrigin, name: string, onCopied?: (sizeBytes: number) => void): Promise<CopiedObject>;
 
   /**
    * What this kind of store may or may not be able to do, tried out. Writes below `prefix` only and leaves nothing

@@ -73,15 +73,20 @@ export async function copyWholeInParts(
   way: S3Connection,
   source: CopySource,
   made: Omit<CreateMultipartUploadCommandInput, "Bucket" | "Key"> & { readonly key: string },
-  mostBytes = mostCopiedBytes,
+  {
+    mostBytes = mostCopiedBytes,
+    onCopied,
+  }: { readonly mostBytes?: number; readonly onCopied?: ((sizeBytes: number) => void) | undefined } = {},
 ): Promise<void> {
   const { key, ...more } = made;
   const object = { Bucket: way.bucket, Key: key };
   const { UploadId = "" } = await way.client.send(new CreateMultipartUploadCommand({ ...object, ...more }));
   try {
     const parts: CompletedPart[] = [];
-    for await (const part of copyInParts(way, source, { key, uploadId: UploadId }, mostBytes))
+    for await (const part of copyInParts(way, source, { key, uploadId: UploadId }, mostBytes)) {
       parts.push(part);
+      onCopied?.(Math.min(mostBytes, source.sizeBytes));
+    }
     await way.client.send(
       new CompleteMultipartUploadCommand({ ...object, UploadId, MultipartUpload: { Parts: parts } }),
     );

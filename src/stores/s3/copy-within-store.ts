@@ -18,7 +18,7 @@ export async function copyWithinStore(
   way: S3Connection,
   origin: CopyOrigin,
   key: string,
-  { encryption, storageClass }: CopyWishes,
+  { encryption, storageClass, onCopied }: CopyWishes,
   inOneRequest = mostCopiedBytes,
 ): Promise<Omit<CopiedObject, "name">> {
   const { place, key: sourceKey, sizeBytes, etag, versionId, object } = origin;
@@ -27,7 +27,7 @@ export async function copyWithinStore(
   const isInParts = sizeBytes > inOneRequest;
   if (isInParts) {
     const made = { key, ...toHeaders(object), ...wishes };
-    await copyWholeInParts(way, source, made, inOneRequest);
+    await copyWholeInParts(way, source, made, { mostBytes: inOneRequest, onCopied });
   } else {
     await way.client.send(
       new CopyObjectCommand({
@@ -50,6 +50,8 @@ export async function copyWithinStore(
 interface CopyWishes {
   readonly encryption?: ServerEncryption | undefined;
   readonly storageClass?: string | undefined;
+  /** Told of each part. */
+  readonly onCopied?: ((sizeBytes: number) => void) | undefined;
 }
 
 /** Some stores copy whatever the condition says (moto); then the state that was to be copied is looked for again. */

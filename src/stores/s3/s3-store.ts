@@ -362,13 +362,18 @@ class S3Store implements ObjectStore {
     return "place" in from && canCopyBetween(from.place, this.#way.place);
   }
 
-  async copyIn(origin: CopyOrigin, name: string): Promise<CopiedObject> {
+  async copyIn(
+    origin: CopyOrigin,
+    name: string,
+    onCopied?: (sizeBytes: number) => void,
+  ): Promise<CopiedObject> {
     assertObjectName(name);
     const key = this.#way.prefix + name;
     try {
       const copied = await copyWithinStore(this.#way, origin, key, {
         encryption: await this.#encryption(),
         storageClass: this.#way.place.storageClass,
+        onCopied,
       });
       return { name, ...copied };
     } catch (error) {

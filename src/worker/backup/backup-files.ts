@@ -109,7 +109,13 @@ async function backUp(
       },
     };
     if (spec.verifySource)
-      await compareSourceAgain(run, source, filter, { backupId, keys, manifest: component.manifest });
+      await compareSourceAgain(
+        run,
+        source,
+        filter,
+        { backupId, keys, manifest: component.manifest },
+        (objects) => collector.noteActivity(objects),
+      );
     await leaveEvidence(run, backupId, attempt, component);
     return component;
   } catch (error) {

@@ -16,6 +16,7 @@ export async function compareSourceAgain(
   source: FileSource,
   filter: FileFilter,
   backup: { readonly backupId: string; readonly keys: BackupKeys; readonly manifest: StoredFile },
+  onCompared: (objects: number) => void,
 ): Promise<void> {
   const moved = { created: 0, changed: 0, removed: 0 };
   const breather = new Breather(run.signal);
@@ -29,6 +30,7 @@ export async function compareSourceAgain(
       else if (!isUnchanged({ ...left, version: left.version ?? right.version ?? "" }, right))
         moved.changed += 1;
     }
+    onCompared(batch.length);
     if (breather.isDue()) await breather.breathe();
   }
   const { created, changed, removed } = moved;

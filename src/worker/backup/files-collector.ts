@@ -108,8 +108,6 @@ export class FilesCollector {
     const rate = new RateLimiter(run.context.maxRateBytesPerSecond, run.signal);
     this.#reader = new SourceReader(content, rate, run.signal);
     this.#references = new ReferenceChecker(run, backupId);
-    const { source, keys } = input;
-    this.#copies = StoreCopies.open({ source, run, backupId, keys, bytes, rate });
     const last = input.known.previous?.metadata.components.files;
     this.#progress = new ProgressReporter(run, {
       component: "files",
@@ -118,6 +116,14 @@ export class FilesCollector {
       objects: 0,
       ...(last === undefined ? {} : { totalBytes: last.sourceBytes, totalObjects: last.objects }),
     });
+    const { source, keys } = input;
+    const onActivity = this.noteActivity.bind(this);
+    this.#copies = StoreCopies.open({ source, run, backupId, keys, bytes, rate, onActivity });
+  }
+
+  /** Something goes on that is no part of what was read. */
+  noteActivity(amount: number): void {
+    this.#progress.addActivity(amount);
   }
 
   countExcluded(): void {

@@ -1,6 +1,7 @@
 import type { PrepareBackupResult, TaskOf } from "../../contract/worker-task.ts";
 import { Failure, type FailureCode } from "../../core/failure.ts";
 import type { EncryptionWish } from "../../core/repository/encryption.ts";
+import { metadataName } from "../../core/repository/layout.ts";
 import { createBackupKeys, openBackupKeys } from "../keys/backup-keys.ts";
 import { checkFileSource, openFileSource } from "../open-files.ts";
 import { probeDatabase } from "./probe-database.ts";
@@ -29,6 +30,7 @@ export async function prepareBackup(
   }
   const { description, created } = await ensureRepository(run, spec);
   await refuseSecondKey(run);
+  if (task.attempt === 1) await refuseTakenId(run, task.backupId);
   if (!created) await confirmEncryption(run, spec, description, nothingMade(run));
   const { projectKeyCreated } = await createBackupKeys(run, task.backupId, description.encryption);
   return {
@@ -68,6 +70,16 @@ async function refuseSecondKey(run: TaskRun): Promise<void> {
       { cause: error },
     );
   }
+}
+
+/** The seal would take what is there for its own. A later attempt may have been sealed by an earlier one. */
+async function refuseTakenId(run: TaskRun, backupId: string): Promise<void> {
+  if ((await run.store.head(metadataName(run.context.projectId, backupId))) === undefined) return;
+  throw new Failure(
+    "refused-overwrite",
+    `${run.store.url} holds a ${backupId} already that this catalog did not know, so nothing was backed up under that ` +
+      "name. `lc2 repository scan` takes in what is there; ask for the backup again under another id.",
+  );
 }
 
 /** Where there is a repository already. */

@@ -24,6 +24,8 @@ export interface CopiedFile extends ReadFile<StoredAt | undefined> {
   readonly object?: CopiedObject;
 }
 
+const ratePieceBytes = 1 << 20;
+
 type LocatingSource = FileSource & Required<Pick<FileSource, "locate">>;
 
 export interface StoreCopiesInput {
@@ -33,6 +35,8 @@ export interface StoreCopiesInput {
   readonly keys: BackupKeys;
   readonly bytes: StoredBytesWriter;
   readonly rate: RateLimiter;
+  /** Told while the store copies, and while the rate holds a copy back. */
+  readonly onActivity: (amount: number) => void;
 }
 
 /**
@@ -133,13 +137,13 @@ export class StoreCopies {
   }
 
   async #copy({ facts, openedAtMs, origin }: LocatedObject): Promise<CopiedFile> {
-    const { run, backupId, bytes, rate } = this.#in;
+    const { run, backupId, bytes, onActivity } = this.#in;
     if (facts.sizeBytes === 0) return { facts, openedAtMs, sha256: emptySha256, content: undefined };
-    await rate.take(facts.sizeBytes);
+    await this.#takeRate(facts.sizeBytes);
     run.signal.throwIfAborted();
     const file = bytes.nameLarge();
     const name = backupPrefix(run.context.projectId, backupId) + file;
-    const copied = (await run.store.copyIn?.(origin, name)) as CopiedObject;
+    const copied = (await run.store.copyIn?.(origin, name, onActivity)) as CopiedObject;
     await assertEncrypted(run.store, `${file} of ${backupId}`, copied);
     const sha256 = copied.sha256 ?? (await this.#hash(name));
     const content: StoredAt = { file, offset: 0, length: facts.sizeBytes, codec: "none" };
@@ -153,11 +157,23 @@ export class StoreCopies {
     };
   }
 
+  /** In pieces: a large object's whole time would look as if nothing went on. */
+  async #takeRate(sizeBytes: number): Promise<void> {
+    const { rate, onActivity } = this.#in;
+    for (let left = sizeBytes; left > 0; left -= ratePieceBytes) {
+      const taken = rate.take(Math.min(left, ratePieceBytes));
+      if (taken === undefined) return;
+      await taken;
+      onActivity(Math.min(left, ratePieceBytes));
+    }
+  }
+
   async #hash(name: string): Promise<string> {
     const sha256 = createHash("sha256");
     for await (const chunk of this.#in.run.store.read(name)) {
       this.#in.run.signal.throwIfAborted();
       sha256.update(chunk);
+      this.#in.onActivity(chunk.length);
     }
     return sha256.digest("hex");
   }

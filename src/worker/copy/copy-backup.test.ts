@@ -10,6 +10,7 @@ import {
   type FilesPlace,
 } from "../../../test/support/files-run.ts";
 import { changedStore } from "../../../test/support/changed-store.ts";
+import type { WorkerMessage } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import type { EncryptionWish } from "../../core/repository/encryption.ts";
 import type { ObjectStore } from "../../core/ports/object-store.ts";
@@ -78,6 +79,19 @@ async function flip(store: ObjectStore, name: string, at = 100): Promise<void> {
 }
 
 describe("a copy of a backup", () => {
+  it("says that it moves while it only verifies what is there", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    await copy(1);
+    const sealed = `backups/retail/${backupIdOf(1)}/metadata.json`;
+    await there.delete(sealed);
+    const told: (number | undefined)[] = [];
+    const report = (message: WorkerMessage): void => {
+      if (message.type === "progress") told.push(message.progress.activity);
+    };
+    await copy(1, there, { report });
+    expect(told.at(-1)).toBeGreaterThan(1_000);
+  });
+
   it("is whole, byte for byte, and says what it did", async () => {
     const metadata = await backUpFolder(place, source, { number: 1 });
     const result = await copy(1);

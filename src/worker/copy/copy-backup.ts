@@ -26,6 +26,7 @@ import { ensureRepository, openRepository } from "../repository/repository.ts";
 import { readObject } from "../streams/read-object.ts";
 import { readStoredFile } from "../streams/stored-file.ts";
 import type { TaskRun } from "../task.ts";
+import { watchReads } from "./watch-reads.ts";
 import { FileBringer, hashObject } from "./bring-file.ts";
 import { storedPieces, type StoredPiece } from "./stored-pieces.ts";
 import { isTranscriptOf, metadataHash, transcribeBackup } from "./transcribe-backup.ts";
@@ -143,7 +144,8 @@ class Copy {
   ) {
     this.#isTranscript = metadata.encryption === "server" && encryption === "client";
     this.#from = from;
-    this.#to = to;
+    // Whatever is verified in the destination says that the copy moves.
+    this.#to = watchReads(to, (sizeBytes) => this.#progress.addActivity(sizeBytes));
     this.#metadata = metadata;
     this.#keys = keys;
     const isComplete = referencedBackups(metadata).length === 0;
@@ -154,7 +156,7 @@ class Copy {
       objects: 0,
       ...(isComplete ? { totalBytes: metadata.storedBytes } : {}),
     });
-    this.#bringer = new FileBringer(from, to, this.#progress, metadata.encryption === "server");
+    this.#bringer = new FileBringer(from, this.#to, this.#progress, metadata.encryption === "server");
   }
 
   async run(): Promise<Done> {
