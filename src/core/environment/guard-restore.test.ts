@@ -20,6 +20,28 @@ describe("the environments of a place", () => {
     expect(namesAt({ database: { url: "postgres://admin@DB/lportal" } })).toEqual(["staging"]);
     expect(namesAt({ storage: { url: "s3://media/site?profile=x" } })).toEqual(["staging"]);
     expect(namesAt({ database: { url: "postgres://db/none" } })).toEqual([]);
+    expect(namesAt({})).toEqual([]);
+  });
+
+  it.each([
+    ["s3://media", ["bucket"]],
+    ["s3://media/site/docs", ["bucket"]],
+    ["s3://media/site2", []],
+    ["s3://media/sit", []],
+    ["s3://media/site?endpoint=http://store:9000", []],
+    ["file:///srv", ["folder"]],
+    ["file:///", ["folder"]],
+    ["file:///srv/./media//deep/%65r/", ["folder"]],
+    ["file:///srv/media/x/../deep", ["folder"]],
+    ["file:///srv/media/deep/er/est", ["folder"]],
+    ["file:///srv/media/deeper", []],
+    ["file:///srv/media/other", []],
+  ])("are found by what contains %s or lies in it", (url, names) => {
+    const all = [
+      make({ name: "bucket" }),
+      make({ name: "folder", storages: [{ url: "file:///srv/media/deep/" }] }),
+    ];
+    expect(environmentsAt(all, { storage: { url } }).map(({ name }) => name)).toEqual(names);
   });
 });
 

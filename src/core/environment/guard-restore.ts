@@ -1,17 +1,24 @@
-import { placesOf, type NamedPlaces } from "../admission/operation-place.ts";
+import { isNested, placesOf, type NamedPlaces } from "../admission/operation-place.ts";
 import type { FailureRecord } from "../failure.ts";
 import type { Environment } from "./environment.ts";
 
-/** The environments that one of these places belongs to, under whatever name it is asked for. Pure. */
-export function environmentsAt(all: readonly Environment[], named: NamedPlaces): readonly Environment[] {
-  const places = new Set(placesOf(named));
-  return all.filter((environment) => placesOfEnvironment(environment).some((place) => places.has(place)));
+/**
+ * The environments that one of these places belongs to, however it is spelled: is it, contains it or lies in it, because
+ * a restore into a folder changes what is below it. Pure.
+ */
+export function environmentsAt(
+  all: readonly Environment[],
+  { database, storage }: NamedPlaces,
+): readonly Environment[] {
+  const [target] = database === undefined ? [] : placesOf({ database });
+  const [folder] = storage === undefined ? [] : placesOf({ storage });
+  return all.filter(
+    ({ databases, storages }) =>
+      databases.some((each) => placesOf({ database: each })[0] === target) ||
+      (folder !== undefined &&
+        storages.some((each) => placesOf({ storage: each }).some((place) => isNested(place, folder)))),
+  );
 }
-
-const placesOfEnvironment = ({ databases, storages }: Environment): string[] => [
-  ...databases.flatMap((database) => placesOf({ database })),
-  ...storages.flatMap((storage) => placesOf({ storage })),
-];
 
 /** Which of a project's backups, by the environment that they are of. */
 export interface SourceOfRestore {

@@ -94,7 +94,7 @@ export function canCopyBetween(a: BucketPlace, b: BucketPlace): boolean {
 }
 
 /** One text for all usual spellings of an endpoint; empty: AWS, which has a bucket's name only once. */
-function storeOf({ endpoint }: BucketPlace): string {
+export function storeOf({ endpoint }: BucketPlace): string {
   const [, scheme = "", host = "", port] = /^(https?):\/\/(.*?)\.?(?::(\d+))?$/i.exec(endpoint ?? "") ?? [];
   if (host === "" || /^s3[a-z0-9.-]*\.amazonaws\.com$/i.test(host)) return "";
   const isThisMachine = /^(?:localhost|127\.0\.0\.1|\[::1\])$/i.test(host);
