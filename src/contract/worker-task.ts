@@ -19,7 +19,7 @@ import type { Notification } from "../core/notification/notification.ts";
 import type { StoreCapability } from "../core/ports/object-store.ts";
 import type { DatabaseComponent, FilesComponent, BackupMetadata } from "../core/repository/metadata.ts";
 import type { RepositoryDescription } from "../core/repository/layout.ts";
-import type { EncryptionMode } from "../core/repository/encryption.ts";
+import type { EncryptionMode, ServerEncryption } from "../core/repository/encryption.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
 import type {
   BackupSpec,
@@ -37,6 +37,8 @@ export interface WorkerContext {
   readonly projectId: string;
   /** Bytes a second that may be read from the source, over all streams of the task; absent: no limit. */
   readonly maxRateBytesPerSecond?: number;
+  /** How the repository's store is to encrypt, as accepted before; absent: as the repository says. */
+  readonly serverEncryption?: ServerEncryption;
 }
 
 /** Lease of the attempt: the worker ends itself when no renewal came for this long. */
@@ -230,6 +232,8 @@ export interface PrepareBackupResult {
   /** The repository or the project's key was made by this task: say so loudly. */
   readonly repositoryCreated: boolean;
   readonly keyCreated: boolean;
+  /** How the store encrypts: accepted once, and what the backup's later tasks hold to. */
+  readonly serverEncryption?: ServerEncryption;
   readonly database?: {
     readonly name: string;
     readonly serverVersion: string;

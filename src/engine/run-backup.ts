@@ -73,7 +73,7 @@ export function makeBackupSteps(
         const outcome = outcomeFor(action, operation, tasks);
         return await actOnHook(parts, session, operation, action, { database, outcome });
       }
-      await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
+      await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task, tasks));
       const next = taskAfter(action.task, (operation.spec as BackupRequest).spec);
       if (next !== undefined) parts.launcher.expect?.(next, placesOf(operation));
     },
@@ -146,13 +146,16 @@ function observe({ id, spec: request }: Operation, tasks: Tasks) {
   };
 }
 
-function makeTask(parts: EngineParts, operation: Operation, name: BackupTaskName): TaskRequest {
+function makeTask(parts: EngineParts, operation: Operation, name: BackupTaskName, tasks: Tasks): TaskRequest {
   const { spec, maxRateBytesPerSecond } = operation.spec as BackupRequest;
-  const context = makeContext(parts, {
+  const prepared = tasks.get("prepare")?.result as PrepareBackupResult | undefined;
+  const place = makeContext(parts, {
     repository: operation.repository,
     projectId: operation.projectId,
     ...(maxRateBytesPerSecond === undefined ? {} : { maxRateBytesPerSecond }),
   });
+  const accepted = prepared?.serverEncryption;
+  const context = accepted === undefined ? place : { ...place, serverEncryption: accepted };
   const backup = { context, backupId: operation.id, attempt: operation.attempt, spec };
   switch (name) {
     case "prepare":

@@ -40,7 +40,10 @@ async function openBucketStore(url: string, options: StoreOptions): Promise<Obje
   if ("problem" in parsed) throw new Failure(parsed.code, parsed.problem);
   const [{ openS3 }, { openS3Store }, { readServerEncryption }] = await loadBucketStore();
   const store: ObjectStore = openS3Store(openS3(parsed.place, readEnvironment(), options), {
-    encryption: () => readServerEncryption(store),
+    encryption: () =>
+      options.serverEncryption === undefined
+        ? readServerEncryption(store)
+        : Promise.resolve(options.serverEncryption),
   });
   return store;
 }

@@ -12,6 +12,7 @@ import { Failure } from "../core/failure.ts";
 import { defaultTimeoutSeconds } from "../core/hooks/hook.ts";
 import type { KeyService } from "../core/ports/key-service.ts";
 import type { ObjectStore } from "../core/ports/object-store.ts";
+import type { ServerEncryption } from "../core/repository/encryption.ts";
 import { concurrencyOf, type TransferLimits } from "./open-files.ts";
 import { ParentLink } from "./parent-link.ts";
 import { resolveSecrets } from "./resolve-secrets.ts";
@@ -25,6 +26,8 @@ export interface StoreOptions {
   readonly onNotice: (message: string, level: "info" | "warn") => void;
   /** Most requests at a time, where the request limits them. */
   readonly maxConcurrency?: number;
+  /** How the store is to encrypt, where that was accepted before. */
+  readonly serverEncryption?: ServerEncryption;
 }
 
 /** What a worker process is made of; `main/worker.ts` puts it together. */
@@ -85,16 +88,20 @@ async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scra
   const onNotice = (message: string, level: "info" | "warn" = "warn") =>
     report({ type: "log", level, message });
   const limits = limitsOf(task);
-  const openStore = (url: string) =>
+  const openStore = (url: string, options: Pick<StoreOptions, "serverEncryption"> = {}) =>
     parts.openStore(url, {
+      ...options,
       signal: stopped.signal,
       onNotice,
       ...(limits === undefined ? {} : { maxConcurrency: concurrencyOf(limits) }),
     });
   const taskRun: TaskRun = {
     context,
-    store: await openStore(context.repository),
-    openStore,
+    store: await openStore(
+      context.repository,
+      context.serverEncryption === undefined ? {} : { serverEncryption: context.serverEncryption },
+    ),
+    openStore: (url) => openStore(url),
     keys: await parts.openKeys(context.keys.directory, onNotice),
     signal: stopped.signal,
     report,

@@ -50,12 +50,27 @@ describe("a repository's mode of encryption", () => {
   });
 
   it("is believed when the request says it", () => {
-    expect(encryptionProblem({ encryption: "server" }, server, undefined)).toBeUndefined();
+    const own = { ...server, serverEncryption: aes };
+    expect(encryptionProblem({ encryption: "server" }, own, undefined)).toBeUndefined();
+    expect(encryptionProblem({ encryption: "server" }, own, client)).toBeUndefined();
+    expect(encryptionProblem({ encryption: "server", kmsKey: "5d0c-1c2c" }, server, own)).toBeUndefined();
     expect(encryptionProblem({ encryption: "server", kmsKey: "5d0c-1c2c" }, server, client)).toBeUndefined();
   });
 
   it("is believed when a sealed backup says it", () => {
     expect(encryptionProblem({}, server, server)).toBeUndefined();
+    expect(encryptionProblem({ encryption: "server" }, server, server)).toBeUndefined();
+  });
+
+  it("is not believed about a key that neither the request nor a sealed backup names", () => {
+    const wish = { encryption: "server" } as const;
+    for (const newest of [undefined, client])
+      expect(encryptionProblem(wish, server, newest)).toContain("--kms-key");
+    for (const said of [kms("another"), aes]) {
+      const changed = { ...server, serverEncryption: said };
+      expect(encryptionProblem(wish, changed, server)).toContain(arn);
+      expect(encryptionProblem({}, changed, server)).toContain("--encryption server");
+    }
   });
 
   it("is not believed when only the description says it, which others could have changed", () => {

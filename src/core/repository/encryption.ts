@@ -48,9 +48,10 @@ interface EncryptionFacts {
 
 /**
  * Why a backup may not be made in the way that the repository describes; undefined: it may. The description can be
- * changed by whoever can write the repository, so it alone never makes data leave this machine unencrypted: the
- * request says so too, or the project's newest sealed backup does, whose metadata is signed (`newest`; undefined
- * where there is none, or nothing needs it).
+ * changed by whoever can write the repository, so it alone neither makes data leave this machine unencrypted nor chooses
+ * the key: the request names the key, or the project's newest sealed backup does, whose metadata is signed (`newest`;
+ * undefined where there is none), or the request says `server` and so the store's own key. An alias in the wish is
+ * believed to stand for any key: who can ask the store resolves it before.
  */
 export function encryptionProblem(
   wish: EncryptionWish,
@@ -64,13 +65,27 @@ export function encryptionProblem(
       : "the repository was made for encryption by the store (server), and the request asks for encryption by lc2 (client)";
   if (mode === "client") return undefined;
   if (serverEncryption === undefined) return "the repository does not say how the store encrypts";
+  const described = describeEncryption(serverEncryption);
   if (wish.kmsKey !== undefined && !isProved(wantedEncryption(wish), serverEncryption))
-    return `the store encrypts it with ${describeEncryption(serverEncryption)}, and the request names the key ${wish.kmsKey}`;
-  if (wish.encryption === "server") return undefined;
-  const isConfirmed =
-    newest?.serverEncryption !== undefined && isProved(newest.serverEncryption, serverEncryption);
-  return isConfirmed
+    return `the store encrypts it with ${described}, and the request names the key ${wish.kmsKey}`;
+  const confirmed = newest?.serverEncryption;
+  if (wish.kmsKey !== undefined && wish.encryption === "server") return undefined;
+  if (confirmed !== undefined)
+    return isEqual(confirmed, serverEncryption)
+      ? undefined
+      : `it says that the store encrypts with ${described}, and this project's newest backup says ${describeEncryption(confirmed)}; ` +
+          "if that is what you want, name the key with --encryption server --kms-key";
+  if (wish.encryption !== "server")
+    return (
+      `it says that the store encrypts, with ${described}, and no backup of this project confirms ` +
+      "that; if that is what you want, say it with --encryption server"
+    );
+  return isProved(wantedEncryption(wish), serverEncryption)
     ? undefined
-    : `it says that the store encrypts, with ${describeEncryption(serverEncryption)}, and no backup of this project confirms ` +
-        "that; if that is what you want, say it with --encryption server";
+    : `it says that the store encrypts with ${described}, and no backup of this project confirms that; ` +
+        "if that is what you want, name the key with --kms-key, too";
 }
+
+/** Of two that were recorded as a store stated them. */
+const isEqual = (one: ServerEncryption, other: ServerEncryption): boolean =>
+  one.algorithm === other.algorithm && one.keyId === other.keyId;

@@ -6,7 +6,7 @@ import { createBackupKeys, openBackupKeys } from "../keys/backup-keys.ts";
 import { checkFileSource, openFileSource } from "../open-files.ts";
 import { probeDatabase } from "./probe-database.ts";
 import { repositoryInside } from "./repository-inside.ts";
-import { confirmEncryption } from "../repository/confirm-encryption.ts";
+import { confirmEncryption, resolveKey } from "../repository/confirm-encryption.ts";
 import { ensureRepository, findNewestBackup, openRepository } from "../repository/repository.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -31,11 +31,15 @@ export async function prepareBackup(
   const { description, created } = await ensureRepository(run, spec);
   await refuseSecondKey(run);
   if (task.attempt === 1) await refuseTakenId(run, task.backupId);
-  if (!created) await confirmEncryption(run, spec, description, nothingMade(run));
+  if (!created) {
+    const wish = await resolveKey(run, spec, description);
+    await confirmEncryption(run, wish, description, nothingMade(run));
+  }
   const { projectKeyCreated } = await createBackupKeys(run, task.backupId, description.encryption);
   return {
     repositoryCreated: created,
     keyCreated: projectKeyCreated,
+    ...(description.serverEncryption === undefined ? {} : { serverEncryption: description.serverEncryption }),
     ...(database === undefined ? {} : { database }),
   };
 }

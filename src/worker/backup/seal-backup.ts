@@ -49,7 +49,8 @@ async function encryptionOf(
   run: TaskRun,
   { encryption }: BackupKeys,
 ): Promise<Pick<BackupMetadata, "encryption" | "serverEncryption">> {
-  const { serverEncryption } = encryption === "server" ? await openRepository(run) : {};
+  const accepted = run.context.serverEncryption ?? (await openRepository(run)).serverEncryption;
+  const serverEncryption = encryption === "server" ? accepted : undefined;
   return { encryption, ...(serverEncryption === undefined ? {} : { serverEncryption }) };
 }
 

@@ -8,6 +8,7 @@ import {
   entriesOf,
   openFilesPlace,
   restoreTo,
+  sealFiles,
   settleTimes,
   snapshot,
   storeFiles,
@@ -103,6 +104,16 @@ describe("a backup whose store encrypts", () => {
     expect(await failureOf(restoreTo(place, join(place.folder, "target"), backupIdOf(1)))).toMatchObject({
       kind: "integrity",
     });
+  });
+
+  it("is sealed with the key that was accepted, whatever the repository says by then", async () => {
+    await storeFiles(place, source, { number: 1, encryption });
+    const serverEncryption = { algorithm: "aws:kms", keyId: "retail" } as const;
+    const description = JSON.parse((await readObject(place.run.store, repositoryFile)).toString()) as object;
+    const changed = { ...description, serverEncryption: { ...serverEncryption, keyId: "another" } };
+    await place.run.store.replace(repositoryFile, Buffer.from(JSON.stringify(changed)));
+    const run = { ...place.run, context: { ...place.run.context, serverEncryption } };
+    expect(await sealFiles(place, source, { number: 1, run })).toMatchObject({ serverEncryption });
   });
 
   it("is not written to a store that does not say of an object that it is encrypted", async () => {

@@ -507,6 +507,16 @@ describe("between modes of encryption", () => {
       expect(await readMetadata(at(there), backupIdOf(2))).toMatchObject({ encryption: "server" });
     });
 
+    it("is not copied to where another key encrypts than the one that the request's alias stands for", async () => {
+      await ensureRepository(at(there), { encryption: "server", kmsKey: "attacker" });
+      const store = changedStore(there, {
+        encryptBy: () => Promise.resolve({ algorithm: "aws:kms", keyId: "retail" } as const),
+      });
+      const wish = { encryption: "server", kmsKey: "alias/retail" } as const;
+      expect(await failureOf(copy(2, store, {}, wish))).toMatchObject({ code: "encryption-differs" });
+      expect(await namesIn(there)).toEqual([]);
+    });
+
     it("leaves nothing in clear where the destination's store does not say that it encrypted", async () => {
       const unsaid = changedStore(there, {
         encryptBy: (wanted) => Promise.resolve(wanted),

@@ -19,7 +19,7 @@ import { rewrapEntries } from "../keys/rotate-keys.ts";
 import { manifestLines } from "../read/read-manifest.ts";
 import { ProgressReporter } from "../report-progress.ts";
 import { assertWhole, commitMetadata } from "../repository/commit-metadata.ts";
-import { confirmEncryption } from "../repository/confirm-encryption.ts";
+import { confirmEncryption, resolveKey } from "../repository/confirm-encryption.ts";
 import { openBackup, readMetadata } from "../repository/read-metadata.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
 import { ensureRepository, openRepository } from "../repository/repository.ts";
@@ -64,7 +64,8 @@ export async function copyBackup(task: TaskOf<"copy-backup">, run: TaskRun): Pro
     }
     // Else the destination alone would decide whether bytes come to it that nobody encrypted yet.
     if (!created && (task.encryption !== undefined || metadata.encryption === "server")) {
-      await confirmEncryption(destination, task, description, `Nothing was copied to ${task.to}`);
+      const wish = await resolveKey(destination, task, description);
+      await confirmEncryption(destination, wish, description, `Nothing was copied to ${task.to}`);
     }
     const arriving: TaskRun = { ...destination, signal };
     return withSharedLease(arriving, `taking in a copy of ${task.backupId}`, async (both) => {

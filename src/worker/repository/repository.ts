@@ -77,7 +77,8 @@ async function startEncryption(
   return { encryption: "server", serverEncryption };
 }
 
-const probeFolder = (run: TaskRun): string => `${probePrefix}${run.ids.hex(16)}/`;
+/** A name of its own for what is only tried. */
+export const probeFolder = (run: TaskRun): string => `${probePrefix}${run.ids.hex(16)}/`;
 
 async function holdsAnything(run: TaskRun): Promise<boolean> {
   try {
