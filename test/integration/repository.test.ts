@@ -279,6 +279,17 @@ describe("sweeping", () => {
     expect((await verify(2)).damages).toEqual([]);
   });
 
+  it("leaves a project alone whose metadata.json was edited to need nothing", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const name = `backups/retail/${backupIdOf(1)}/metadata.json`;
+    const metadata = JSON.parse((await readObject(place.run.store, name)).toString()) as object;
+    await place.run.store.replace(name, Buffer.from(JSON.stringify({ ...metadata, components: {} })));
+    const before = await names("backups/");
+    expect(await sweep(0)).toMatchObject({ deletedFiles: 0 });
+    expect(await names("backups/")).toEqual(before);
+    expect(place.logs.join("\n")).toMatch(/Project retail was left alone.*signature/);
+  });
+
   it("leaves a project alone whose key is not here", async () => {
     await backUpTwice();
     await remove(1);

@@ -80,6 +80,23 @@ export async function referringTo(
   return users;
 }
 
+/**
+ * The same metadata, each with its signature checked where there is a keyring to do it with: an edited one that names
+ * less than its backup needs would cost that. Rejects as `readMetadata` does; then nothing may be deleted.
+ */
+export async function checkSealed(
+  run: TaskRun,
+  sealed: readonly BackupMetadata[],
+): Promise<readonly BackupMetadata[]> {
+  const checked: BackupMetadata[] = [];
+  for (const metadata of sealed) {
+    const { backupId } = metadata;
+    const hasKeyring = (await run.store.head(keyringName(run.context.projectId, backupId))) !== undefined;
+    checked.push(hasKeyring ? await readMetadata(run, backupId) : metadata);
+  }
+  return checked;
+}
+
 /** Deletes and asks the store whether it did. */
 export async function deleteForCertain(run: TaskRun, name: string): Promise<boolean> {
   const existed = await run.store.delete(name);

@@ -6,7 +6,13 @@ import {
   projectPrefix,
 } from "../../core/repository/layout.ts";
 import type { SweepRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
-import { collectReferencedFiles, deleteForCertain, namedFiles, readSealedBackups } from "./live-files.ts";
+import {
+  checkSealed,
+  collectReferencedFiles,
+  deleteForCertain,
+  namedFiles,
+  readSealedBackups,
+} from "./live-files.ts";
 import { withExclusiveLease } from "./repository-lease.ts";
 import { listProjects } from "./scan-repository.ts";
 import { forProject, openRepository } from "./repository.ts";
@@ -80,7 +86,8 @@ const othersNamed = 10;
 async function* listProjectLeftovers(run: TaskRun): AsyncIterable<StoredObject> {
   const { projectId } = run.context;
   try {
-    const { sealed, unsealed } = await readSealedBackups(run);
+    const found = await readSealedBackups(run);
+    const [sealed, unsealed] = [await checkSealed(run, found.sealed), found.unsealed];
     const live = await collectReferencedFiles(run, sealed, () => true);
     for (const metadata of sealed) for (const name of namedFiles(run, metadata)) live.add(name);
     for (const backupId of [...sealed.map((metadata) => metadata.backupId), ...unsealed]) {
