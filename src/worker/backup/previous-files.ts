@@ -59,8 +59,9 @@ export async function findPreviousFiles(
   let looked = 0;
   for (const { backupId, sealed } of folders.reverse()) {
     if (backupId === own.backupId) continue;
-    if (sealed) previous = await openSealed(run, source, backupId);
-    else if (looked++ < unsealedFolders) attempts.push(...(await openUnsealed(run, source, backupId)));
+    if (sealed) previous = await openSealed(run, source, backupId, own.keys);
+    else if (looked++ < unsealedFolders)
+      attempts.push(...(await openUnsealed(run, source, backupId, own.keys)));
     if (previous !== undefined) break;
   }
   return new Known(run, previous, attempts);
@@ -76,9 +77,10 @@ async function openSealed(
   run: TaskRun,
   source: string,
   backupId: string,
+  own: BackupKeys,
 ): Promise<PreviousFiles["previous"]> {
   return passOver(run, backupId, async () => {
-    const keys = await openBackupKeys(run, backupId);
+    const keys = await openEarlierKeys(run, backupId, own);
     const metadata = await readMetadata(run, backupId, keys);
     return isSamePlace(metadata.components.files?.source ?? "", source)
       ? { backupId, keys, metadata }
@@ -86,7 +88,22 @@ async function openSealed(
   });
 }
 
-async function openUnsealed(run: TaskRun, source: string, backupId: string): Promise<Attempt[]> {
+/**
+ * Where lc2 encrypts, what it encrypted is all that counts: whoever can write the repository could have put a folder
+ * there whose store was to encrypt, with contents that nothing authenticates.
+ */
+async function openEarlierKeys(run: TaskRun, backupId: string, own: BackupKeys): Promise<BackupKeys> {
+  const keys = await openBackupKeys(run, backupId);
+  if (own.encryption === "server" || keys.encryption === "client") return keys;
+  throw new Failure("encryption-differs", "Its store was to encrypt, and this repository's does not.");
+}
+
+async function openUnsealed(
+  run: TaskRun,
+  source: string,
+  backupId: string,
+  own: BackupKeys,
+): Promise<Attempt[]> {
   const found = await passOver(run, backupId, async () => {
     const attempts: number[] = [];
     for await (const folder of run.store.listFolders(backupPrefix(run.context.projectId, backupId))) {
@@ -94,7 +111,7 @@ async function openUnsealed(run: TaskRun, source: string, backupId: string): Pro
       if (number !== undefined) attempts.push(Number(number));
     }
     if (attempts.length === 0) return [];
-    const from = { backupId, keys: await openBackupKeys(run, backupId) };
+    const from = { backupId, keys: await openEarlierKeys(run, backupId, own) };
     return openAttempts(
       run,
       source,
@@ -197,10 +214,18 @@ class Known implements PreviousFiles {
     const { backupId, keys, metadata } = this.previous;
     const manifest = metadata.components.files?.manifest;
     if (manifest === undefined) return;
-    const lines = this.#untilDamage(backupId, manifestLines(this.#run, backupId, manifest, keys), () => {
-      this.#damaged = true;
-    });
-    for await (const batch of lines) {
+    const read = (): AsyncIterable<readonly ManifestLine[]> =>
+      manifestLines(this.#run, backupId, manifest, keys);
+    const untilDamage = (lines: AsyncIterable<readonly ManifestLine[]>): typeof lines =>
+      this.#untilDamage(backupId, lines, () => {
+        this.#damaged = true;
+      });
+    if (keys.data === "by-store") {
+      // Authentic only when all of it has been read; whoever changes it after that fails the backup, whose lines these are.
+      for await (const lines of untilDamage(read())) void lines;
+      if (this.#damaged) return;
+    }
+    for await (const batch of keys.data === "by-store" ? read() : untilDamage(read())) {
       yield batch.map((line) => ({ key: line.key, previous: line, attempts: noAttempts }));
     }
   }

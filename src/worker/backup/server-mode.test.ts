@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { failureOf } from "../../../test/support/backup-run.ts";
 import {
@@ -16,11 +17,12 @@ import {
   type FilesPlace,
 } from "../../../test/support/files-run.ts";
 import { changedStore } from "../../../test/support/changed-store.ts";
-import type { StoredObject } from "../../core/ports/object-store.ts";
+import type { ObjectStore, StoredObject } from "../../core/ports/object-store.ts";
 import { keyringName, repositoryFile } from "../../core/repository/layout.ts";
 import { MemoryStore } from "../../stores/memory/memory-store.ts";
 import { openBackupKeys, readKeyring } from "../keys/backup-keys.ts";
 import { verifyStored } from "../read/verify-stored.ts";
+import { ensureRepository } from "../repository/repository.ts";
 import { readObject } from "../streams/read-object.ts";
 
 const encryption = { encryption: "server", kmsKey: "retail" } as const;
@@ -81,6 +83,7 @@ describe("a backup whose store encrypts", () => {
     await place.run.store.replace(repositoryFile, changed);
     await (place.run.store as MemoryStore).encryptBy({ algorithm: "AES256" });
     writeFileSync(join(source, "f3"), "changed");
+    utimesSync(join(source, "f3"), 1_700_000_100, 1_700_000_100);
     const second = await backUp(2);
     expect(second.components.files).toMatchObject({ newObjects: 1, references: [backupIdOf(1)] });
     const keys = await openBackupKeys(place.run, backupIdOf(2));
@@ -137,6 +140,63 @@ describe("a backup whose store encrypts", () => {
     });
     for await (const { name } of inner.list("")) expect(name).not.toMatch(/pack-|file-|manifest/);
   });
+});
+
+describe("what earlier backups say, where their store was to encrypt", () => {
+  const editManifest = (bytes: Buffer): Buffer =>
+    zstdCompressSync(
+      Buffer.from(
+        zstdDecompressSync(bytes)
+          .toString()
+          .replace(/"sha256":"./, '"sha256":"0'),
+      ),
+    );
+  const manifest = nameIn(1, "a1/files/manifest");
+
+  /** The store, with a line of the manifest changed from this reading of it on. */
+  const changing = (from: number): ObjectStore => {
+    const { store } = place.run;
+    let reads = 0;
+    return changedStore(store, {
+      read: async function* (name, range) {
+        const isChanged = name === manifest && (reads += 1) >= from;
+        for await (const chunk of store.read(name, range))
+          yield isChanged ? editManifest(Buffer.from(chunk)) : chunk;
+      },
+    });
+  };
+
+  it("is not used where one line of the manifest was changed", async () => {
+    await backUp(1);
+    const run = { ...place.run, store: changing(1) };
+    const stored = await storeFiles(place, source, { number: 2, run });
+    expect(stored).toMatchObject({ newObjects: 21, references: [] });
+  });
+
+  it("fails the backup where the manifest is changed while it is used", async () => {
+    await backUp(1);
+    const run = { ...place.run, store: changing(2) };
+    expect(await failureOf(storeFiles(place, source, { number: 2, run }))).toMatchObject({
+      code: "data-damaged",
+    });
+  });
+
+  it("is not used by a backup that lc2 encrypts", async () => {
+    const description = await readDescription();
+    await backUp(1);
+    await storeFiles(place, source, { number: 2, encryption });
+    await place.run.store.replace(repositoryFile, description);
+    const third = await backUpFolder(place, source, { number: 3 });
+    expect(third.components.files).toMatchObject({ newObjects: 21, references: [] });
+    expect(place.logs.join("\n")).toContain("is not used to save reading: Its store was to encrypt");
+  });
+
+  /** Of a repository in client mode. */
+  async function readDescription(): Promise<Buffer> {
+    const other = new MemoryStore();
+    await ensureRepository({ ...place.run, store: other });
+    return readObject(other, repositoryFile);
+  }
 });
 
 describe("the keyring of a backup whose store encrypts", () => {
