@@ -17,12 +17,15 @@ export interface SqliteCatalogOptions {
   readonly leaseClockMs?: () => number;
   /** `statfs` type of a folder. For tests. */
   readonly fileSystemType?: (folder: string) => number;
+  /** How long a statement waits for another process's write. For tests. */
+  readonly patienceMs?: number;
 }
 
 /**
  * Opens the catalog file, creating and migrating it as needed; safe while other processes do the same.
  * `:memory:` gives a private one. Rejects with `catalog-failed`, `catalog-too-new` and
- * `catalog-on-network` (SQLite's locks are not reliable there).
+ * `catalog-on-network` (SQLite's locks are not reliable there); methods with `catalog-unreachable` (to be tried again)
+ * where another process holds it for long.
  */
 export function openSqliteCatalog(path: string, options: SqliteCatalogOptions = {}): Catalog {
   const database = path === ":memory:" ? new DatabaseSync(path) : openFile(path, options);
@@ -33,8 +36,10 @@ export function openSqliteCatalog(path: string, options: SqliteCatalogOptions = 
     throw catalogFailure(path, error);
   }
   const kysely = new Kysely<CatalogTables>({
-    dialect: new PatientSqliteDialect({ database: adapt(database) }, busyTimeoutMs, (error) =>
-      catalogFailure(path, error),
+    dialect: new PatientSqliteDialect(
+      { database: adapt(database) },
+      options.patienceMs ?? busyTimeoutMs,
+      (error) => catalogFailure(path, error),
     ),
   });
   const leaseClockMs = options.leaseClockMs ?? monotonicMs;
@@ -164,11 +169,17 @@ function catalogFailure(path: string, error: unknown): Failure {
       cause: error,
     });
   }
-  const advice = isBusy(error)
-    ? "Another process has held it for long; try again."
-    : "Check owner, permissions and space of the data directory; if the file is damaged, move it away and run " +
-      "`lc2 repository scan`, which rebuilds it.";
-  return new Failure("catalog-failed", `The catalog ${path} cannot be used: ${reason}. ${advice}`, {
-    cause: error,
-  });
+  if (isBusy(error)) {
+    return new Failure(
+      "catalog-unreachable",
+      `The catalog ${path} cannot be used now: ${reason}. Another process has held it for long; try again.`,
+      { cause: error, retry: "backoff" },
+    );
+  }
+  return new Failure(
+    "catalog-failed",
+    `The catalog ${path} cannot be used: ${reason}. Check owner, permissions and space of the data directory; if the ` +
+      "file is damaged, move it away and run `lc2 repository scan`, which rebuilds it.",
+    { cause: error },
+  );
 }

@@ -132,9 +132,10 @@ export const failures = define({
   },
   "catalog-unreachable": {
     kind: "failed",
-    meaning: "The PostgreSQL server of the catalog, or the way to it, is not there for now.",
+    meaning:
+      "The PostgreSQL server of the catalog, or the way to it, is not there for now; or another process holds the catalog's file.",
     remedy:
-      "Check the server that DATABASE_URL names and the network. Work goes on when it is back; nothing is lost.",
+      "Check the server that DATABASE_URL names and the network, or the disk of the data directory. Work goes on when it is back; nothing is lost.",
   },
   "catalog-too-new": {
     kind: "refused",

@@ -253,6 +253,9 @@ export class OperationSession implements HeldOperation {
     const listener = this.#listen(task.name, (change) => this.#record(() => this.#update(key, change)));
     try {
       const { name, worker = "" } = task;
+      const { stalledSince: _since, ...said } = (task.progress ?? holding) as Progress;
+      // It may have stood still since, and then says nothing more. A hook never says how far it is.
+      if (said.component !== "hook") listener.onMessage({ type: "progress", progress: said });
       this.#follow(key, await adoptWorker(this.#parts, name, worker, listener.onMessage), listener);
     } catch (error) {
       // It may be alive and deaf.

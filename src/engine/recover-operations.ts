@@ -25,8 +25,9 @@ const isRepeatable = (task: OperationTask): boolean =>
  * operation is taken over by exactly one caller, whatever their number. Never rejects because of one
  * operation: the caller has work of its own.
  */
-export async function recoverDeadOperations(parts: EngineParts): Promise<void> {
+export async function recoverDeadOperations(parts: EngineParts, stopping?: AbortSignal): Promise<void> {
   for (const open of await listOpen(parts)) {
+    if (stopping?.aborted === true) return;
     if (!isAbandoned(parts, open)) continue;
     try {
       await adopt(parts, open);
@@ -106,7 +107,10 @@ function queueAgain<Observation, Action>(
   };
 }
 
-/** Returns when no worker of the dead owner runs any more, so that nothing changes what is looked at next. */
+/**
+ * Returns when no worker of the dead owner runs any more, so that nothing changes what is looked at next. Of one on
+ * another machine nothing is seen: it is given the time that a worker has after its parent.
+ */
 async function endWorkers(parts: EngineParts, tasks: readonly OperationTask[]): Promise<void> {
   const running = tasks.filter((task) => task.state === "running");
   const deadline = performance.now() + workerGraceMs;
@@ -114,7 +118,7 @@ async function endWorkers(parts: EngineParts, tasks: readonly OperationTask[]): 
     // Its owner died before it could note the process: it had no time to be older than this.
     task.worker === undefined
       ? parts.clock.nowMs() - task.startedAtMs < workerGraceMs
-      : parts.processes.observe(task.worker) === "alive";
+      : parts.processes.observe(task.worker) !== "dead";
   while (running.some(mayRun) && performance.now() < deadline) await sleep(50);
   for (const { worker } of running) if (worker !== undefined) parts.processes.killWorker(worker);
 }

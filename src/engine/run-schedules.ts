@@ -135,7 +135,8 @@ async function toAnswer(parts: EngineParts, schedule: Schedule, slot: SlotDecisi
     return { slotMs, outcome: "ran", operation };
   } catch (error) {
     const failure = Failure.from(error);
-    if (failure.code === "catalog-unreachable") throw failure;
+    // It may succeed the next time: the slot stays due, and is looked at again.
+    if (failure.kind === "failed") throw failure;
     return { slotMs, outcome: "refused", message: failure.message };
   }
 }

@@ -51,14 +51,14 @@ export async function serve(options: ServeOptions, config: Config): Promise<void
       say("INFO", `Metrics are at ${await server.listenForMetrics(options.metricsListen)}.`);
     }
     say("INFO", `Listening at ${await server.listen(options.listen)}.`);
+    const tending = tendUntil(engine, stopping.signal);
     await Promise.all([
-      tendUntil(engine, stopping.signal),
       engine.runQueue(stopping.signal),
       engine.runSchedules(stopping.signal),
       engine.runNotifications(stopping.signal),
     ]);
     watch?.stop();
-    await drain(server, engine, options);
+    await drain(server, engine, { ...options, tending });
   } finally {
     signals.stop();
     await engine.service.close();
@@ -138,7 +138,10 @@ async function prepareAccess(engine: Engine, config: Config, stopping: AbortSign
   }
 }
 
-/** Ends what dead processes left, now and from time to time, until the server is told to stop. */
+/**
+ * Ends what dead processes left, now and from time to time, until the server is told to stop. What it is at then may take
+ * long, as long as a store is away.
+ */
 async function tendUntil(engine: Engine, stopping: AbortSignal): Promise<void> {
   while (!stopping.aborted) {
     await engine.tend(stopping).catch((error: unknown) => say("WARN", Failure.from(error).message));
@@ -149,10 +152,13 @@ async function tendUntil(engine: Engine, stopping: AbortSignal): Promise<void> {
 /**
  * Takes nothing new. What runs is given some time, or handed over to the next server, or its backups go back to the
  * queue. What has not ended then ends with this process, and the next one records it as interrupted; stored bytes that
- * are whole are used again.
+ * are whole are used again. So does the recovery of another process's work that is under way.
  */
-async function drain(server: HttpServer, engine: Engine, options: ServeOptions): Promise<void> {
-  const { onStop, drainSeconds: seconds } = options;
+async function drain(
+  server: HttpServer,
+  engine: Engine,
+  { onStop, drainSeconds: seconds, tending }: ServeOptions & { readonly tending: Promise<void> },
+): Promise<void> {
   say(
     "INFO",
     `Stopping: nothing new is taken; ${engine.unfinished()} operations run (${stopWords[onStop]}).`,
@@ -160,7 +166,7 @@ async function drain(server: HttpServer, engine: Engine, options: ServeOptions):
   if (onStop === "handover") engine.handOver();
   if (onStop === "end") engine.giveBack();
   const deadline = performance.now() + seconds * 1000;
-  const closed = server.close();
+  const closed = Promise.all([server.close(), tending]);
   while (engine.unfinished() > 0 && performance.now() < deadline) await sleep(100);
   await Promise.race([closed, sleep(Math.max(0, deadline - performance.now()))]);
   say("INFO", `Stopped with ${engine.unfinished()} operations unfinished.`);

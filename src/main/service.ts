@@ -116,7 +116,7 @@ export function openEngine(config: Config, openCatalog: () => Catalog, options: 
     gatekeeper: createGatekeeper(parts),
     tend: async (signal) => {
       await adoptHandedOver(parts);
-      await recoverDeadOperations(parts);
+      await recoverDeadOperations(parts, signal);
       await tendRetiredDatabases(parts, signal);
       await tendDefinitions(signal);
     },

@@ -49,6 +49,22 @@ describeCatalog(
   { isShared: true },
 );
 
+it("says that it is to be tried again where another process holds the file for long, and does so", async () => {
+  const file = newFile();
+  const catalog = openSqliteCatalog(file, { patienceMs: 50 });
+  const another = new DatabaseSync(file);
+  another.exec("begin immediate");
+  const wait = { store: "http://minio:9000", kind: "away", sinceMs: 1, untilMs: 2, tries: 1 } as const;
+  await expect(catalog.putStoreWait(wait)).rejects.toMatchObject({
+    code: "catalog-unreachable",
+    retry: "backoff",
+  });
+  another.exec("rollback");
+  another.close();
+  await catalog.putStoreWait(wait);
+  await catalog.close();
+});
+
 const majors = await majorsAvailable();
 const database = new Map<number, TestDatabase>();
 afterAll(async () => {

@@ -22,7 +22,7 @@ const start = async (onStop: string, env: Readonly<Record<string, string>> = lea
   (server = await startLc2Server(machine, { words: ["--on-stop", onStop], env }));
 
 /** Submits a backup of a folder that takes some seconds; where it is followed. */
-async function submit(from: Lc2Server): Promise<string> {
+async function submit(from: Lc2Server, maxRateBytesPerSecond = 500_000): Promise<string> {
   const folder = join(machine.folder, "files");
   await mkdir(folder, { recursive: true });
   for (let index = 0; index < 12; index += 1) {
@@ -30,7 +30,7 @@ async function submit(from: Lc2Server): Promise<string> {
     await writeFile(join(folder, `file-${index}`), Buffer.alloc(500_000, `${index} ${Math.random()}`));
   }
   const answer = await from.call("POST", "/api/v1/projects/shop/backups", {
-    body: { storage: { url: `file://${folder}` }, maxRateBytesPerSecond: 500_000 },
+    body: { storage: { url: `file://${folder}` }, maxRateBytesPerSecond },
   });
   expect(answer.status).toBe(201);
   return answer.headers.get("location") ?? "";
@@ -91,4 +91,19 @@ test("told to end them, a server gives backups back to the queue at once", async
   expect(await machine.workers()).toEqual([]);
   const second = await start("wait");
   await until("it is complete", async () => (await statusOf(second, backup)) === "Completed", 60_000);
+});
+
+test("a worker that was handed over and stands still is noticed by the next server, too", async () => {
+  const first = await start("handover", { ...lease, LC2_STALL_MINUTES: "0.1" });
+  // At this rate the next byte comes in days.
+  const backup = await submit(first, 1);
+  const logAt = async (server: Lc2Server): Promise<string> =>
+    (await server.call("GET", `${backup}/logs`)).text;
+  await until("it is stalled", async () => (await logAt(first)).includes("is stalled"));
+  first.command.child.kill("SIGTERM");
+  await first.command.ended();
+  const second = await start("wait", { ...lease, LC2_STALL_MINUTES: "0.02" });
+  const since = async (): Promise<string> => (await logAt(second)).split("in the next process").at(-1) ?? "";
+  await until("it is tried again", async () => (await since()).includes("Trying again"));
+  expect(await since()).toContain("is stalled");
 });

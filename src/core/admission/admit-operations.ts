@@ -219,7 +219,8 @@ class Turn {
         return { reason: `${since}; it is tried again at ${timeOf(wait.untilMs)}` };
       // What began earlier may not ask that store for hours.
       const behind = this.#running.find(
-        ({ stores: used, begunAtMs = Infinity }) => used.includes(store) && begunAtMs >= wait.untilMs,
+        ({ stores: used, begunAtMs = Infinity }) =>
+          used.includes(store) && (begunAtMs >= wait.untilMs || wait.untilMs > this.#nowMs),
       );
       if (behind !== undefined) return { behind, reason: `${since}; one operation tries it at this moment` };
     }
