@@ -93,7 +93,8 @@ function addCopy(app: App, parts: HttpParts): void {
     },
     async (request, reply) => {
       const wish = request.body ?? {};
-      refusePlaces(parts, request, [wish.to]);
+      // Where its repository says that copies go is said by whoever can write the repository.
+      refusePlaces(parts, request, [wish.to ?? "the repository's own"]);
       const reference = referenceOf(parts, request, request.query);
       const work = async (waiting: Waiting) => await parts.service.copyBackup(reference, wish, waiting);
       return await sendWaiting(parts, request, reply, work, { outlivesClient: false });

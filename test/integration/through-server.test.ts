@@ -145,13 +145,15 @@ describe("a key that may not", () => {
       [operator, "POST", "/api/v1/repository/sweep"],
       [operator, "GET", "/api/v1/api-keys"],
       [operator, "POST", "/api/v1/projects/retail/keys/rotate"],
+      [ofProject, "POST", `${backup()}/copy`],
       [ofProject, "POST", "/api/v1/repository/scan"],
       [ofProject, "GET", "/api/v1/api-keys"],
       [ofProject, "POST", "/api/v1/api-keys"],
       [ofProject, "GET", `${backup()}?repository=${encodeURIComponent(own())}`],
     ] as const;
     for (const [key, method, path] of calls) {
-      const body = method === "POST" && path.endsWith("api-keys") ? { body: { name: "more" } } : {};
+      const bodies = { "api-keys": { body: { name: "more" } }, copy: { body: {} } };
+      const body = method === "POST" ? bodies[path.split("/").at(-1) as keyof typeof bodies] : {};
       expect([path, (await server.call(method, path, { key, ...body })).status]).toEqual([path, 403]);
     }
   });
