@@ -232,5 +232,5 @@ test("doctor looks at the machine, and fails with the fix where something needed
 test("a server that is named is not passed over in silence", async () => {
   const { code, stderr } = await lc2(["backup", "list"], { env: { LC2_SERVER: "http://127.0.0.1:9" } });
   expect(code).toBe(3);
-  expect(stderr).toContain("LC2_SERVER needs an API key");
+  expect(stderr).toContain("The server needs an API key");
 });
