@@ -2,7 +2,10 @@
  * Processes that die, stop and come back, on real child processes with fake tasks: what was left is ended or
  * adopted by the next call, exactly once, and nothing is done twice.
  */
+import type { ChildProcess } from "node:child_process";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { openSqliteCatalog } from "../../src/catalog/open-sqlite-catalog.ts";
 import { backupSpec, FakeEngine, restoreSpec, runs, waitHere } from "../support/fake-engine.ts";
@@ -15,6 +18,23 @@ beforeEach(() => {
 afterEach(async () => {
   await engine.close();
 });
+
+/** Stopped in the middle of a write, a process would keep the catalog's file from all others until it goes on. */
+async function stopWithoutLock(child: ChildProcess): Promise<void> {
+  const database = new DatabaseSync(join(engine.dataDirectory, "catalog.db"));
+  await until("it is stopped and writes nothing", async () => {
+    child.kill("SIGSTOP");
+    await pause(50);
+    try {
+      database.exec("begin immediate; rollback");
+      return true;
+    } catch {
+      child.kill("SIGCONT");
+      return false;
+    }
+  });
+  database.close();
+}
 
 const repository = "/srv/backups";
 const createBackup = { verb: "create-backup", spec: backupSpec, repository } as const;
@@ -246,7 +266,7 @@ describe("a process that stops and comes back", () => {
     const command = engine.start(createBackup);
     const backupId = await command.accepted();
     const worker = await engine.workerOf("backup-files");
-    command.child.kill("SIGSTOP");
+    await stopWithoutLock(command.child);
     const service = engine.open();
     await until("another process takes it over", async () => {
       const { backups } = await service.listBackups({ limit: 1 });
