@@ -197,7 +197,7 @@ describe("a webhook", () => {
     await until("it hears of both", () => receiver.calls.length >= 2);
     const second = await fail(one);
     await until("it hears of the third", () => receiver.calls.length >= 3);
-    const heard = receiver.calls.map((call) => open(call).data["operationId"]);
+    const heard = receiver.calls.map((call) => String(open(call).data["operationId"]));
     // Either server may be the quicker one to tell of the first two.
     expect(heard.toSorted()).toEqual([...failed, second].toSorted());
     expect(heard.at(-1)).toBe(second);
