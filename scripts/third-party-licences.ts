@@ -16,6 +16,7 @@ const fitting = new Set([
   "BSD-3-Clause",
   "ISC",
   "MIT",
+  "MIT-0",
 ]);
 
 /**

@@ -91,7 +91,8 @@ export async function openCommandLine([program, ...words]: readonly [
       return JSON.parse(result.stdout) as Record<string, unknown>;
     },
     async [Symbol.asyncDispose]() {
-      await rm(folder, { recursive: true, force: true });
+      // A worker that was just killed may still be putting its compiled code away.
+      await rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
 }

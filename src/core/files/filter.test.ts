@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { encodeKey } from "../repository/manifest.ts";
-import { compileFilter, compilePatterns, type FileFilterSpec } from "./filter.ts";
+import { compileFilter, compilePatterns, narrowFilter, type FileFilterSpec } from "./filter.ts";
 
 const nothing: FileFilterSpec = { excludePatterns: [], excludePaths: [], includePaths: [] };
 const filter = (spec: Partial<FileFilterSpec>) => compileFilter({ ...nothing, ...spec });
@@ -102,5 +102,16 @@ describe("a filter", () => {
     expect(folder("b/")).toBe("leave-out");
     expect(includes("a/x/keep/z")).toBe(true);
     expect(includes("a/x/z")).toBe(false);
+  });
+});
+
+describe("a narrowed filter", () => {
+  test("includes what begins with the prefix, and enters the folders that lead there", () => {
+    const all = filter({ excludePatterns: ["*.tmp"] });
+    const { folder, includes, prefix } = narrowFilter(all, "a/b/");
+    expect(["a/b/x", "a/b/x.tmp", "a/c"].map(includes)).toEqual([true, false, false]);
+    expect(["a/", "a/b/", "a/b/c/", "a/c/"].map(folder)).toEqual(["enter", "enter", "enter", "leave-out"]);
+    expect(prefix).toBe("a/b/");
+    expect(narrowFilter(all, "")).toBe(all);
   });
 });

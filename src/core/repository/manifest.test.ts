@@ -70,6 +70,7 @@ describe("an entry's line", () => {
     ["an unknown kind", { kind: "socket" }],
     ["a file without its hash", { sha256: undefined }],
     ["a hash in capitals", { sha256: "AB".repeat(32) }],
+    ["a proof of another kind", { proof: "hearsay" }],
     ["content without a place", { stored: undefined }],
     ["a place without content", { sizeBytes: 0 }],
     ["a place outside its backup", { stored: { ...file.stored, file: "../x/a1/files/pack-000001" } }],

@@ -277,20 +277,3 @@ it("gives each slot one answer, in whatever way servers come and go", () => {
     { numRuns: 60 },
   );
 });
-
-describe("a schedule that was made while the clock ran ahead", () => {
-  const ahead = { fromMs: night + 1000 * hourMs };
-
-  it("runs at its next time all the same", () => {
-    expect(decideSchedule(night - 1, see(make(ahead)))).toMatchObject({ slots: [], lookAtMs: night });
-    expect(decideSchedule(night, see(make(ahead)))).toMatchObject({ slots: [{ slotMs: night, run: true }] });
-    const known = see(make(ahead), { accountedUntilMs: night - 24 * hourMs });
-    expect(decideSchedule(night + hourMs, known)).toMatchObject({ slots: [{ slotMs: night, run: true }] });
-  });
-
-  it("of a recovery point objective is due at once", () => {
-    const { cron: _cron, ...untimed } = make(ahead);
-    const { slots } = decideSchedule(night, see({ ...untimed, rpoSeconds: 3600 }));
-    expect(slots).toMatchObject([{ run: true }]);
-  });
-});

@@ -46,8 +46,6 @@ export type SlotDecision =
 
 /** A slot is on time as long as a server saw it this soon: it may have been restarting. */
 const graceMs = 5 * 60_000;
-/** How far clocks of several machines may be apart. */
-const clocksApartMs = 10 * 60_000;
 /** Of what nobody has recorded anything, as when the catalog was lost, no more than this is looked back on. */
 const unknownPastMs = 7 * 24 * 3_600_000;
 /** Answers in one look. The next one comes at once. */
@@ -59,17 +57,9 @@ export const decideSchedules = (
   seen: readonly ScheduleObservation[],
 ): readonly ScheduleDecision[] => seen.map((one) => decideSchedule(nowMs, one));
 
-export function decideSchedule(nowMs: number, observed: ScheduleObservation): ScheduleDecision {
-  const seen = withoutWrongStart(nowMs, observed);
+export function decideSchedule(nowMs: number, seen: ScheduleObservation): ScheduleDecision {
   const decided = seen.schedule.cron === undefined ? decideRpo(nowMs, seen) : decideCron(nowMs, seen);
   return { ...decided, cancels: findReplaced(seen, decided.slots) };
-}
-
-/** A clock that ran ahead when the schedule was made must not keep it waiting for that time: it began just now. */
-function withoutWrongStart(nowMs: number, seen: ScheduleObservation): ScheduleObservation {
-  const { schedule, accountedUntilMs = Infinity } = seen;
-  if (schedule.fromMs <= nowMs + clocksApartMs) return seen;
-  return { ...seen, schedule: { ...schedule, fromMs: Math.min(accountedUntilMs, nowMs - graceMs) } };
 }
 
 type Decided = Omit<ScheduleDecision, "cancels">;
