@@ -58,3 +58,12 @@ export async function sendWritten<View extends { readonly revision: number }>(
   if (outcome === "created") reply.code(201).header("location", location);
   return await reply.send(view);
 }
+
+/** Answers a removal: without a body, or with what it would be of. */
+export async function sendForgotten(
+  reply: FastifyReply,
+  view: object,
+  dryRun: boolean,
+): Promise<FastifyReply> {
+  return dryRun ? await reply.send(view) : await reply.code(204).send();
+}

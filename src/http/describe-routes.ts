@@ -47,3 +47,24 @@ export const problems = (...statuses: readonly number[]) =>
       },
     ]),
   );
+
+/** What comes of making a definition. */
+export const makeAnswers = (schema: TSchema) => ({
+  200: answer("It was there already, or this was a dry run.", schema),
+  201: answer("Made.", schema),
+  ...problems(400, 403, 404, 409, 413, 415, 422),
+});
+
+/** What comes of changing a definition, or making it under a name. */
+export const changeAnswers = (schema: TSchema) => ({
+  200: answer("As it is now.", schema),
+  201: answer("Made.", schema),
+  ...problems(400, 403, 404, 409, 412, 413, 415, 422),
+});
+
+/** What comes of forgetting a definition. */
+export const forgetAnswers = (schema: TSchema) => ({
+  200: answer("What would be forgotten (a dry run).", schema),
+  204: noContent("Forgotten."),
+  ...problems(400, 403, 404, 409, 412),
+});

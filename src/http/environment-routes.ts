@@ -15,10 +15,18 @@ import {
   ifMatchHeader,
   readCondition,
   readRemoval,
+  sendForgotten,
   sendWritten,
   tagOf,
 } from "./conditions.ts";
-import { answer, noContent, problems, waitingAnswer } from "./describe-routes.ts";
+import {
+  answer,
+  changeAnswers,
+  forgetAnswers,
+  makeAnswers,
+  problems,
+  waitingAnswer,
+} from "./describe-routes.ts";
 import { answerWaiting } from "./event-stream.ts";
 import { defaultLimit, nextCursor, readCursor } from "./paging.ts";
 import type { HttpParts } from "./parts.ts";
@@ -96,11 +104,7 @@ function addEnvironmentWrites(app: App, parts: HttpParts): void {
         params: projectPath,
         querystring: dryRunQuery,
         body: environmentRequest,
-        response: {
-          200: answer("It was there already, or this was a dry run.", environment),
-          201: answer("Made.", environment),
-          ...problems(400, 403, 404, 409, 413, 415, 422),
-        },
+        response: makeAnswers(environment),
       },
     },
     async (request, reply) => {
@@ -125,11 +129,7 @@ function addEnvironmentWrites(app: App, parts: HttpParts): void {
         headers: conditionHeaders,
         querystring: dryRunQuery,
         body: environmentChange,
-        response: {
-          200: answer("As it is now.", environment),
-          201: answer("Made.", environment),
-          ...problems(400, 403, 404, 409, 412, 413, 415, 422),
-        },
+        response: changeAnswers(environment),
       },
     },
     async (request, reply) => {
@@ -184,18 +184,14 @@ function addEnvironmentWrites(app: App, parts: HttpParts): void {
         params: environmentPath,
         headers: ifMatchHeader,
         querystring: dryRunQuery,
-        response: {
-          200: answer("What would be forgotten (a dry run).", environment),
-          204: noContent("Forgotten."),
-          ...problems(400, 403, 404, 409, 412),
-        },
+        response: forgetAnswers(environment),
       },
     },
     async (request, reply) => {
       const { projectId, environment: name } = request.params;
       const { dryRun = false } = request.query;
       const view = await service.deleteEnvironment({ projectId, name }, readRemoval(request, dryRun));
-      return dryRun ? await reply.send(view) : await reply.code(204).send();
+      return await sendForgotten(reply, view, dryRun);
     },
   );
 }

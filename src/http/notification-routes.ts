@@ -14,10 +14,11 @@ import {
   ifMatchHeader,
   readCondition,
   readRemoval,
+  sendForgotten,
   sendWritten,
   tagOf,
 } from "./conditions.ts";
-import { answer, noContent, problems } from "./describe-routes.ts";
+import { answer, changeAnswers, forgetAnswers, makeAnswers, problems } from "./describe-routes.ts";
 import { defaultLimit, nextCursor, readCursor } from "./paging.ts";
 import type { HttpParts } from "./parts.ts";
 
@@ -135,11 +136,7 @@ function addWrites(app: App, parts: HttpParts, { base, suffix, says, change, pat
         params: Type.Object(path),
         querystring: dryRunQuery,
         body: notificationRequest,
-        response: {
-          200: answer("It was there already, or this was a dry run.", notification),
-          201: answer("Made.", notification),
-          ...problems(400, 403, 404, 409, 413, 415, 422),
-        },
+        response: makeAnswers(notification),
       },
     },
     async (request, reply) => {
@@ -164,11 +161,7 @@ function addWrites(app: App, parts: HttpParts, { base, suffix, says, change, pat
         headers: conditionHeaders,
         querystring: dryRunQuery,
         body: notificationChange,
-        response: {
-          200: answer("As it is now.", notification),
-          201: answer("Made.", notification),
-          ...problems(400, 403, 404, 409, 412, 413, 415, 422),
-        },
+        response: changeAnswers(notification),
       },
     },
     async (request, reply) => {
@@ -192,18 +185,14 @@ function addWrites(app: App, parts: HttpParts, { base, suffix, says, change, pat
         params: onePath,
         headers: ifMatchHeader,
         querystring: dryRunQuery,
-        response: {
-          200: answer("What would be forgotten (a dry run).", notification),
-          204: noContent("Forgotten."),
-          ...problems(400, 403, 404, 409, 412),
-        },
+        response: forgetAnswers(notification),
       },
     },
     async (request, reply) => {
       const { dryRun = false } = request.query;
       const reference = referenceOf(request.params as Named);
       const view = await service.deleteNotification(reference, readRemoval(request, dryRun));
-      return dryRun ? await reply.send(view) : await reply.code(204).send();
+      return await sendForgotten(reply, view, dryRun);
     },
   );
 }

@@ -11,10 +11,11 @@ import {
   ifMatchHeader,
   readCondition,
   readRemoval,
+  sendForgotten,
   sendWritten,
   tagOf,
 } from "./conditions.ts";
-import { answer, noContent, problems } from "./describe-routes.ts";
+import { answer, changeAnswers, forgetAnswers, makeAnswers, problems } from "./describe-routes.ts";
 import { defaultLimit, nextCursor, readCursor } from "./paging.ts";
 import type { HttpParts } from "./parts.ts";
 import { projectPath } from "./paths.ts";
@@ -87,11 +88,7 @@ function addProjectWrites(app: App, parts: HttpParts): void {
           "The same request sent again changes nothing. A project that is named by a backup is made by that.",
         querystring: dryRunQuery,
         body: projectRequest,
-        response: {
-          200: answer("It was there already, or this was a dry run.", project),
-          201: answer("Made.", project),
-          ...problems(400, 403, 409, 413, 415),
-        },
+        response: makeAnswers(project),
       },
     },
     async ({ body, query: { dryRun = false } }, reply) => {
@@ -112,11 +109,7 @@ function addProjectWrites(app: App, parts: HttpParts): void {
         headers: conditionHeaders,
         querystring: dryRunQuery,
         body: projectChange,
-        response: {
-          200: answer("As it is now.", project),
-          201: answer("Made.", project),
-          ...problems(400, 403, 404, 409, 412, 413, 415),
-        },
+        response: changeAnswers(project),
       },
     },
     async (request, reply) => {
@@ -140,17 +133,13 @@ function addProjectWrites(app: App, parts: HttpParts): void {
         params: projectPath,
         headers: ifMatchHeader,
         querystring: dryRunQuery,
-        response: {
-          200: answer("What would be forgotten (a dry run).", project),
-          204: noContent("Forgotten."),
-          ...problems(400, 403, 404, 409, 412),
-        },
+        response: forgetAnswers(project),
       },
     },
     async (request, reply) => {
       const { dryRun = false } = request.query;
       const view = await service.deleteProject(request.params.projectId, readRemoval(request, dryRun));
-      return dryRun ? await reply.send(view) : await reply.code(204).send();
+      return await sendForgotten(reply, view, dryRun);
     },
   );
 }

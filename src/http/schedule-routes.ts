@@ -19,10 +19,11 @@ import {
   ifMatchHeader,
   readCondition,
   readRemoval,
+  sendForgotten,
   sendWritten,
   shownTagOf,
 } from "./conditions.ts";
-import { answer, noContent, problems } from "./describe-routes.ts";
+import { answer, changeAnswers, forgetAnswers, makeAnswers, problems } from "./describe-routes.ts";
 import { hideOthers } from "./hide-others.ts";
 import { claim, idempotencyHeader } from "./idempotency.ts";
 import { defaultLimit, nextCursor, readCursor } from "./paging.ts";
@@ -160,11 +161,7 @@ function addScheduleWrites(app: App, parts: HttpParts): void {
         params: projectPath,
         querystring: dryRunQuery,
         body: scheduleRequest,
-        response: {
-          200: answer("It was there already, or this was a dry run.", schedule),
-          201: answer("Made.", schedule),
-          ...problems(400, 403, 404, 409, 413, 415, 422),
-        },
+        response: makeAnswers(schedule),
       },
     },
     async (request, reply) => {
@@ -190,11 +187,7 @@ function addScheduleWrites(app: App, parts: HttpParts): void {
         headers: conditionHeaders,
         querystring: dryRunQuery,
         body: scheduleChange,
-        response: {
-          200: answer("As it is now.", schedule),
-          201: answer("Made.", schedule),
-          ...problems(400, 403, 404, 409, 412, 413, 415, 422),
-        },
+        response: changeAnswers(schedule),
       },
     },
     async (request, reply) => {
@@ -220,18 +213,14 @@ function addScheduleRemoval(app: App, { service }: HttpParts): void {
         params: schedulePath,
         headers: ifMatchHeader,
         querystring: dryRunQuery,
-        response: {
-          200: answer("What would be forgotten (a dry run).", schedule),
-          204: noContent("Forgotten."),
-          ...problems(400, 403, 404, 409, 412),
-        },
+        response: forgetAnswers(schedule),
       },
     },
     async (request, reply) => {
       const { projectId, schedule: name } = request.params;
       const { dryRun = false } = request.query;
       const view = await service.deleteSchedule({ projectId, name }, readRemoval(request, dryRun));
-      return dryRun ? await reply.send(view) : await reply.code(204).send();
+      return await sendForgotten(reply, view, dryRun);
     },
   );
 }

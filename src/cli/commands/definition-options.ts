@@ -20,3 +20,10 @@ export function given<T extends object>(values: T): { [Key in keyof T]?: Exclude
   const entries = Object.entries(values).filter(([, value]) => value !== undefined);
   return Object.fromEntries(entries) as { [Key in keyof T]?: Exclude<T[Key], undefined> };
 }
+
+/** What a list of definitions is asked for. */
+export const listQuery = (written: {
+  readonly project: string | undefined;
+  readonly limit: number;
+  readonly offset: number;
+}) => ({ ...given({ projectId: written.project }), limit: written.limit, offset: written.offset });

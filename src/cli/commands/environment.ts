@@ -5,7 +5,7 @@ import type { Input, Problem } from "../command.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { CommandContext } from "../context.ts";
 import { application, applications, folderUrl, oneOf, projectId, text } from "../option-values.ts";
-import { definitionOptions, given, removalDryRun } from "./definition-options.ts";
+import { definitionOptions, given, listQuery, removalDryRun } from "./definition-options.ts";
 import {
   bucketOption,
   databaseOption,
@@ -149,9 +149,8 @@ const listCommand = defineCommand({
   output: ["table", "json", "yaml", "name", "wide"],
   arguments: {},
   options: { project: projectFilter, ...pagingOptions },
-  run: async (context, { options: { project, limit, offset } }) => {
-    const query = { ...(project === undefined ? {} : { projectId: project }), limit, offset };
-    const found = await (await context.service()).listEnvironments(query);
+  run: async (context, { options: written }) => {
+    const found = await (await context.service()).listEnvironments(listQuery(written));
     const { showEnvironments } = await import("../pages/environments.ts");
     context.print(found, () => showEnvironments(found.environments, context));
   },

@@ -4,7 +4,7 @@ import { defineCommand, defineGroup, list, operand, optionalOperand, value } fro
 import type { Input, Problem } from "../command.ts";
 import type { CommandContext } from "../context.ts";
 import { oneOf, projectId, text, wholeNumber } from "../option-values.ts";
-import { definitionOptions, given, removalDryRun } from "./definition-options.ts";
+import { definitionOptions, given, listQuery, removalDryRun } from "./definition-options.ts";
 import { needs, pagingOptions, projectFilter } from "./shared-options.ts";
 
 const events = ["failed", "recovered", "missed", "summary"] as const;
@@ -173,9 +173,8 @@ const listCommand = defineCommand({
   output: ["table", "json", "yaml", "name"],
   arguments: {},
   options: { project: projectFilter, ...pagingOptions },
-  run: async (context, { options: { project, limit, offset } }) => {
-    const query = { ...(project === undefined ? {} : { projectId: project }), limit, offset };
-    const found = await (await context.service()).listNotifications(query);
+  run: async (context, { options: written }) => {
+    const found = await (await context.service()).listNotifications(listQuery(written));
     const { showNotifications } = await import("../pages/notifications.ts");
     context.print(found, () => showNotifications(found.notifications, context));
   },

@@ -22,7 +22,7 @@ import {
   text,
   wholeNumber,
 } from "../option-values.ts";
-import { definitionOptions, given, removalDryRun } from "./definition-options.ts";
+import { definitionOptions, given, listQuery, removalDryRun } from "./definition-options.ts";
 import {
   bucketOption,
   databaseOption,
@@ -218,9 +218,8 @@ const listCommand = defineCommand({
   output: ["table", "json", "yaml", "name", "wide"],
   arguments: {},
   options: { project: projectFilter, ...pagingOptions },
-  run: async (context, { options: { project, limit, offset } }) => {
-    const query = { ...(project === undefined ? {} : { projectId: project }), limit, offset };
-    const found = await (await context.service()).listSchedules(query);
+  run: async (context, { options: written }) => {
+    const found = await (await context.service()).listSchedules(listQuery(written));
     const { showSchedules } = await import("../pages/schedules.ts");
     context.print(found, () => showSchedules(found.schedules, context));
   },
