@@ -64,7 +64,7 @@ async function openSessions(url: string, options: PostgresCatalogOptions): Promi
   const connection = await resolveCatalogConnection(url, options.env);
   const where = redactedUrl(connection);
   const describe = (error: unknown): Failure => postgresCatalogFailure(error, where);
-  const open = async (): Promise<pg.Client> => await connect(connection, sessionOptions);
+  const open = async (): Promise<pg.Client> => await openDurable(connection);
   const place = { schema: options.schema, where };
   try {
     await using session = disposable(await open());
@@ -73,6 +73,24 @@ async function openSessions(url: string, options: PostgresCatalogOptions): Promi
     throw describe(error);
   }
   return new PostgresSessions({ open, describe, maximumSessions, patienceMs });
+}
+
+/**
+ * A session whose commits are on disk when they are answered: a server set to `synchronous_commit = off` loses the
+ * last ones when it crashes, and with them a request that was promised or the hold on an operation. Any other setting,
+ * such as waiting for a replica, stays as the server has it.
+ */
+async function openDurable(connection: Connection): Promise<pg.Client> {
+  const client = await connect(connection, sessionOptions);
+  try {
+    await client.query(
+      "select set_config('synchronous_commit', 'on', false) where current_setting('synchronous_commit') = 'off'",
+    );
+    return client;
+  } catch (error) {
+    client.end().catch(() => undefined);
+    throw error;
+  }
 }
 
 /** A session of its own: a step may take longer than any other statement should. */

@@ -47,6 +47,24 @@ async function failureOf(catalog: Catalog): Promise<{ code: string; message: str
 }
 
 describe("a server that goes away", () => {
+  it("keeps what it answered, though it is set to answer before it has written", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "lc2-catalog-crash-"));
+    const settings = { synchronous_commit: "off", wal_writer_delay: "10s" };
+    const first = await startPostgres(newest, { directory, settings });
+    const url = first.url.replace("@", `:${first.password}@`);
+    const catalog = open(url, "lc2");
+    try {
+      await catalog.putRestore("restore-1", { approvedAtMs: 1 });
+      await first.stop("immediate");
+      await using _second = await startPostgres(newest, { directory, port: first.port });
+      expect(await catalog.getRestore("restore-1")).toMatchObject({ approvedAtMs: 1 });
+    } finally {
+      await catalog.close();
+      await first.stop("immediate");
+      await rm(directory, { recursive: true, force: true });
+    }
+  });
+
   it("is named while it is away, and used again when it is back", async () => {
     const directory = await mkdtemp(join(tmpdir(), "lc2-catalog-outage-"));
     const first = await startPostgres(newest, { directory });
