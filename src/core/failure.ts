@@ -360,6 +360,12 @@ export const failures = define({
     meaning: "A part of a backup ended without leaving its evidence in the repository.",
     remedy: "Run the backup again. Nothing was sealed.",
   },
+  "evidence-damaged": {
+    kind: "integrity",
+    meaning:
+      "What a part of a backup left for the seal was put there or changed by somebody else: its signature does not fit.",
+    remedy: "Find out who can write to the repository, then run the backup again. Nothing was sealed.",
+  },
   "data-damaged": {
     kind: "integrity",
     meaning: "Stored bytes fail their authentication tag, checksum or decompression.",

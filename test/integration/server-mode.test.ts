@@ -8,8 +8,10 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createDataset, dropDatasetRoles, type DatasetSummary } from "../../demo/dataset.ts";
 import { diffFingerprints, fingerprintDatabase } from "../../demo/fingerprint.ts";
 import type { PostgresServer } from "../../demo/postgres-servers.ts";
+import { openHooksMachine } from "../support/hooks-machine.ts";
 import { openCommandLine, type CommandLine } from "../support/command-line.ts";
 import { useS3Server, type S3Server, type TestBucket } from "../support/s3-servers.ts";
+import { until } from "../support/until.ts";
 import { freshDatabase, majorsAvailable, useServer, type TestDatabase } from "../support/servers.ts";
 
 let lc2: CommandLine;
@@ -160,6 +162,86 @@ describe("a database and a bucket, backed up where the store encrypts", () => {
     expect(await runWell("backup", "verify", backupId)).toContain("whole");
     expect(await repositoryBucket.keys(`lc2/backups/retail/${second}/`)).toEqual([]);
   });
+});
+
+describe("what somebody else puts into a repository whose store encrypts", () => {
+  let server: PostgresServer;
+  let database: TestDatabase;
+  let files: string;
+  let bucket: TestBucket;
+  const content = randomBytes(6 << 20).toString("base64");
+  const words = () => [
+    ...["backup", "create", "--project", "planted", "--database", database.backup.url, "--files", files],
+    ...["--repository", bucket.url, "--encryption", "server", "--kms-key", "lc2"],
+  ];
+  const env = () => ({ ...database.backup.environment, ...minio.environment });
+  const evidenceOf = async (component: string): Promise<string | undefined> =>
+    (await bucket.keys("backups/planted/")).find((key) => key.endsWith(`/${component}.evidence.json`));
+  const forge = async (key = ""): Promise<void> =>
+    await bucket.put(key, JSON.stringify({ ...(JSON.parse(await bucket.get(key)) as object), forged: true }));
+
+  beforeAll(async () => {
+    server = await useServer((await majorsAvailable()).at(-1) ?? 0);
+    database = await freshDatabase(server);
+    files = join(lc2.folder, "planted");
+    await mkdir(files);
+    await writeFile(join(files, "large.txt"), content);
+    bucket = await minio.freshBucket();
+  });
+  afterAll(async () => await database?.drop());
+
+  it("is not sealed: evidence that was changed while the backup runs fails it", async () => {
+    const backup = lc2.start([...words(), "--max-rate", "500KB"], env());
+    await until("the database is stored", async () => (await evidenceOf("database")) !== undefined, 120_000);
+    await forge(await evidenceOf("database"));
+    const failed = await backup.ended();
+    expect(failed).toMatchObject({ code: 6, stderr: expect.stringContaining("evidence-damaged") as string });
+    expect(failed.stderr).toContain("who can write to the repository");
+    expect((await bucket.keys("backups/")).filter((key) => key.endsWith("metadata.json"))).toEqual([]);
+  });
+
+  it("saves the next backup no reading: it is passed over, and that is said", async () => {
+    await forge(await evidenceOf("files"));
+    const next = await lc2.run([...words(), "-o", "name"], env());
+    expect(next.code, next.stderr).toBe(0);
+    expect(next.stderr).toContain("is not used to save reading");
+    const download = ["backup", "download", next.stdout.trim(), "large.txt", "-o", "-"];
+    expect(await lc2.run(download, env())).toMatchObject({ code: 0, stdout: content });
+  });
+});
+
+it("has what hooks leave encrypted with the key that was accepted, whatever the repository says by then", async () => {
+  await using site = await openHooksMachine();
+  const bucket = await minio.freshBucket();
+  const hooks = join(site.machine.folder, "hooks.json");
+  const kept = { command: "export --site=main", storeArtifact: true, artifactPath: site.exported };
+  const preBackupHooks = [
+    { name: "wait", command: "gate change" },
+    { name: "export", ...kept },
+  ];
+  await writeFile(hooks, JSON.stringify({ preBackupHooks }));
+  const words = ["backup", "create", "--files", site.source, "--repository", bucket.url, "--hooks", hooks];
+  const backup = site.machine.start(
+    [...words, "--encryption", "server", "--kms-key", "lc2"],
+    minio.environment,
+  );
+  await until("the first hook runs", async () => await site.isAtGate("change"), 120_000);
+  const description = JSON.parse(await bucket.get("lc2-repository.json")) as object;
+  const serverEncryption = { algorithm: "AES256" };
+  await bucket.put("lc2-repository.json", JSON.stringify({ ...description, serverEncryption }));
+  await site.openGate("change");
+  const ended = await backup.ended();
+  expect(ended.code, ended.stderr).toBe(0);
+  const left = (await bucket.keys("backups/")).filter((key) => key.includes("/hooks/"));
+  expect(left.map((key) => key.split("/").at(-1)).sort()).toEqual([
+    "artifact.tar",
+    "evidence.json",
+    "evidence.json",
+  ]);
+  for (const Key of left) {
+    const facts = await minio.client().send(new HeadObjectCommand({ Bucket: bucket.name, Key }));
+    expect(facts, Key).toMatchObject({ SSEKMSKeyId: "arn:aws:kms:lc2" });
+  }
 });
 
 describe("a repository whose store is to encrypt", () => {

@@ -6,7 +6,7 @@ import { backupIdPattern, formatVersion } from "./layout.ts";
  * `keyring.json`: the keys of one backup, each wrapped for the project's key (and the recovery key,
  * where there is one). Destroying this file makes the backup unreadable for ever.
  *
- * In server mode `data` only signs `metadata.json`, and `files` encrypts nothing.
+ * In server mode `data` signs `metadata.json` and evidence and encrypts journals, and `files` encrypts nothing.
  *
  * - `data` encrypts database, configuration and manifest,
  * - `files` encrypts the stored bytes of files,

@@ -33,6 +33,10 @@ export const keyringName = (projectId: string, backupId: string): string =>
 /** `a1`, `a2`, …: what one attempt writes, relative to the backup's prefix. */
 export const attemptName = (attempt: number): string => `a${attempt}`;
 
+/** What a part of an attempt measured, for the seal; relative to the backup's prefix. */
+export const evidenceName = (attempt: number, component: "database" | "files"): string =>
+  `${attemptName(attempt)}/${component}.evidence.json`;
+
 /** What a hook of an attempt left, and that it ended well; relative to the backup's prefix. */
 export const hookArtifactName = (attempt: number, hook: string): string =>
   `${attemptName(attempt)}/hooks/${hook}/artifact.tar`;

@@ -1,4 +1,4 @@
-import { hookEvidenceName } from "./layout.ts";
+import { evidenceName, hookEvidenceName } from "./layout.ts";
 import type { BackupMetadata, StoredFile } from "./metadata.ts";
 
 /** Every stored file that a backup's metadata names itself (the manifest names the packs). */
@@ -25,12 +25,11 @@ export function referencedBackups(metadata: BackupMetadata): readonly string[] {
 
 /** Names, relative to the backup, that belong to every sealed backup besides its stored files. */
 export function accompanyingNames(metadata: BackupMetadata): string[] {
-  const attempt = `a${metadata.attempt}`;
   return [
     "metadata.json",
     "keyring.json",
-    `${attempt}/database.evidence.json`,
-    `${attempt}/files.evidence.json`,
+    evidenceName(metadata.attempt, "database"),
+    evidenceName(metadata.attempt, "files"),
     ...(metadata.components.hooks ?? []).map(({ name }) => hookEvidenceName(metadata.attempt, name)),
   ];
 }

@@ -1,7 +1,7 @@
 import type { TaskOf } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import { storeName } from "../../core/database/store-name.ts";
-import { attemptName, backupPrefix } from "../../core/repository/layout.ts";
+import { attemptName, evidenceName } from "../../core/repository/layout.ts";
 import type { DatabaseComponent, StoredFile } from "../../core/repository/metadata.ts";
 import { connectionAddress, resolveConnection } from "../../postgres/connection.ts";
 import { requireWantedRole, unloggedNote } from "../../databases/postgres/probe-source.ts";
@@ -11,6 +11,7 @@ import { holdSnapshot, type HeldSnapshot } from "../../databases/postgres/snapsh
 import { findTools } from "../../databases/postgres/tools.ts";
 import { openBackupKeys } from "../keys/backup-keys.ts";
 import { discard, dumpAll, lockTimeoutOf, type DumpedDatabase } from "./dump-database.ts";
+import { writeEvidence } from "./evidence.ts";
 import { planArchives } from "./plan-archives.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
 import { writeSmallFile, type StoredFilePlace } from "../streams/stored-file.ts";
@@ -91,7 +92,7 @@ async function backUp(task: TaskOf<"backup-database">, run: TaskRun): Promise<Da
       warnings: [...notes, ...dumped.warnings],
     };
     run.signal.throwIfAborted();
-    await writeEvidence(task, run, component);
+    await writeEvidence(run, task.backupId, evidenceName(task.attempt, "database"), component, keys);
     return component;
   } catch (error) {
     await discard(place, dumped.stored);
@@ -139,14 +140,4 @@ function count(dumped: DumpedDatabase): Pick<DatabaseComponent, "tables" | "rows
     rows: tables.reduce((sum, table) => sum + table.rows, 0),
     largeObjects: dumped.contents.largeObjects.count,
   };
-}
-
-async function writeEvidence(
-  task: TaskOf<"backup-database">,
-  run: TaskRun,
-  component: DatabaseComponent,
-): Promise<void> {
-  const name = `${backupPrefix(run.context.projectId, task.backupId)}${attemptName(task.attempt)}/database.evidence.json`;
-  const bytes = Buffer.from(`${JSON.stringify(component, null, 2)}\n`);
-  if (!(await run.store.createIfAbsent(name, bytes))) await run.store.replace(name, bytes);
 }

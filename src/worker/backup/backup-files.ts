@@ -5,13 +5,14 @@ import { Failure } from "../../core/failure.ts";
 import { compileFilter, type FileFilterSpec } from "../../core/files/filter.ts";
 import { mergeJoin } from "../../core/files/merge-join.ts";
 import type { FileSource } from "../../core/ports/file-source.ts";
-import { attemptName, backupPrefix } from "../../core/repository/layout.ts";
+import { attemptName, backupPrefix, evidenceName } from "../../core/repository/layout.ts";
 import type { FilesComponent } from "../../core/repository/metadata.ts";
 import type { TaskOf } from "../../contract/worker-task.ts";
-import { addKeyReferences, openBackupKeys } from "../keys/backup-keys.ts";
+import { addKeyReferences, openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
 import { Breather } from "../breather.ts";
 import { openFileSource } from "../open-files.ts";
 import { compareSourceAgain } from "./compare-source-again.ts";
+import { writeEvidence } from "./evidence.ts";
 import { FilesCollector } from "./files-collector.ts";
 import { findPreviousFiles } from "./previous-files.ts";
 import { ReadAhead } from "./read-ahead.ts";
@@ -116,7 +117,7 @@ async function backUp(
         { backupId, keys, manifest: component.manifest },
         (objects) => collector.noteActivity(objects),
       );
-    await leaveEvidence(run, backupId, attempt, component);
+    await leaveEvidence(run, backupId, attempt, component, keys);
     return component;
   } catch (error) {
     await collector.abort();
@@ -167,13 +168,13 @@ async function leaveEvidence(
   backupId: string,
   attempt: number,
   component: FilesComponent,
+  keys: BackupKeys,
 ): Promise<void> {
   run.signal.throwIfAborted();
-  const folder = `${backupPrefix(run.context.projectId, backupId)}${attemptName(attempt)}/`;
-  const text = `${JSON.stringify(component, null, 2)}\n`;
-  await run.store.replace(`${folder}files.evidence.json`, Buffer.from(text));
+  await writeEvidence(run, backupId, evidenceName(attempt, "files"), component, keys);
+  const folder = `${backupPrefix(run.context.projectId, backupId)}${attemptName(attempt)}/files/`;
   const journal: string[] = [];
-  for await (const object of run.store.list(`${folder}files/journal-`)) journal.push(object.name);
+  for await (const object of run.store.list(`${folder}journal-`)) journal.push(object.name);
   for (const name of journal) await run.store.delete(name);
 }
 

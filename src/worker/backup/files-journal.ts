@@ -14,7 +14,7 @@ import { decompressFrame, FrameSplitter } from "../streams/zstd-frames.ts";
 
 /**
  * What an attempt has stored so far, so that the next one finds it again: after each pack one part, a
- * stored file `a{n}/files/journal-000001`, … under the data key, with the entries whose bytes are safe since
+ * stored file `a{n}/files/journal-000001`, … under the data key in either mode, with the entries whose bytes are safe since
  * the part before. Parts are in order of keys, one after the other. A first line says of which source.
  */
 interface JournalHeader {

@@ -1,15 +1,15 @@
 import { Failure } from "../../core/failure.ts";
 import { isSamePlace } from "../../core/files/bucket-url.ts";
 import { mergeJoin } from "../../core/files/merge-join.ts";
-import { attemptName, backupPrefix } from "../../core/repository/layout.ts";
+import { attemptName, backupPrefix, evidenceName } from "../../core/repository/layout.ts";
 import type { ManifestLine } from "../../core/repository/manifest-line.ts";
 import type { FileKey, ManifestEntry } from "../../core/repository/manifest.ts";
 import type { BackupMetadata, FilesComponent } from "../../core/repository/metadata.ts";
 import { openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
+import { findEvidence } from "./evidence.ts";
 import { listJournalParts, readJournal, readJournalSource } from "./files-journal.ts";
 import { manifestBatches, manifestLines } from "../read/read-manifest.ts";
 import { readMetadata } from "../repository/read-metadata.ts";
-import { readObject } from "../streams/read-object.ts";
 import { listBackupFolders } from "../repository/repository.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -71,6 +71,8 @@ export async function findPreviousFiles(
 interface Attempt {
   readonly from: KnownBackup;
   entries(): AsyncIterable<readonly ManifestEntry[]>;
+  /** Else they are from a journal. */
+  readonly isManifest: boolean;
 }
 
 async function openSealed(
@@ -153,17 +155,17 @@ async function openAttempt(
   attempt: number,
 ): Promise<Attempt | undefined> {
   const { backupId, keys } = from;
-  const evidenceName = `${backupPrefix(run.context.projectId, backupId)}${attemptName(attempt)}/files.evidence.json`;
-  if ((await run.store.head(evidenceName)) !== undefined) {
-    const evidence = JSON.parse((await readObject(run.store, evidenceName)).toString()) as FilesComponent;
+  const evidence = await findEvidence<FilesComponent>(run, backupId, evidenceName(attempt, "files"), keys);
+  if (evidence !== undefined) {
     if (!isSamePlace(evidence.source, source)) return undefined;
-    return { from, entries: () => manifestBatches(run, backupId, evidence.manifest, keys) };
+    const entries = () => manifestBatches(run, backupId, evidence.manifest, keys);
+    return { from, entries, isManifest: true };
   }
-  const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.data };
+  const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.journal };
   const parts = await listJournalParts(place, `${attemptName(attempt)}/files/`);
   const [first] = parts;
   if (first === undefined || !isSamePlace(await readJournalSource(place, first), source)) return undefined;
-  return { from, entries: () => readJournal(place, parts) };
+  return { from, entries: () => readJournal(place, parts), isManifest: false };
 }
 
 /** Undefined, with a warning, where something of it is damaged, missing or cannot be opened. */
@@ -214,30 +216,21 @@ class Known implements PreviousFiles {
     const { backupId, keys, metadata } = this.previous;
     const manifest = metadata.components.files?.manifest;
     if (manifest === undefined) return;
-    const read = (): AsyncIterable<readonly ManifestLine[]> =>
-      manifestLines(this.#run, backupId, manifest, keys);
-    const untilDamage = (lines: AsyncIterable<readonly ManifestLine[]>): typeof lines =>
-      this.#untilDamage(backupId, lines, () => {
-        this.#damaged = true;
-      });
-    if (keys.data === "by-store") {
-      // Authentic only when all of it has been read; whoever changes it after that fails the backup, whose lines these are.
-      for await (const lines of untilDamage(read())) void lines;
-      if (this.#damaged) return;
-    }
-    for await (const batch of keys.data === "by-store" ? read() : untilDamage(read())) {
+    const onDamage = (): void => {
+      this.#damaged = true;
+    };
+    const read = () => manifestLines(this.#run, backupId, manifest, keys);
+    for await (const batch of this.#usable({ backupId, keys }, read, true, onDamage)) {
       yield batch.map((line) => ({ key: line.key, previous: line, attempts: noAttempts }));
     }
   }
 
   async *#merge(
     known: AsyncIterable<readonly KnownFile[]>,
-    { from, entries }: Attempt,
+    { from, entries, isManifest }: Attempt,
   ): AsyncGenerator<readonly KnownFile[], void, undefined> {
-    for await (const batch of mergeJoin(
-      known,
-      this.#untilDamage(from.backupId, entries(), () => undefined),
-    )) {
+    const usable = this.#usable(from, entries, isManifest, () => undefined);
+    for await (const batch of mergeJoin(known, usable)) {
       yield batch.map(({ key, left, right }) => {
         if (right === undefined && left !== undefined) return left;
         const attempts = left?.attempts ?? [];
@@ -248,6 +241,29 @@ class Known implements PreviousFiles {
         };
       });
     }
+  }
+
+  /**
+   * What can be believed. A manifest that the store encrypted is authentic only when all of it has been read: it is read
+   * once for that, and whoever changes it after that fails the backup, whose lines these are.
+   */
+  async *#usable<T>(
+    { backupId, keys }: KnownBackup,
+    read: () => AsyncIterable<readonly T[]>,
+    isManifest: boolean,
+    onDamage: () => void,
+  ): AsyncGenerator<readonly T[], void, undefined> {
+    if (!isManifest || keys.data !== "by-store") {
+      yield* this.#untilDamage(backupId, read(), onDamage);
+      return;
+    }
+    let isDamaged = false;
+    const noteDamage = (): void => {
+      isDamaged = true;
+      onDamage();
+    };
+    for await (const lines of this.#untilDamage(backupId, read(), noteDamage)) void lines;
+    if (!isDamaged) yield* read();
   }
 
   /** What came before a damage is authentic; what would have come after is read from the source instead. */

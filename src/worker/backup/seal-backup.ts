@@ -1,11 +1,5 @@
 import { Failure } from "../../core/failure.ts";
-import {
-  attemptName,
-  backupPrefix,
-  formatVersion,
-  hookEvidenceName,
-  metadataName,
-} from "../../core/repository/layout.ts";
+import { evidenceName, formatVersion, hookEvidenceName, metadataName } from "../../core/repository/layout.ts";
 import type {
   BackupMetadata,
   DatabaseComponent,
@@ -17,9 +11,9 @@ import { openBackupKeys, type BackupKeys } from "../keys/backup-keys.ts";
 import { commitMetadata } from "../repository/commit-metadata.ts";
 import { readMetadata, signMetadata } from "../repository/read-metadata.ts";
 import { openRepository } from "../repository/repository.ts";
-import { readObject } from "../streams/read-object.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
 import type { TaskRun } from "../task.ts";
+import { findEvidence } from "./evidence.ts";
 import { softwareVersion } from "../version.ts";
 
 /**
@@ -28,7 +22,7 @@ import { softwareVersion } from "../version.ts";
  * makes the backup exist.
  *
  * Idempotent: when the backup is sealed already, its metadata is returned as it is.
- * Rejects with `evidence-missing` or `backup-incomplete`; then nothing became visible.
+ * Rejects with `evidence-missing`, `evidence-damaged` or `backup-incomplete`; then nothing became visible.
  */
 export async function sealBackup(task: TaskOf<"seal-backup">, run: TaskRun): Promise<BackupMetadata> {
   return withSharedLease(run, `sealing ${task.backupId}`, async (signal) => {
@@ -37,7 +31,7 @@ export async function sealBackup(task: TaskOf<"seal-backup">, run: TaskRun): Pro
     if ((await run.store.head(name)) !== undefined) return readMetadata(run, task.backupId);
 
     const keys = await openBackupKeys(run, task.backupId);
-    const unsigned = await collectMetadata(task, run, await encryptionOf(run, keys));
+    const unsigned = await collectMetadata({ task, run, keys }, await encryptionOf(run, keys));
     const metadata: BackupMetadata = { ...unsigned, signature: signMetadata(unsigned, keys.signing) };
     const bytes = Buffer.from(`${JSON.stringify(metadata, null, 2)}\n`);
     await commitMetadata({ ...run, signal }, metadata, bytes, keys);
@@ -54,18 +48,23 @@ async function encryptionOf(
   return { encryption, ...(serverEncryption === undefined ? {} : { serverEncryption }) };
 }
 
+/** What is sealed, and with what. */
+interface Sealing {
+  readonly task: TaskOf<"seal-backup">;
+  readonly run: TaskRun;
+  readonly keys: BackupKeys;
+}
+
 async function collectMetadata(
-  task: TaskOf<"seal-backup">,
-  run: TaskRun,
+  sealing: Sealing,
   encryption: Pick<BackupMetadata, "encryption" | "serverEncryption">,
 ): Promise<Omit<BackupMetadata, "signature">> {
+  const { task, run } = sealing;
   const database =
-    task.spec.database === undefined
-      ? undefined
-      : await readEvidence<DatabaseComponent>(task, run, "database");
+    task.spec.database === undefined ? undefined : await readEvidence<DatabaseComponent>(sealing, "database");
   const files =
-    task.spec.storage === undefined ? undefined : await readEvidence<FilesComponent>(task, run, "files");
-  const hooks = await collectHooks(task, run);
+    task.spec.storage === undefined ? undefined : await readEvidence<FilesComponent>(sealing, "files");
+  const hooks = await collectHooks(sealing);
   const skew =
     database === undefined || files === undefined
       ? undefined
@@ -104,10 +103,11 @@ async function collectMetadata(
 }
 
 /** What hooks that had to succeed left; of the others, where they did. */
-async function collectHooks(task: TaskOf<"seal-backup">, run: TaskRun): Promise<HookRecord[]> {
+async function collectHooks({ task, run, keys }: Sealing): Promise<HookRecord[]> {
   const records: HookRecord[] = [];
   for (const { name, onError } of task.spec.preBackupHooks ?? []) {
-    const found = await findEvidence<HookRecord>(task, run, hookEvidenceName(task.attempt, name));
+    const evidence = hookEvidenceName(task.attempt, name);
+    const found = await findEvidence<HookRecord>(run, task.backupId, evidence, keys);
     if (found === undefined && onError !== "continue") throw evidenceMissing(task, run, `hook "${name}"`);
     if (found !== undefined) records.push(found);
   }
@@ -116,20 +116,14 @@ async function collectHooks(task: TaskOf<"seal-backup">, run: TaskRun): Promise<
 
 const sum = (numbers: readonly number[]): number => numbers.reduce((total, one) => total + one, 0);
 
-async function readEvidence<T>(task: TaskOf<"seal-backup">, run: TaskRun, component: string): Promise<T> {
-  const found = await findEvidence<T>(task, run, `${attemptName(task.attempt)}/${component}.evidence.json`);
+async function readEvidence<T extends object>(
+  { task, run, keys }: Sealing,
+  component: "database" | "files",
+): Promise<T> {
+  const name = evidenceName(task.attempt, component);
+  const found = await findEvidence<T>(run, task.backupId, name, keys);
   if (found === undefined) throw evidenceMissing(task, run, `${component} part`);
   return found;
-}
-
-async function findEvidence<T>(
-  task: TaskOf<"seal-backup">,
-  run: TaskRun,
-  relative: string,
-): Promise<T | undefined> {
-  const name = backupPrefix(run.context.projectId, task.backupId) + relative;
-  if ((await run.store.head(name)) === undefined) return undefined;
-  return JSON.parse((await readObject(run.store, name)).toString()) as T;
 }
 
 const evidenceMissing = ({ backupId }: TaskOf<"seal-backup">, run: TaskRun, part: string): Failure =>

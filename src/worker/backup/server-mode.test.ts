@@ -1,5 +1,6 @@
 import { mkdirSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { failureOf } from "../../../test/support/backup-run.ts";
@@ -197,6 +198,94 @@ describe("what earlier backups say, where their store was to encrypt", () => {
     await ensureRepository({ ...place.run, store: other });
     return readObject(other, repositoryFile);
   }
+});
+
+describe("what an attempt left that is not sealed, where the store encrypts", () => {
+  const evidence = (number: number) => nameIn(number, "a1/files.evidence.json");
+  const read = async (name: string) =>
+    JSON.parse((await readObject(place.run.store, name)).toString()) as Record<string, unknown>;
+  const plant = (name: string, value: unknown) =>
+    place.run.store.replace(name, Buffer.from(JSON.stringify(value)));
+
+  it.each([
+    ["changed", (own: object) => ({ ...own, objects: 20 })],
+    ["put there without a signature", ({ signature: _signature, ...own }: { signature?: unknown }) => own],
+    ["no evidence", () => "nothing"],
+  ])("is not sealed where its evidence was %s", async (_what, change) => {
+    await storeFiles(place, source, { number: 1, encryption });
+    await plant(evidence(1), change(await read(evidence(1))));
+    expect(await failureOf(sealFiles(place, source, { number: 1 }))).toMatchObject({
+      code: "evidence-damaged",
+      message: expect.stringContaining("run the backup again") as string,
+    });
+  });
+
+  it("is not sealed with the evidence of another attempt", async () => {
+    await storeFiles(place, source, { number: 1, encryption });
+    await storeFiles(place, source, { number: 1, attempt: 2, encryption });
+    await plant(evidence(1).replace("/a1/", "/a2/"), await read(evidence(1)));
+    expect(await failureOf(sealFiles(place, source, { number: 1, attempt: 2 }))).toMatchObject({
+      code: "evidence-damaged",
+    });
+  });
+
+  it("saves no reading where its evidence or its manifest was changed", async () => {
+    await storeFiles(place, source, { number: 1, encryption });
+    const own = await read(evidence(1));
+    await plant(evidence(1), { ...own, objects: 20 });
+    expect(await storeFiles(place, source, { number: 2 })).toMatchObject({ newObjects: 21 });
+    expect(place.logs.join("\n")).toContain("run the backup again");
+    await plant(evidence(1), own);
+    await flip(nameIn(1, "a1/files/manifest"), 40);
+    await place.run.store.delete(evidence(2));
+    expect(await storeFiles(place, source, { number: 3 })).toMatchObject({ newObjects: 21 });
+    await flip(nameIn(1, "a1/files/manifest"), 40);
+    await place.run.store.delete(evidence(3));
+    expect(await storeFiles(place, source, { number: 4 })).toMatchObject({ newObjects: 0 });
+  });
+
+  it("saves no reading where its journal is not under the backup's own key", async () => {
+    await storeFiles(place, source, { number: 1, encryption });
+    const { manifest } = (await storeFiles(place, source, { number: 2 })) as { manifest: { name: string } };
+    const lines = zstdDecompressSync(await readObject(place.run.store, nameIn(2, manifest.name)));
+    const header = JSON.stringify({ format: "lc2-files-journal", source: pathToFileURL(source).href });
+    const journal = zstdCompressSync(Buffer.from(`${header}\n${lines.toString()}`));
+    for (const number of [1, 2]) await place.run.store.delete(evidence(number));
+    await place.run.store.replace(nameIn(2, "a1/files/journal-000001"), journal);
+    expect(await storeFiles(place, source, { number: 3 })).toMatchObject({ newObjects: 21 });
+    expect(place.logs.join("\n")).toContain(`${backupIdOf(2)} is not used to save reading`);
+  });
+
+  it("has a journal that nobody reads without the backup's key, and that the next attempt uses", async () => {
+    const { store } = place.run;
+    const kept: string[] = [];
+    const dying = changedStore(store, {
+      encryptBy: (wanted) => (store as MemoryStore).encryptBy(wanted),
+      replace: async (name, bytes) => {
+        if (name.endsWith(".evidence.json")) throw new Error("killed");
+        await store.replace(name, bytes);
+      },
+    });
+    writeFileSync(join(source, "aaa.bin"), Buffer.alloc(65 << 20, "another "));
+    settleTimes(source);
+    const run = { ...place.run, store: dying };
+    await expect(storeFiles(place, source, { number: 1, encryption, run })).rejects.toThrow("killed");
+    for await (const { name } of store.list(nameIn(1, "a1/files/journal-"))) kept.push(name);
+    const [journal = ""] = kept;
+    expect((await readObject(store, journal)).subarray(0, 4)).not.toEqual(Buffer.from("28b52ffd", "hex"));
+    const second = await storeFiles(place, source, { number: 1, attempt: 2 });
+    expect(second.newObjects).toBeLessThan(22);
+  });
+});
+
+it("seals evidence that an earlier version left unsigned, where lc2 encrypts", async () => {
+  await storeFiles(place, source, { number: 1 });
+  const name = nameIn(1, "a1/files.evidence.json");
+  const { signature: _signature, ...unsigned } = JSON.parse(
+    (await readObject(place.run.store, name)).toString(),
+  ) as { signature: unknown };
+  await place.run.store.replace(name, Buffer.from(JSON.stringify(unsigned)));
+  expect(await sealFiles(place, source, { number: 1 })).toMatchObject({ encryption: "client" });
 });
 
 describe("the keyring of a backup whose store encrypts", () => {

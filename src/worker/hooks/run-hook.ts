@@ -2,8 +2,10 @@ import type { HookWork, TaskOf } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import { policyProblems } from "../../core/hooks/hook-policy.ts";
 import { defaultHoldSeconds, kindOf, type HookResult } from "../../core/hooks/hook.ts";
-import { backupPrefix, hookEvidenceName } from "../../core/repository/layout.ts";
+import { hookEvidenceName } from "../../core/repository/layout.ts";
 import type { HookRecord } from "../../core/repository/metadata.ts";
+import { writeEvidence } from "../backup/evidence.ts";
+import { openBackupKeys } from "../keys/backup-keys.ts";
 import { withSharedLease } from "../repository/repository-lease.ts";
 import type { TaskRun } from "../task.ts";
 import { performAction } from "./perform-action.ts";
@@ -57,7 +59,9 @@ const isBeforeBackup = ({ operationId, outcome }: HookWork): boolean =>
 
 async function leaveEvidence(work: HookWork, run: TaskRun, startedAtMs: number): Promise<void> {
   const { hook, operationId, attempt } = work;
-  const artifact = hook.storeArtifact === true ? await storeArtifact(work, run, startedAtMs) : undefined;
+  const keys = await openBackupKeys(run, operationId);
+  const artifact =
+    hook.storeArtifact === true ? await storeArtifact(work, run, startedAtMs, keys) : undefined;
   const record: HookRecord = {
     name: hook.name,
     kind: kindOf(hook),
@@ -65,9 +69,7 @@ async function leaveEvidence(work: HookWork, run: TaskRun, startedAtMs: number):
     finishedAt: new Date(run.clock.nowMs()).toISOString(),
     ...(artifact === undefined ? {} : { artifact }),
   };
-  const name = backupPrefix(run.context.projectId, operationId) + hookEvidenceName(attempt, hook.name);
-  const bytes = Buffer.from(`${JSON.stringify(record, null, 2)}\n`);
-  if (!(await run.store.createIfAbsent(name, bytes))) await run.store.replace(name, bytes);
+  await writeEvidence(run, operationId, hookEvidenceName(attempt, hook.name), record, keys);
 }
 
 /** True when the time was over first. */

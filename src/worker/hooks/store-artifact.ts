@@ -6,7 +6,7 @@ import { Failure } from "../../core/failure.ts";
 import { allowsArtifact } from "../../core/hooks/hook-policy.ts";
 import { hookArtifactName } from "../../core/repository/layout.ts";
 import type { HookRecord } from "../../core/repository/metadata.ts";
-import { openBackupKeys } from "../keys/backup-keys.ts";
+import type { BackupKeys } from "../keys/backup-keys.ts";
 import { createStoredFile } from "../streams/stored-file.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -20,6 +20,7 @@ export async function storeArtifact(
   work: HookWork,
   run: TaskRun,
   startedAtMs: number,
+  { data }: BackupKeys,
 ): Promise<NonNullable<HookRecord["artifact"]>> {
   const named = resolve(work.hook.artifactPath ?? "");
   const path = await realpath(named).catch(() => named);
@@ -41,7 +42,6 @@ export async function storeArtifact(
     const message = `What the hook "${work.hook.name}" keeps of ${path} is all older than its run; it may be an earlier one's.`;
     run.report({ type: "log", level: "warn", message });
   }
-  const { data } = await openBackupKeys(run, work.operationId);
   const place = { store: run.store, projectId: run.context.projectId, backupId: work.operationId, key: data };
   const writer = await createStoredFile(place, hookArtifactName(work.attempt, work.hook.name));
   try {

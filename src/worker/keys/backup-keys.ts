@@ -27,8 +27,13 @@ export interface KeyringPlace {
 export interface BackupKeys {
   /** Who encrypts what this backup stores. */
   readonly encryption: EncryptionMode;
-  /** 32 bytes: the data key itself, which signs `metadata.json` in either mode. */
+  /** 32 bytes: the data key itself, which signs `metadata.json` and evidence in either mode. */
   readonly signing: Buffer;
+  /**
+   * Encrypts journals, in either mode the data key itself: nobody signs them, so this is what tells those of our own
+   * work from those that somebody else put there.
+   */
+  readonly journal: Uint8Array;
   /** Encrypts database, configuration and manifest. */
   readonly data: StreamKey;
   /** Encrypts the stored bytes of files. */
@@ -153,6 +158,7 @@ function makeBackupKeys(
   return {
     encryption: data.encryption,
     signing: data.secret,
+    journal: data.secret,
     data: streamOf(data),
     files: streamOf(files),
     filesKeyOf,

@@ -97,7 +97,7 @@ const placeOf = ({ run, restoreId, keys }: UndoPlace): StoredFilePlace => ({
   store: run.store,
   projectId: run.context.projectId,
   backupId: restoreId,
-  key: keys.data,
+  key: keys.journal,
 });
 
 export async function writeUndoPart(

@@ -201,7 +201,7 @@ export class StoredBytesWriter {
       backupId: this.#backupId,
     };
     const name = journalPartName(this.#folder, this.#nextPart++);
-    await writeJournalPart({ ...place, key: this.#keys.data }, name, this.#source, entries);
+    await writeJournalPart({ ...place, key: this.#keys.journal }, name, this.#source, entries);
   }
 
   /** Closes the last pack; no journal part, as the manifest is about to say the same. */
