@@ -11,6 +11,7 @@ import type { HookStep } from "../core/hooks/decide-hooks.ts";
 import { runsAfter } from "../core/hooks/hook.ts";
 import type { Steps } from "../core/operation/advance.ts";
 import type { Operation } from "../core/operation/operation.ts";
+import type { ServerEncryption } from "../core/repository/encryption.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import type { ScheduledFor } from "../core/schedule/schedule.ts";
 import { backupStatusOf } from "./backup-views.ts";
@@ -71,7 +72,8 @@ export function makeBackupSteps(
       if (action.do !== "start") {
         const { database } = (operation.spec as BackupRequest).spec;
         const outcome = outcomeFor(action, operation, tasks);
-        return await actOnHook(parts, session, operation, action, { database, outcome });
+        const serverEncryption = acceptedEncryption(tasks);
+        return await actOnHook(parts, session, operation, action, { database, outcome, serverEncryption });
       }
       await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task, tasks));
       const next = taskAfter(action.task, (operation.spec as BackupRequest).spec);
@@ -148,13 +150,12 @@ function observe({ id, spec: request }: Operation, tasks: Tasks) {
 
 function makeTask(parts: EngineParts, operation: Operation, name: BackupTaskName, tasks: Tasks): TaskRequest {
   const { spec, maxRateBytesPerSecond } = operation.spec as BackupRequest;
-  const prepared = tasks.get("prepare")?.result as PrepareBackupResult | undefined;
   const place = makeContext(parts, {
     repository: operation.repository,
     projectId: operation.projectId,
     ...(maxRateBytesPerSecond === undefined ? {} : { maxRateBytesPerSecond }),
   });
-  const accepted = prepared?.serverEncryption;
+  const accepted = acceptedEncryption(tasks);
   const context = accepted === undefined ? place : { ...place, serverEncryption: accepted };
   const backup = { context, backupId: operation.id, attempt: operation.attempt, spec };
   switch (name) {
@@ -170,6 +171,10 @@ function makeTask(parts: EngineParts, operation: Operation, name: BackupTaskName
       return { kind: "read-metadata", context, backupId: operation.id };
   }
 }
+
+/** How the store encrypts, as `prepare` accepted it: later tasks do not ask the repository again, which can be changed. */
+const acceptedEncryption = (tasks: Tasks): ServerEncryption | undefined =>
+  (tasks.get("prepare")?.result as PrepareBackupResult | undefined)?.serverEncryption;
 
 function sealedMetadata(tasks: Tasks): BackupMetadata | undefined {
   const seal = tasks.get("seal");

@@ -4,6 +4,7 @@ import { hookOfTask, type HookStep } from "../core/hooks/decide-hooks.ts";
 import type { Hooks } from "../core/hooks/hook.ts";
 import { hooksNotAllowed } from "../core/hooks/validate-hooks.ts";
 import type { Operation } from "../core/operation/operation.ts";
+import type { ServerEncryption } from "../core/repository/encryption.ts";
 import { holdingTasks, type OperationSession, type Tasks } from "./operation-session.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 import { refuseProblems } from "./service-call.ts";
@@ -14,6 +15,8 @@ export interface HookSubject {
   readonly database?: { readonly url: string; readonly password?: SecretReference } | undefined;
   /** Of hooks afterwards: how the work ended. */
   readonly outcome?: string | undefined;
+  /** How the store encrypts what a hook before a backup leaves there, as it was accepted. */
+  readonly serverEncryption?: ServerEncryption | undefined;
 }
 
 /** What a decision reads of an operation's hooks beside their tasks. */
@@ -41,10 +44,13 @@ async function makeHookTask(
   parts: EngineParts,
   operation: Operation,
   { hook, undo }: Extract<HookStep, { do: "hook" }>,
-  { database, outcome }: HookSubject,
+  { database, outcome, serverEncryption }: HookSubject,
 ): Promise<TaskRequest> {
   const work = {
-    context: makeContext(parts, operation),
+    context: {
+      ...makeContext(parts, operation),
+      ...(serverEncryption === undefined ? {} : { serverEncryption }),
+    },
     operationId: operation.id,
     attempt: operation.attempt,
     hook,
