@@ -1,7 +1,7 @@
 import { nobody, type Operation, type OperationEnd } from "../../src/core/operation/operation.ts";
 import type { StoreWait } from "../../src/core/admission/store-wait.ts";
 import type { Served } from "../../src/core/admission/admit-operations.ts";
-import type { Catalog, NewOperation } from "../../src/core/ports/catalog.ts";
+import type { Catalog, NewOperation, QueueObservation } from "../../src/core/ports/catalog.ts";
 import type { DefinitionRecord } from "../../src/core/ports/definition-records.ts";
 import type { ScheduleRecords, SlotRecord, SlotsToRecord } from "../../src/core/ports/schedule-records.ts";
 import type { EndedBackup } from "../../src/core/schedule/rpo-times.ts";
@@ -49,6 +49,7 @@ export class MemoryCatalog implements QueueAndSchedules {
   readonly #slotOf = new Map<string, SlotRecord>();
   readonly #served = new Map<string, Served>();
   readonly #storeWaits = new Map<string, StoreWait>();
+  #observed: QueueObservation | undefined;
 
   /** Every answer there is. */
   allSlots(): SlotRecord[] {
@@ -80,7 +81,11 @@ export class MemoryCatalog implements QueueAndSchedules {
   async observeQueue(): ReturnType<Catalog["observeQueue"]> {
     return await Promise.resolve(this.#observe());
   }
+  /** Looked at much more often than it changes. */
   #observe() {
+    return (this.#observed ??= this.#observeAnew());
+  }
+  #observeAnew(): QueueObservation {
     const open = [...this.open.values()].toSorted(
       (a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1),
     );
@@ -134,6 +139,7 @@ export class MemoryCatalog implements QueueAndSchedules {
   }
   #write(operation: Operation): void {
     const { id, end } = operation;
+    this.#observed = undefined;
     this.operations.set(id, operation);
     if (end === undefined) return void this.open.set(id, operation);
     this.open.delete(id);
@@ -156,10 +162,12 @@ export class MemoryCatalog implements QueueAndSchedules {
 
   async putStoreWait(wait: StoreWait): Promise<void> {
     this.#storeWaits.set(wait.store, wait);
+    this.#observed = undefined;
     await Promise.resolve();
   }
   async removeStoreWait(store: string): Promise<void> {
     this.#storeWaits.delete(store);
+    this.#observed = undefined;
     await Promise.resolve();
   }
 

@@ -283,7 +283,57 @@ function expectWithinLimits(
   expect(new Set(places).size).toBe(places.length);
 }
 
+/** The line in which those of a kind stand, by the rule alone: whose project has the fewest, then was served longest ago. */
+function lineOf(
+  waiting: readonly WaitingOperation[],
+  running: readonly RunningOperation[],
+  served: readonly Served[],
+): string[] {
+  const left = waiting.toSorted((a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1));
+  const count = new Map<string, number>();
+  for (const { projectId } of running) count.set(projectId, (count.get(projectId) ?? 0) + 1);
+  const atMs = new Map(served.map((one) => [one.projectId, one.atMs]));
+  const line: string[] = [];
+  const standing = ({ projectId }: WaitingOperation) => [
+    count.get(projectId) ?? 0,
+    atMs.get(projectId) ?? -1,
+  ];
+  const isBefore = (a: WaitingOperation, b: WaitingOperation) => {
+    const [[few = 0, early = 0], [many = 0, late = 0]] = [standing(a), standing(b)];
+    return few < many || (few === many && early < late);
+  };
+  while (left.length > 0) {
+    const next = left.reduce((best, one) => (isBefore(one, best) ? one : best));
+    line.push(next.id);
+    left.splice(left.indexOf(next), 1);
+    count.set(next.projectId, (count.get(next.projectId) ?? 0) + 1);
+    atMs.set(next.projectId, 1_000 + line.length);
+  }
+  return line;
+}
+
 describe("admission, whatever waits", () => {
+  it("tells the line as it would move if one after the other began", () => {
+    const project = fc.integer({ min: 0, max: 5 });
+    const someRunning = fc.array(project, { maxLength: 8 });
+    const someServed = fc.uniqueArray(fc.tuple(project, fc.nat(9)), { selector: ([one]) => one });
+    fc.assert(
+      fc.property(anyWaiting, someRunning, someServed, (all, projects, times) => {
+        const waiting = toWaiting(all.map((one) => ({ ...one, kind: "backup" as const, places: [] })));
+        const running = projects.map((one, n) => backup(`r${n}`, { projectId: `project-${one}` }));
+        const served = times.map(([one, atMs]) => ({
+          projectId: `project-${one}`,
+          kind: "backup" as const,
+          atMs,
+        }));
+        const answers = decide({ waiting, running, served, limits: { backups: 0, restores: 0 } });
+        const told = answers.flatMap((one) => (one.admit ? [] : [one]));
+        const line = told.toSorted((a, b) => a.position - b.position).map(({ id }) => id);
+        expect(line).toEqual(lineOf(waiting, running, served));
+      }),
+    );
+  });
+
   it("answers for each, stays within the limits, and numbers those that wait without a gap", () => {
     fc.assert(
       fc.property(anyWaiting, anyLimits, (all, givenLimits) => {

@@ -149,7 +149,7 @@ class Turn {
     const began = new Set<WaitingOperation>();
     for (;;) {
       const { free, blocked } = this.#look(this.#waiting.filter((one) => !began.has(one)));
-      const next = this.#fairest(free, countByProject(this.#running), this.#served);
+      const next = this.#fairest(free);
       if (next === undefined) return blocked;
       began.add(next);
       this.#running.push(next);
@@ -157,22 +157,24 @@ class Turn {
     }
   }
 
-  /** The order in which those of a kind would begin if nothing but fairness were asked. */
+  /**
+   * The order in which those of a kind would begin if nothing but fairness were asked. In each round every project that
+   * has as many running as the round counts has its turn. One that begins has one more, and was served last: the next
+   * round finds it behind those that had so many from the start.
+   */
   fairOrder(kind: QueuedKind, blocked: readonly Blocked[]): Blocked[] {
-    const left = new Map(blocked.map((one) => [one.operation, one]));
-    const counts = countByProject(this.#running);
-    const served = this.#served.copy();
-    const order: Blocked[] = [];
-    for (;;) {
-      const heads = firstOfEachProject([...left.keys()].filter((operation) => operation.kind === kind));
-      const next = this.#fairest(heads, counts, served);
-      const found = next === undefined ? undefined : left.get(next);
-      if (next === undefined || found === undefined) return order;
-      left.delete(next);
-      order.push(found);
-      counts.set(keyOf(next), countOf(counts, next) + 1);
-      served.note(next);
-    }
+    const ofKind = blocked.filter(({ operation }) => operation.kind === kind);
+    const running = countByProject(this.#running);
+    const lines = [...Map.groupBy(ofKind, ({ operation }) => operation.projectId).values()].map((line) => {
+      const key = keyOf({ kind, projectId: line[0]?.operation.projectId ?? "" });
+      return { line, running: running.get(key) ?? 0, servedMs: this.#served.of(key) };
+    });
+    const rounds: Blocked[][] = [];
+    for (const { line, running: before } of lines.toSorted(
+      (a, b) => b.running - a.running || a.servedMs - b.servedMs,
+    ))
+      for (const [index, one] of line.entries()) (rounds[before + index] ??= []).push(one);
+    return rounds.flat();
   }
 
   oldest(kind: QueuedKind): RunningOperation | undefined {
@@ -262,15 +264,12 @@ class Turn {
     };
   }
 
-  #fairest(
-    candidates: readonly WaitingOperation[],
-    counts: ReadonlyMap<string, number>,
-    served: Recency,
-  ): WaitingOperation | undefined {
+  #fairest(candidates: readonly WaitingOperation[]): WaitingOperation | undefined {
+    const counts = countByProject(this.#running);
     const before = (a: WaitingOperation, b: WaitingOperation): number =>
       Number(a.kind === "backup") - Number(b.kind === "backup") ||
-      countOf(counts, a) - countOf(counts, b) ||
-      served.of(a) - served.of(b);
+      (counts.get(keyOf(a)) ?? 0) - (counts.get(keyOf(b)) ?? 0) ||
+      this.#served.of(keyOf(a)) - this.#served.of(keyOf(b));
     // The first of equals stays: candidates are in the order in which they came.
     const [first, ...others] = candidates;
     return others.reduce((best, one) => (best !== undefined && before(one, best) < 0 ? one : best), first);
@@ -282,22 +281,18 @@ class Recency {
   readonly #atMs: Map<string, number>;
   #latest: number;
 
-  constructor(served: readonly Served[], atMs = new Map(served.map((one) => [keyOf(one), one.atMs]))) {
-    this.#atMs = atMs;
-    this.#latest = Math.max(0, ...atMs.values());
+  constructor(served: readonly Served[]) {
+    this.#atMs = new Map(served.map((one) => [keyOf(one), one.atMs]));
+    this.#latest = Math.max(0, ...this.#atMs.values());
   }
 
-  of(operation: WaitingOperation): number {
-    return this.#atMs.get(keyOf(operation)) ?? Number.NEGATIVE_INFINITY;
+  of(key: string): number {
+    return this.#atMs.get(key) ?? Number.NEGATIVE_INFINITY;
   }
 
   note(operation: WaitingOperation): void {
     this.#latest += 1;
     this.#atMs.set(keyOf(operation), this.#latest);
-  }
-
-  copy(): Recency {
-    return new Recency([], new Map(this.#atMs));
   }
 }
 
@@ -311,9 +306,6 @@ const isQueued = ({ kind }: RunningOperation): boolean => kind === "backup" || k
 const keyOf = ({ kind, projectId }: { readonly kind: OperationKind; readonly projectId: string }): string =>
   `${kind} ${projectId}`;
 
-const countOf = (counts: ReadonlyMap<string, number>, operation: WaitingOperation): number =>
-  counts.get(keyOf(operation)) ?? 0;
-
 function countByProject(running: readonly RunningOperation[]): Map<string, number> {
   const counts = new Map<string, number>();
   for (const one of running) addOne(counts, keyOf(one));
@@ -322,10 +314,4 @@ function countByProject(running: readonly RunningOperation[]): Map<string, numbe
 
 function addOne(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
-}
-
-function firstOfEachProject(operations: readonly WaitingOperation[]): WaitingOperation[] {
-  const first = new Map<string, WaitingOperation>();
-  for (const one of operations) if (!first.has(one.projectId)) first.set(one.projectId, one);
-  return [...first.values()];
 }

@@ -1,5 +1,6 @@
 import { parseDatabaseUrl } from "../database/database-url.ts";
 import { formatBucketUrl, isBucketUrl, parseBucketUrl, storeOf } from "../files/bucket-url.ts";
+import { remember } from "../remember.ts";
 
 /** Usual spellings of the machine that does the work. */
 const thisMachine = /^(?:localhost|127\.0\.0\.1|::1)$/;
@@ -20,12 +21,12 @@ export function placesOf({ database, storage }: NamedPlaces): string[] {
  * spelled. Two names of one place, such as an alias of a host or a symbolic link, are two places here. Holds no user
  * and no password.
  */
-function placeOf(url: string): string {
+const placeOf = remember((url) => {
   if (isBucketUrl(url)) return bucketPlaceOf(url);
   if (/^file:/i.test(url.trim())) return folderPlaceOf(url);
   if (/^postgres/i.test(url)) return databasePlaceOf(url);
   return url.replace(/(?<=[^/])\/+$/, "");
-}
+}, 20_000);
 
 function bucketPlaceOf(url: string): string {
   const parsed = parseBucketUrl(url);

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readCron, type CronTimes } from "./cron-times.ts";
+import { parseCron, readCron, type CronTimes } from "./cron-times.ts";
 import { changeAfter } from "./wall-clock.ts";
 
 function open(cron: string, timeZone: string): CronTimes {
-  const times = readCron(cron, timeZone);
+  const times = parseCron(cron, timeZone);
   if ("problem" in times) throw new Error(times.problem);
   return times;
 }
@@ -87,6 +87,21 @@ describe("readCron", () => {
         expect(times.nextAfter(Math.floor((ms + next) / 2))).toBe(next);
       }),
       { numRuns: 200 },
+    );
+  });
+
+  it("says the same when it was asked before", () => {
+    const asked = fc.array(fc.integer({ min: 0, max: 90 * 24 }), { minLength: 2, maxLength: 12 });
+    fc.assert(
+      fc.property(fc.constantFrom(...zones), fc.constantFrom(...crons), asked, (timeZone, cron, hours) => {
+        const times = readCron(cron, timeZone);
+        if ("problem" in times) throw new Error(times.problem);
+        for (const hour of hours) {
+          const ms = Date.UTC(2026, 1) + hour * 3_600_000;
+          expect(times.nextAfter(ms)).toBe(open(cron, timeZone).nextAfter(ms));
+        }
+      }),
+      { numRuns: 100 },
     );
   });
 

@@ -1,4 +1,5 @@
 import { Cron } from "croner";
+import { remember } from "../remember.ts";
 import { changeAfter, instantOf, offsetAt, wallAt } from "./wall-clock.ts";
 
 /** The times of a cron expression in a time zone. */
@@ -16,20 +17,21 @@ export interface CronTimes {
  * - A schedule for every hour (`*` as its hour) goes by the hours that pass: it comes in the repeated hour twice, and
  *   nothing is made up for an hour that there was not.
  */
-export function readCron(pattern: string, timeZone: string): CronTimes | { readonly problem: string } {
-  const name = `${pattern} ${timeZone}`;
-  const known = read.get(name);
-  if (known !== undefined) return known;
-  const times = parseCron(pattern, timeZone);
-  if (read.size >= 1_000) read.clear();
-  read.set(name, times);
-  return times;
+export function readCron(pattern: string, timeZone: string): ReadCron {
+  return read(`${timeZone} ${pattern}`);
 }
 
-/** Reading takes longer than all that is then asked of it. */
-const read = new Map<string, ReturnType<typeof readCron>>();
+type ReadCron = CronTimes | { readonly problem: string };
 
-function parseCron(pattern: string, timeZone: string): ReturnType<typeof readCron> {
+/** Reading takes longer than all that is then asked of it. No zone has a space in its name. */
+const read = remember((name): ReadCron => {
+  const space = name.indexOf(" ");
+  const times = parseCron(name.slice(space + 1), name.slice(0, space));
+  return "problem" in times ? times : keepAnswers(times);
+});
+
+/** As `readCron`, and keeps nothing. */
+export function parseCron(pattern: string, timeZone: string): ReadCron {
   try {
     const calendar = new Cron(pattern, { utcOffset: 0, mode: "5-part" });
     const nextWall: Next = (wall) => calendar.nextRun(new Date(wall))?.getTime();
@@ -72,6 +74,21 @@ function hourlyTimes(nextWall: Next, timeZone: string): CronTimes {
         from = change - 1;
         since = change;
       }
+    },
+  };
+}
+
+/** Many schedules have the same times, and each look at one of them asks for the next one after the same few instants. */
+function keepAnswers({ nextAfter }: CronTimes): CronTimes {
+  let known: readonly { readonly fromMs: number; readonly nextMs: number | undefined }[] = [];
+  return {
+    nextAfter: (ms) => {
+      // Between an instant and the next time after it there is no other.
+      const found = known.find(({ fromMs, nextMs = Infinity }) => fromMs <= ms && ms < nextMs);
+      if (found !== undefined) return found.nextMs;
+      const nextMs = nextAfter(ms);
+      known = [{ fromMs: ms, nextMs }, ...known.slice(0, 2)];
+      return nextMs;
     },
   };
 }

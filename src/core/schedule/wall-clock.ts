@@ -6,12 +6,43 @@
 /** What the wall shows at an instant. */
 export const wallAt = (ms: number, timeZone: string): number => ms + offsetAt(ms, timeZone);
 
-export const offsetAt = (ms: number, timeZone: string): number =>
-  zoned(ms, timeZone).offsetNanoseconds / 1_000_000;
+export const offsetAt = (ms: number, timeZone: string): number => spanAt(ms, timeZone).offset;
 
 /** When the offset changes next, after the instant; undefined: never again. */
-export const changeAfter = (ms: number, timeZone: string): number | undefined =>
-  zoned(ms, timeZone).getTimeZoneTransition("next")?.epochMilliseconds;
+export function changeAfter(ms: number, timeZone: string): number | undefined {
+  const { untilMs } = spanAt(ms, timeZone);
+  return untilMs === Infinity ? undefined : untilMs;
+}
+
+/** A time between two changes of a zone's offset. */
+interface Span {
+  readonly fromMs: number;
+  readonly untilMs: number;
+  readonly offset: number;
+}
+
+/** Reading a zone's rules takes longer than all the rest of finding a time. By zone, the last ones that were asked for. */
+const spans = new Map<string, readonly Span[]>();
+const spansKept = 6;
+
+function spanAt(ms: number, timeZone: string): Span {
+  const known = spans.get(timeZone) ?? [];
+  const found = known.find(({ fromMs, untilMs }) => fromMs <= ms && ms < untilMs);
+  if (found !== undefined) return found;
+  const span = readSpan(Math.floor(ms), timeZone);
+  spans.set(timeZone, [span, ...known.slice(0, spansKept - 1)]);
+  return span;
+}
+
+function readSpan(ms: number, timeZone: string): Span {
+  const at = zoned(ms, timeZone);
+  return {
+    // The change at this very instant is the one that it follows.
+    fromMs: zoned(ms + 1, timeZone).getTimeZoneTransition("previous")?.epochMilliseconds ?? -Infinity,
+    untilMs: at.getTimeZoneTransition("next")?.epochMilliseconds ?? Infinity,
+    offset: at.offsetNanoseconds / 1_000_000,
+  };
+}
 
 /**
  * When the wall shows this time: the first time that it does; where the clock is put forward over it, the moment at
@@ -45,4 +76,4 @@ export function isTimeZone(timeZone: string): boolean {
 }
 
 const zoned = (ms: number, timeZone: string): Temporal.ZonedDateTime =>
-  Temporal.Instant.fromEpochMilliseconds(Math.floor(ms)).toZonedDateTimeISO(timeZone);
+  Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone);
