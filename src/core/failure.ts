@@ -273,6 +273,11 @@ export const failures = define({
     meaning: "The server is shutting down and takes nothing new.",
     remedy: "Send the request again in a moment.",
   },
+  "server-busy": {
+    kind: "failed",
+    meaning: "As many calls as may have a worker at once had one, for as long as this one could wait.",
+    remedy: "Send the request again later, or raise LC2_MAX_CALLS where there is memory for more.",
+  },
   "listen-failed": {
     kind: "failed",
     meaning: "The server cannot listen at the address, or with the certificate, that it was given.",

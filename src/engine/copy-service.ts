@@ -28,7 +28,10 @@ export function createCopyService(bareParts: EngineParts): Pick<Lc2Service, "cop
         ...(options.encryption === undefined ? {} : { encryption: options.encryption }),
         ...(options.kmsKey === undefined ? {} : { kmsKey: options.kmsKey }),
       };
-      const copyId = await runCopy(parts, place, request, waiting);
+      const copyId = await parts.callGate.run(
+        waiting.signal,
+        async () => await runCopy(parts, place, request, waiting),
+      );
       return await readEndedCopy(parts, copyId);
     },
   };

@@ -2,7 +2,7 @@ import { Failure } from "../core/failure.ts";
 import type { BackupPlace } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
-import { runTaskAlone } from "./run-worker.ts";
+import { runTaskOfCall } from "./run-worker.ts";
 
 /**
  * The repository that backups of this one are copied to when no other is named. Rejects with `copy-target-unknown`
@@ -15,7 +15,7 @@ export async function readCopyTarget(
 ): Promise<string> {
   const context = makeContext(parts, { repository, projectId });
   const task = { kind: "describe-repository", context } as const;
-  const { copyTo } = await runTaskAlone(parts, "describe-repository", task, { signal });
+  const { copyTo } = await runTaskOfCall(parts, "describe-repository", task, { signal });
   if (typeof copyTo === "string") return normalizeRepositoryUrl(copyTo);
   throw new Failure(
     "copy-target-unknown",

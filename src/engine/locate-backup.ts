@@ -5,7 +5,7 @@ import { Failure } from "../core/failure.ts";
 import { notePlace } from "./backup-places.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
-import { runTaskAlone } from "./run-worker.ts";
+import { runTaskOfCall } from "./run-worker.ts";
 
 export interface BackupPlace {
   readonly backupId: string;
@@ -54,12 +54,12 @@ async function findInRepository(
   if (projectId !== undefined) {
     const context = makeContext(parts, { repository, projectId });
     const task = { kind: "read-metadata", context, backupId, check: true } as const;
-    return await runTaskAlone(parts, "read-metadata", task, { signal });
+    return await runTaskOfCall(parts, "read-metadata", task, { signal });
   }
   // The project is not known: the repository is asked for everything it holds.
   const context = makeContext(parts, { repository, projectId: "" });
   const scan = { kind: "scan-repository", context, onlyProject: false } as const;
-  const { backups } = await runTaskAlone(parts, "scan-repository", scan, { signal });
+  const { backups } = await runTaskOfCall(parts, "scan-repository", scan, { signal });
   const metadata = backups.find((each) => each.backupId === backupId);
   return metadata === undefined ? {} : { metadata };
 }

@@ -49,7 +49,11 @@ export function createNotificationService(parts: EngineParts): Notifications {
     testNotification: async ({ projectId, name }) => {
       const record = await readDefinition(parts, keyOf(projectId, name), "notification-not-found");
       const deliveryId = `msg_test_${parts.ids.hex(24)}`;
-      await sendOnce(parts, notificationOf(record), deliveryId, testHappening(record, parts.clock.nowMs()));
+      const happening = testHappening(record, parts.clock.nowMs());
+      await parts.callGate.run(
+        AbortSignal.timeout(sendTimeoutMs),
+        async () => await sendOnce(parts, notificationOf(record), deliveryId, happening),
+      );
       return { deliveryId };
     },
   };

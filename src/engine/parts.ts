@@ -7,6 +7,7 @@ import type { Clock, Ids } from "../core/ports/clock.ts";
 import type { Processes } from "../core/ports/processes.ts";
 import type { WorkerLauncher } from "../core/ports/worker-launcher.ts";
 import type { Bell } from "./bell.ts";
+import type { CallGate } from "./call-gate.ts";
 import type { LeaseJudge } from "./lease-judge.ts";
 import type { OperationQueue } from "./operation-queue.ts";
 
@@ -35,6 +36,8 @@ export interface EngineParts {
   readonly readHookPolicy: () => Promise<HookPolicy>;
   /** What waits for its turn; `runQueue` begins it. */
   readonly queue: OperationQueue;
+  /** Through which everything goes that begins a worker because a call asks for it, and has no place in the queue. */
+  readonly callGate: CallGate;
   /** Rung when a schedule was changed, or a backup has ended. */
   readonly scheduleBell: Bell;
   /** What this process holds at the moment. */

@@ -10,7 +10,7 @@ import { locateBackup, notFound, type BackupPlace } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { readOperation, readTasks } from "./read-operation.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
-import { runTaskAlone } from "./run-worker.ts";
+import { runTaskOfCall } from "./run-worker.ts";
 import { beginCall } from "./service-call.ts";
 
 /** The verbs that tell what there is. */
@@ -160,5 +160,5 @@ async function readSealed(
 ): Promise<BackupMetadata | undefined> {
   const context = makeContext(parts, place);
   const task = { kind: "read-metadata", context, backupId: place.backupId } as const;
-  return (await runTaskAlone(parts, "read-metadata", task, { signal })).metadata;
+  return (await runTaskOfCall(parts, "read-metadata", task, { signal })).metadata;
 }

@@ -113,6 +113,16 @@ function describeDeath(name: string, end: WorkerEnd, silentSeconds: number | und
   };
 }
 
+/** `runTaskAlone` for a call, when its turn comes. Rejects with `server-busy` as well. */
+export async function runTaskOfCall<K extends TaskKind>(
+  ...[parts, kind, request, options]: Parameters<typeof runTaskAlone<K>>
+): Promise<TaskResults[K]> {
+  return await parts.callGate.run(
+    options.signal,
+    async () => await runTaskAlone(parts, kind, request, options),
+  );
+}
+
 /**
  * Runs one task that needs no record: it changes nothing, or may simply be run again. Resolves with its
  * result; rejects with its failure, or with `cancelled` when `signal` is aborted.

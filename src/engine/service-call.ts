@@ -7,7 +7,7 @@ import type { WorkerOutput } from "../core/ports/worker-launcher.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
 import { makeContext, makeLogLine, type EngineParts, type TaskRequest } from "./parts.ts";
 import { recoverDeadOperations } from "./recover-operations.ts";
-import { runTaskAlone, type WorkMessage } from "./run-worker.ts";
+import { runTaskOfCall, type WorkMessage } from "./run-worker.ts";
 import { tendRetiredDatabases } from "./retired-databases.ts";
 
 /**
@@ -82,7 +82,7 @@ export async function markBackupAt(
   if (indexed?.repository === repository) await parts.catalog.markBackup(backupId, projectId, fact);
 }
 
-/** Runs one task that needs no record, for whoever waits. Rejects as `runTaskAlone`. */
+/** Runs one task that needs no record, for whoever waits. Rejects as `runTaskOfCall`. */
 export async function runTaskFor<Request extends TaskRequest>(
   parts: EngineParts,
   request: Request,
@@ -90,7 +90,7 @@ export async function runTaskFor<Request extends TaskRequest>(
   options: { readonly onItem?: OnItem; readonly output?: WorkerOutput } = {},
 ): Promise<TaskResults[Request["kind"]]> {
   const { onItem, output } = options;
-  return await runTaskAlone<Request["kind"]>(parts, request.kind, request, {
+  return await runTaskOfCall<Request["kind"]>(parts, request.kind, request, {
     signal: waiting.signal,
     ...forward(waiting, onItem),
     ...(output === undefined ? {} : { output }),

@@ -33,7 +33,7 @@ const meanings: Readonly<Record<number, string>> = {
   429: "Too many calls without a valid key.",
   500: "A defect of the server, or damage that it found.",
   502: "A database or store that was asked gave no answer or a refusal.",
-  503: "The catalog is away, or the server is stopping; see Retry-After.",
+  503: "The catalog is away, or the server is busy or stopping; see Retry-After.",
 };
 
 /** Problem documents of these statuses. The default is what any call may meet. */

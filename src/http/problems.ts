@@ -56,6 +56,7 @@ const statusOfCode: Partial<Record<FailureCode, number>> = {
   "catalog-unreachable": 503,
   "catalog-failed": 503,
   "server-stopping": 503,
+  "server-busy": 503,
   "store-throttled": 503,
   "store-unreachable": 502,
   "store-failed": 502,

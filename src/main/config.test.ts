@@ -69,6 +69,22 @@ describe("what may run at once", () => {
   });
 });
 
+describe("what calls may do at once", () => {
+  it.each([
+    [{}, { calls: 8, callWaitSeconds: 20 }],
+    [
+      { LC2_MAX_CALLS: "2", LC2_CALL_WAIT_SECONDS: "1" },
+      { calls: 2, callWaitSeconds: 1 },
+    ],
+    [
+      { LC2_MAX_CALLS: "0", LC2_CALL_WAIT_SECONDS: "long" },
+      { calls: 8, callWaitSeconds: 20 },
+    ],
+  ])("of %j is %j", (env, limits) => {
+    expect(readConfig({}, env).callLimits).toEqual(limits);
+  });
+});
+
 describe("the lease", () => {
   it.each([
     [undefined, 30],

@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import type { ContextStore } from "../cli/contexts.ts";
 import type { AdmissionLimits } from "../core/admission/admit-operations.ts";
+import type { CallLimits } from "../engine/call-gate.ts";
 import { openContexts, type Environment } from "./contexts.ts";
 
 export type { Environment };
@@ -22,6 +23,8 @@ export interface Config {
   readonly stallMinutes: number;
   /** What may run at once of what servers take. */
   readonly limits: AdmissionLimits;
+  /** What may run at once in this process beside that. */
+  readonly callLimits: CallLimits;
   /** The server that the command line speaks to, instead of working itself. Throws where saved contexts cannot be read. */
   readonly server: ServerPlace | undefined;
   /** The workers' environment: libpq's variables and PATH. Without the catalog's password: they never use it. */
@@ -74,6 +77,10 @@ export function readConfig(
     hooksFile: resolve(env["LC2_HOOKS_FILE"] || join(dataDirectory, "hooks.json")),
     defaultRepository: env["LC2_REPOSITORY"] || join(dataDirectory, "repository"),
     limits: readLimits(env),
+    callLimits: {
+      calls: readCount(env, "LC2_MAX_CALLS") ?? 8,
+      callWaitSeconds: readCount(env, "LC2_CALL_WAIT_SECONDS") ?? 20,
+    },
     get server() {
       return readServerPlace(dataDirectory, env, contexts);
     },
@@ -84,13 +91,14 @@ export function readConfig(
 }
 
 /** What is no whole number from 1 on counts as not given. */
+const readCount = (env: Environment, name: string): number | undefined =>
+  /^[1-9]\d{0,5}$/.test(env[name] ?? "") ? Number(env[name]) : undefined;
+
 function readLimits(env: Environment): AdmissionLimits {
-  const read = (name: string): number | undefined =>
-    /^[1-9]\d{0,5}$/.test(env[name] ?? "") ? Number(env[name]) : undefined;
-  const perProject = read("LC2_MAX_PER_PROJECT");
+  const perProject = readCount(env, "LC2_MAX_PER_PROJECT");
   return {
-    backups: read("LC2_MAX_BACKUPS") ?? 10,
-    restores: read("LC2_MAX_RESTORES") ?? 5,
+    backups: readCount(env, "LC2_MAX_BACKUPS") ?? 10,
+    restores: readCount(env, "LC2_MAX_RESTORES") ?? 5,
     ...(perProject === undefined ? {} : { perProject }),
   };
 }

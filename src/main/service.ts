@@ -27,6 +27,7 @@ import { runQueue } from "../engine/run-queue.ts";
 import { runSchedules } from "../engine/run-schedules.ts";
 import { createScheduleService } from "../engine/schedules.ts";
 import { Bell } from "../engine/bell.ts";
+import { CallGate } from "../engine/call-gate.ts";
 import { OperationQueue } from "../engine/operation-queue.ts";
 import { createKeyService } from "../engine/key-service.ts";
 import { createRepositoryService } from "../engine/repository-service.ts";
@@ -174,6 +175,7 @@ function makeParts(
     isTended: options.isTended ?? false,
     held: new Set(),
     queue: new OperationQueue(config.limits, clock),
+    callGate: new CallGate(config.callLimits),
     scheduleBell: new Bell(),
     background,
   };

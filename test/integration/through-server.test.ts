@@ -23,7 +23,7 @@ beforeAll(async () => {
   await writeFile(join(source, "large"), large);
   const made = await machine.json(["backup", "create", "--project", "retail", "--files", source]);
   backupId = String(made["backupId"]);
-  server = await startLc2Server(machine);
+  server = await startLc2Server(machine, { env: { LC2_MAX_CALLS: "1", LC2_CALL_WAIT_SECONDS: "5" } });
   there = { LC2_SERVER: server.url };
 });
 afterAll(async () => {
@@ -183,6 +183,13 @@ describe("a slow reader", () => {
       return ready === 200;
     });
     expect((await memoryKib()) - before).toBeLessThan(large.length / 1024);
+    // It has a worker all the time, and there are no more.
+    const refused = await server.call("GET", `/api/v1/projects/retail/backups/${backupId}/contents`);
+    expect([refused.status, refused.json["code"], refused.headers.get("retry-after")]).toEqual([
+      503,
+      "server-busy",
+      "5",
+    ]);
     call.destroy();
     await until("its worker is gone", async () => {
       const children = await readFile(
