@@ -57,11 +57,15 @@ export function nextRestoreId(): string {
   return `restore-20251110-030000-${(restores + process.pid * 256).toString(16).padStart(6, "0").slice(-6)}`;
 }
 
-/** Backs the database up as its owner and seals the backup. */
-export async function backUp(database: TestDatabase, reader = database.owner): Promise<RestoreRun> {
+/** Backs the database up, as its owner where nobody else is named, and seals the backup. */
+export async function backUp(
+  database: TestDatabase,
+  reader = database.owner,
+  options: { readonly streams?: number } = {},
+): Promise<RestoreRun> {
   const folders = await toolFolders();
   const backup = await startBackupRun({ env: { ...folders, ...reader.environment } });
-  const component = await backup.backup({ url: reader.url });
+  const component = await backup.backup({ url: reader.url, ...options });
   await seal(backup, component);
   return {
     backup,

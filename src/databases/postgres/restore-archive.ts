@@ -12,62 +12,48 @@ export interface ArchiveOptions {
   readonly tables?: readonly { readonly schema: string; readonly name: string }[];
 }
 
-/** The list files of the steps of a restore, each naming the entries that step makes. */
-export interface RestoreLists {
-  /** Definitions before the rows; grants come last of all, so that a revoked INSERT does not stop the rows. */
-  readonly definitions: string;
-  /** Grants, refreshes of materialised views and event triggers, which pg_restore itself does last. */
-  readonly last: string;
+/** The head of an archive that definitions are made from. */
+export interface ArchiveHead {
+  readonly tocFile: string;
+  /** A private folder for lists of entries. */
+  readonly scratchDirectory: string;
 }
 
-const lastKinds = / (?:ACL|DEFAULT ACL|MATERIALIZED VIEW DATA|EVENT TRIGGER) /;
+/** Names entries of an archive to pg_restore, which makes them in this order. Gives the list's path. */
+export async function writeList(folder: string, name: string, dumpIds: readonly number[]): Promise<string> {
+  const path = join(folder, `${name}.list`);
+  await writeFile(path, dumpIds.map((dumpId) => `${dumpId};\n`).join(""));
+  return path;
+}
+
+const doing = {
+  "pre-data": "creating tables",
+  indexes: "creating indexes",
+  "post-data": "creating indexes and constraints",
+  last: "granting rights",
+};
 
 /**
- * Writes the lists from pg_restore's own list of the archive's head, without the entries left out. Comments
- * on event triggers come with the triggers.
+ * Makes some entries of the archive's head in the database, with several sessions only in `post-data`. Any error is
+ * fatal and named. Nothing is done where there are no entries.
  */
-export async function writeLists(
+export async function restoreEntries(
   target: RestoreTarget,
-  tocFile: string,
-  folder: string,
-  selects: (dumpId: number) => boolean,
-): Promise<RestoreLists> {
-  const listed = await runTool(target, "pg_restore", ["--list", tocFile]);
-  if (listed.exitCode !== 0)
-    throw restoreToolFailure(listed, "reading the table of contents", target.connection.database);
-  const lines = listed.stdout.split("\n").filter((line) => /^\d+;/.test(line));
-  const chosen = lines.filter((line) => selects(Number.parseInt(line, 10)));
-  const isLast = (line: string): boolean =>
-    lastKinds.test(line.replace(/^\d+; \d+ \d+/, "")) || /^\d+; \d+ \d+ COMMENT - EVENT TRIGGER /.test(line);
-  const definitions = join(folder, "definitions.list");
-  const last = join(folder, "last.list");
-  await writeFile(definitions, `${chosen.filter((line) => !isLast(line)).join("\n")}\n`);
-  await writeFile(last, `${chosen.filter(isLast).join("\n")}\n`);
-  return { definitions, last };
-}
-
-/** Runs one section of the archive's head into the database. Any error is fatal and named. */
-export async function restoreSection(
-  target: RestoreTarget,
-  tocFile: string,
-  section: "pre-data" | "post-data" | "last",
-  lists: RestoreLists,
+  head: ArchiveHead,
+  step: keyof typeof doing,
+  dumpIds: readonly number[],
   options: ArchiveOptions,
 ): Promise<void> {
-  const doing = {
-    "pre-data": "creating tables",
-    "post-data": "creating indexes and constraints",
-    last: "granting rights",
-  };
+  const [first] = dumpIds;
+  if (first === undefined) return;
   const parameters = [
     ...commonParameters(target, options),
-    `--use-list=${section === "last" ? lists.last : lists.definitions}`,
-    ...(section === "last" ? [] : [`--section=${section}`]),
-    ...(section === "post-data" && options.jobs > 1 ? [`--jobs=${options.jobs}`] : ["--exit-on-error"]),
-    tocFile,
+    `--use-list=${await writeList(head.scratchDirectory, `${step}-${first}`, dumpIds)}`,
+    ...(step === "post-data" && options.jobs > 1 ? [`--jobs=${options.jobs}`] : ["--exit-on-error"]),
+    head.tocFile,
   ];
   const outcome = await runTool(target, "pg_restore", parameters);
-  if (outcome.exitCode !== 0) throw restoreToolFailure(outcome, doing[section], target.connection.database);
+  if (outcome.exitCode !== 0) throw restoreToolFailure(outcome, doing[step], target.connection.database);
 }
 
 /**

@@ -79,34 +79,38 @@ interface CountedTable {
   readonly schema: string;
   readonly name: string;
   readonly rows: number;
+  /** Of its rows in the archive; 0 where that is not known. */
+  readonly bytes: number;
   /** A partition tree is counted whole; a table without the rows that other tables inherit from it. */
   readonly tree: boolean;
 }
 
 /** One count a partition tree. Trees with a leaf whose rows were left out are counted leaf by leaf. Pure. */
 export function countingPlan(tables: readonly InventoryTable[]): CountedTable[] {
-  const roots = new Map<string, { schema: string; name: string; rows: number; complete: boolean }>();
+  const roots = new Map<string, Omit<CountedTable, "tree"> & { readonly complete: boolean }>();
   const single: CountedTable[] = [];
   for (const table of tables) {
     if (table.kind !== "table") continue;
+    const bytes = table.bytes ?? 0;
     if (table.parent === undefined) {
       if (table.rows !== undefined) {
-        single.push({ schema: table.schema, name: table.name, rows: table.rows, tree: false });
+        single.push({ schema: table.schema, name: table.name, rows: table.rows, bytes, tree: false });
       }
       continue;
     }
     const { schema, name } = table.parent;
     const key = JSON.stringify([schema, name]);
-    const root = roots.get(key) ?? { schema, name, rows: 0, complete: true };
+    const root = roots.get(key) ?? { schema, name, rows: 0, bytes: 0, complete: true };
     roots.set(key, {
       ...root,
       rows: root.rows + (table.rows ?? 0),
+      bytes: root.bytes + bytes,
       complete: root.complete && table.rows !== undefined,
     });
   }
   // A tree of which some leaf was left out has no count of its own that could be compared.
   const whole = [...roots.values()].filter((root) => root.complete);
-  return [...single, ...whole.map(({ schema, name, rows }) => ({ schema, name, rows, tree: true }))];
+  return [...single, ...whole.map(({ complete: _, ...root }) => ({ ...root, tree: true }))];
 }
 
 export async function countTables(
@@ -114,7 +118,7 @@ export async function countTables(
   wanted: readonly CountedTable[],
   options: VerifyOptions,
 ): Promise<{ rows: number; differences: string[] }> {
-  const queue = wanted.toSorted((a, b) => a.rows - b.rows);
+  const queue = wanted.toSorted((a, b) => sampledBytes(a) - sampledBytes(b));
   const differences: string[] = [];
   let rows = 0;
   let done = 0;
@@ -140,6 +144,13 @@ export async function countTables(
   await Promise.all(Array.from({ length: workers }, work));
   return { rows, differences: differences.toSorted() };
 }
+
+/** Rows that ANALYZE looks at, with the server's own statistics target. */
+const sampledRows = 30_000;
+
+/** What ANALYZE has to look at, which takes much longer than to count: the longest begin first. */
+const sampledBytes = ({ rows, bytes }: CountedTable): number =>
+  rows <= sampledRows ? bytes : (bytes / rows) * sampledRows;
 
 /** Undefined where there is no such table. Row security does not hide rows: it fails instead. */
 async function countRows(client: pg.Client, table: CountedTable): Promise<number | undefined> {

@@ -24,21 +24,8 @@ import {
   toolsFor,
   type PlannedDatabase,
 } from "./plan-database.ts";
-import type { DatabaseSource } from "./restore-source.ts";
+import { sectionedEntries, type DatabaseSource } from "./restore-source.ts";
 import type { TaskRun } from "../task.ts";
-
-/** The main archive's table of contents, with sections. */
-export function sectionedEntries(source: DatabaseSource): SectionedEntry[] {
-  return source.toc.entries.map((entry) => ({
-    dumpId: entry.dumpId,
-    kind: entry.desc,
-    section: entry.section,
-    schema: entry.namespace,
-    name: entry.tag,
-    definition: entry.defn,
-    dependencies: entry.dependencies,
-  }));
-}
 
 /**
  * Plans the restore of some tables. They are loaded into a scratch database and brought from there into the

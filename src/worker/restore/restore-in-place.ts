@@ -1,11 +1,10 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { RestoreEntry } from "../../core/restore/restore-entry.ts";
 import { orderDrops } from "../../core/restore/order-drops.ts";
+import { planSteps } from "../../core/restore/restore-steps.ts";
 import { connect } from "../../postgres/connection.ts";
 import { applyDatabaseExtras, databaseExtras } from "../../databases/postgres/database-settings.ts";
 import { quoteLiteral, quoteName } from "../../postgres/quote.ts";
-import { quoteConnectionValue, writeLists } from "../../databases/postgres/restore-archive.ts";
+import { quoteConnectionValue, writeList } from "../../databases/postgres/restore-archive.ts";
 import { restoreToolFailure } from "../../databases/postgres/restore-errors.ts";
 import {
   feed,
@@ -17,6 +16,7 @@ import { insideTransaction } from "../../databases/postgres/script-filter.ts";
 import { readServerFacts, targetRights } from "../../databases/postgres/target.ts";
 import { countingPlan } from "../../databases/postgres/verify-restore.ts";
 import { compare, loadTarget, type Restored, type RestoreJob } from "./restore-job.ts";
+import { sectionedEntries } from "./restore-source.ts";
 import { readStoredFile } from "../streams/stored-file.ts";
 
 /**
@@ -42,20 +42,12 @@ export async function restoreInPlace(job: RestoreJob): Promise<Restored> {
     await tell("BEGIN;");
     await tell(await readDrops(target, lists.droppable, source.tocFile));
     for (const statement of unlinkObjects(source.entries)) await tell(statement);
-    await pour(job, target, session, [
-      `--use-list=${lists.definitions}`,
-      "--section=pre-data",
-      source.tocFile,
-    ]);
+    await pour(job, target, session, [`--use-list=${lists.preData}`, source.tocFile]);
     for (const archive of source.component.archives) {
       const chunks = readStoredFile(source.place, archive, { releasePieces: true });
       await pour(job, target, session, ["--section=data", "--no-privileges"], chunks);
     }
-    await pour(job, target, session, [
-      `--use-list=${lists.definitions}`,
-      "--section=post-data",
-      source.tocFile,
-    ]);
+    await pour(job, target, session, [`--use-list=${lists.postData}`, source.tocFile]);
     await pour(job, target, session, [`--use-list=${lists.last}`, source.tocFile]);
     const checks = [...rowChecks(job), ...sequenceChecks(job), ...largeObjectChecks(source.entries)];
     for (const statement of checks) await tell(statement);
@@ -122,8 +114,10 @@ async function pour(
   if (outcome.exitCode !== 0) throw restoreToolFailure(outcome, "reading the archive for", plan.target);
 }
 
+/** Paths of lists of entries, one for each step. */
 interface Lists {
-  readonly definitions: string;
+  readonly preData: string;
+  readonly postData: string;
   readonly last: string;
   /** What is dropped before: not schemas and extensions, which may hold or serve other things. */
   readonly droppable: string;
@@ -142,11 +136,18 @@ async function chooseLists(job: RestoreJob, target: RestoreTarget): Promise<List
   }
   const there = source.entries.filter((entry) => entry.kind === "SCHEMA" && schemas.has(entry.name));
   const skip = new Set([...leftOut, ...there.map((entry) => entry.dumpId)]);
-  const lists = await writeLists(target, source.tocFile, run.scratchDirectory, (id) => !skip.has(id));
+  const steps = planSteps(sectionedEntries(source), (dumpId) => !skip.has(dumpId));
   const drops = orderDrops(source.entries.filter((entry) => !skip.has(entry.dumpId)));
-  const droppable = join(run.scratchDirectory, "droppable.list");
-  await writeFile(droppable, `${drops.map((entry) => `${entry.dumpId}; 0 0 X`).join("\n")}\n`);
-  return { ...lists, droppable };
+  const write = (name: string, dumpIds: readonly number[]) => writeList(run.scratchDirectory, name, dumpIds);
+  return {
+    preData: await write("pre-data", steps.preData),
+    postData: await write("post-data", steps.postData),
+    last: await write("last", steps.last),
+    droppable: await write(
+      "droppable",
+      drops.map((entry) => entry.dumpId),
+    ),
+  };
 }
 
 /** The statements with which pg_restore --clean begins, up to the first object it makes. */

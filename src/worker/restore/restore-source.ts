@@ -5,6 +5,7 @@ import { namedStoredFiles } from "../../core/repository/stored-files.ts";
 import { backupPrefix } from "../../core/repository/layout.ts";
 import type { BackupMetadata, DatabaseComponent, DatabaseInventory } from "../../core/repository/metadata.ts";
 import type { RestoreEntry } from "../../core/restore/restore-entry.ts";
+import type { SectionedEntry } from "../../core/restore/select-tables.ts";
 import { parseToc, type ArchiveToc } from "../../databases/postgres/archive.ts";
 import { coldFailure } from "../repository/check-references.ts";
 import { openBackup } from "../repository/read-metadata.ts";
@@ -94,6 +95,19 @@ const asRestoreEntry = (entry: ArchiveToc["entries"][number]): RestoreEntry => (
   dependencies: entry.dependencies,
   tablespace: entry.tablespace,
 });
+
+/** The main archive's table of contents, with sections. */
+export function sectionedEntries(source: DatabaseSource): SectionedEntry[] {
+  return source.toc.entries.map((entry) => ({
+    dumpId: entry.dumpId,
+    kind: entry.desc,
+    section: entry.section,
+    schema: entry.namespace,
+    name: entry.tag,
+    definition: entry.defn,
+    dependencies: entry.dependencies,
+  }));
+}
 
 /** Everything the metadata names is there and has its size; names what is not. Opens no file. */
 export async function requireWhole(run: TaskRun, metadata: BackupMetadata): Promise<void> {

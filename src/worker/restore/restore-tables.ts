@@ -17,9 +17,8 @@ import {
   type RestoreComparison,
 } from "../../databases/postgres/verify-restore.ts";
 import { loadDatabase } from "./load-database.ts";
-import { sectionedEntries } from "./plan-tables.ts";
 import { loadTarget, type Restored, type RestoreJob } from "./restore-job.ts";
-import { openDatabaseSource } from "./restore-source.ts";
+import { openDatabaseSource, sectionedEntries } from "./restore-source.ts";
 import type { TaskRun } from "../task.ts";
 
 /**
