@@ -8,6 +8,7 @@ import { createLeaseQueries } from "./lease-queries.ts";
 import { createLogQueries } from "./log-queries.ts";
 import { createNotificationQueries } from "./notification-queries.ts";
 import { createOperationQueries } from "./operation-queries.ts";
+import { createPlaceQueries } from "./place-queries.ts";
 import { createQueueQueries } from "./queue-queries.ts";
 import { createRestoreQueries } from "./restore-queries.ts";
 import { createScheduleQueries } from "./schedule-queries.ts";
@@ -33,6 +34,7 @@ export function createCatalog(
     ...createOperationQueries(database, leaseNow),
     ...createLeaseQueries(database, leaseNow),
     ...createQueueQueries(database, leaseNow, lockQueue),
+    ...createPlaceQueries(database, lockQueue),
     ...createTaskQueries(database, keepRow),
     ...createLogQueries(database),
     ...createBackupQueries(database),

@@ -245,6 +245,17 @@ const history: readonly Migration[] = [
       "create index operations_by_end on operations (finished_at_ms)",
     ],
   },
+  {
+    oldestProgram: 6,
+    statements: [
+      "alter table operations add column held_places text",
+      `create table known_places (
+      place text primary key,
+      names text not null,
+      seen_at_ms bigint not null
+    )`,
+    ],
+  },
 ];
 
 /**

@@ -139,6 +139,7 @@ export function toOperation(row: Selectable<OperationsTable>): Operation {
     leaseOwner: row.lease_owner,
     ...present("admittedAtMs", row.admitted_at_ms, numberOf),
     cancelRequested: numberOf(row.cancel_requested) === 1,
+    ...present("heldPlaces", row.held_places, parse<string[]>),
   };
   if (row.finished_at_ms === null) return operation;
   return {

@@ -2,6 +2,7 @@ import { sql, type Kysely, type RawBuilder } from "kysely";
 import { nobody, type Operation, type OperationKind } from "../core/operation/operation.ts";
 import type { Catalog, QueueObservation } from "../core/ports/catalog.ts";
 import { numberOf, parse } from "./columns.ts";
+import { listKnownPlaces } from "./place-queries.ts";
 import { toOperation } from "./operation-queries.ts";
 import type { CatalogTables } from "./schema.ts";
 
@@ -79,7 +80,7 @@ async function observe(database: Kysely<CatalogTables>): Promise<QueueObservatio
     .execute();
   const open = rows.map(toOperation);
   if (!open.some(({ leaseOwner }) => leaseOwner === nobody))
-    return { open, served: [], storeWaits: [], projects: [] };
+    return { open, served: [], storeWaits: [], knownPlaces: [], projects: [] };
   const waitingProjects = database
     .selectFrom("operations as waiting")
     .select("waiting.project_id")
@@ -102,6 +103,7 @@ async function observe(database: Kysely<CatalogTables>): Promise<QueueObservatio
   const storeWaits = await database.selectFrom("store_waits").selectAll().execute();
   return {
     open,
+    knownPlaces: await listKnownPlaces(database),
     projects: projects.map((row) => ({ projectId: row.project_id, spec: parse<unknown>(row.spec) })),
     storeWaits: storeWaits.map((row) => ({
       store: row.store,

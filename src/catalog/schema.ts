@@ -15,6 +15,7 @@ export interface CatalogTables {
   definitions: DefinitionsTable;
   schedule_slots: ScheduleSlotsTable;
   deliveries: DeliveriesTable;
+  known_places: KnownPlacesTable;
 }
 
 /** PostgreSQL's driver returns 64-bit integers as text; `Number()` at every read makes both alike. */
@@ -44,6 +45,8 @@ export interface OperationsTable {
   outcome: NullableText;
   failure: NullableText;
   admitted_at_ms: NullableInteger;
+  /** JSON: names of the places that it works on, once they are known. */
+  held_places: NullableText;
 }
 
 export interface TasksTable {
@@ -179,4 +182,12 @@ export interface DeliveriesTable {
   tries: Integer;
   delivered_at_ms: NullableInteger;
   error: NullableText;
+}
+
+/** What was last found at a place, by its spelling. */
+export interface KnownPlacesTable {
+  place: string;
+  /** JSON. */
+  names: string;
+  seen_at_ms: Integer;
 }

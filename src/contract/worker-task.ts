@@ -7,6 +7,7 @@
  *
  * Credentials are not part of a task: the worker inherits the environment (PGPASSWORD, .pgpass, …).
  */
+import type { FoundPlace } from "../core/admission/found-place.ts";
 import type { FailureRecord } from "../core/failure.ts";
 import type { SecretReference } from "../core/environment/environment.ts";
 import type { HookPolicy } from "../core/hooks/hook-policy.ts";
@@ -138,7 +139,7 @@ export type TaskBody =
   | { readonly kind: "scan-repository"; readonly onlyProject: boolean }
   | { readonly kind: "sweep-repository"; readonly dryRun: boolean; readonly minimumAgeSeconds: number }
   | { readonly kind: "describe-repository" }
-  /** Which of the rights that the environment needs are there. */
+  /** Which of the rights that the environment needs are there; without a purpose only what its places are. */
   | {
       readonly kind: "check-environment";
       readonly environment: Environment;
@@ -165,9 +166,15 @@ export interface HookWork {
   readonly outcome?: string;
 }
 
+/** What the places of a task turned out to be; the engine takes it out of the result. */
+export interface Finding {
+  /** Absent: nobody looked. */
+  readonly found?: readonly FoundPlace[];
+}
+
 /** What each task answers when it succeeded. */
 export interface TaskResults {
-  "prepare-backup": PrepareBackupResult;
+  "prepare-backup": PrepareBackupResult & Finding;
   "backup-database": DatabaseComponent;
   "backup-files": FilesComponent;
   "seal-backup": BackupMetadata;
@@ -181,7 +188,7 @@ export interface TaskResults {
   download: { readonly bytes: number; readonly sha256: string };
   "copy-backup": CopyBackupResult;
   "delete-backup": DeleteBackupResult;
-  "plan-restore": RestorePlan;
+  "plan-restore": RestorePlan & Finding;
   "restore-database": RestoreDatabaseEvidence;
   "restore-files": RestoreFilesEvidence;
   "swap-database": { readonly swapped: boolean; readonly retiredDatabase?: string };
@@ -192,7 +199,7 @@ export interface TaskResults {
   "scan-repository": ScanRepositoryResult;
   "sweep-repository": SweepRepositoryResult;
   "describe-repository": RepositoryDescription;
-  "check-environment": EnvironmentCheck;
+  "check-environment": EnvironmentCheck & Finding;
   "save-definitions": { readonly saved: number };
   "set-copy-target": RepositoryDescription;
   "probe-repository": ProbeRepositoryResult;

@@ -325,6 +325,13 @@ export const failures = define({
     meaning: "Another process holds a lease on the repository that excludes this work.",
     remedy: "Wait for it to end; a lease of a dead process expires by itself.",
   },
+  "place-busy": {
+    kind: "refused",
+    meaning:
+      "Another operation works on the same database, folder or part of a bucket at this moment, perhaps under another " +
+      "name of it; one at a time may.",
+    remedy: "Wait for its end or cancel it. What a server carries out waits by itself.",
+  },
   "format-too-new": {
     kind: "refused",
     meaning: "The repository or backup was written in a format version that this version does not know.",

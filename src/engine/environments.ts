@@ -1,11 +1,13 @@
 import type { Environments, EnvironmentView } from "../contract/environments.ts";
 import { toEnvironment, type Environment, type EnvironmentWish } from "../core/environment/environment.ts";
-import { usualPurposes } from "../core/environment/environment-check.ts";
+import { usualPurposes, type CheckPurpose } from "../core/environment/environment-check.ts";
 import { validateEnvironment } from "../core/environment/validate-environment.ts";
 import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
 import { factsOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
-import { makeContext, type EngineParts } from "./parts.ts";
+import { takeFinding } from "./hold-places.ts";
+import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 import { ensureProject, readProject } from "./read-project.ts";
+import { runTaskAlone } from "./run-worker.ts";
 import { refuseProblems, runTaskFor } from "./service-call.ts";
 
 const keyOf = (projectId: string, name: string): DefinitionKey => ({ kind: "environment", projectId, name });
@@ -19,6 +21,7 @@ export function createEnvironmentService(parts: EngineParts): Environments {
       const { projectId, name, ...spec } = environment;
       if (options.dryRun !== true) await ensureProject(parts, projectId);
       const written = await writeDefinition(parts, keyOf(projectId, name), spec, options);
+      if (options.dryRun !== true && written.outcome !== "unchanged") await learnPlaces(parts, environment);
       return { outcome: written.outcome, view: viewEnvironment(written.view) };
     },
 
@@ -32,11 +35,8 @@ export function createEnvironmentService(parts: EngineParts): Environments {
 
     checkEnvironment: async ({ projectId, name }, { purposes }, waiting) => {
       const environment = await readEnvironment(parts, projectId, name);
-      const { repository = parts.defaultRepository } = await readProject(parts, projectId);
-      const context = makeContext(parts, { repository, projectId });
-      const wanted = purposes ?? usualPurposes(environment.role);
-      const task = { kind: "check-environment", context, environment, purposes: wanted } as const;
-      return await runTaskFor(parts, task, waiting);
+      const task = await makeCheck(parts, environment, purposes ?? usualPurposes(environment.role));
+      return (await takeFinding(parts, await runTaskFor(parts, task, waiting))).result;
     },
 
     deleteEnvironment: async ({ projectId, name }, options) =>
@@ -44,6 +44,29 @@ export function createEnvironmentService(parts: EngineParts): Environments {
         await removeDefinition(parts, keyOf(projectId, name), options, "environment-not-found"),
       ),
   };
+}
+
+async function makeCheck(
+  parts: EngineParts,
+  environment: Environment,
+  purposes: readonly CheckPurpose[],
+): Promise<TaskRequest & { readonly kind: "check-environment" }> {
+  const { projectId } = environment;
+  const { repository = parts.defaultRepository } = await readProject(parts, projectId);
+  const context = makeContext(parts, { repository, projectId });
+  return { kind: "check-environment", context, environment, purposes };
+}
+
+/** What its places are, as far as they can be reached; else a check, or what is done there, finds it out later. */
+async function learnPlaces(parts: EngineParts, environment: Environment): Promise<void> {
+  const { signal } = new AbortController();
+  const learn = async (): Promise<void> => {
+    const task = await makeCheck(parts, environment, []);
+    await takeFinding(parts, await runTaskAlone(parts, task.kind, task, { signal }));
+  };
+  const learnt = learn().catch(() => undefined);
+  if (parts.isTended) parts.background(learnt);
+  else await learnt;
 }
 
 /** Rejects with `environment-not-found`. */

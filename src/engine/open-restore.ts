@@ -1,6 +1,5 @@
 import type { BackupReference, Waiting } from "../contract/service.ts";
 import type { Environment } from "../core/environment/environment.ts";
-import { environmentsAt, refuseRestore } from "../core/environment/guard-restore.ts";
 import {
   resolveRestore,
   validateRestoreWish,
@@ -10,7 +9,8 @@ import { Failure } from "../core/failure.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { hooksOfRestore, latest, type RestoreSpec, type RestoreWish } from "../core/restore/restore.ts";
 import { validateRestore } from "../core/restore/validate-restore.ts";
-import { listAllEnvironments, readEnvironment } from "./environments.ts";
+import { readEnvironment } from "./environments.ts";
+import { guardTarget, onlyPlanned } from "./guard-target.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
 import { makeLogLine, type EngineParts } from "./parts.ts";
 import { chooseRestorePoint } from "./restore-points.ts";
@@ -64,7 +64,9 @@ export async function openRestore(
   );
   refuseProblems(problems.length > 0 ? problems : validateRestore(spec));
   await refuseHooks(bareParts, hooksOfRestore(spec), "restore");
-  const isProtected = await guard(parts, spec, place, target, terms);
+  const approve = terms.isPlanOnly === true ? onlyPlanned : terms.approve;
+  const { isProtected, refused } = await guardTarget(parts, spec, place, approve, target);
+  if (refused !== undefined) throw Failure.fromRecord(refused);
   return { parts, spec, place, isProtected };
 }
 
@@ -111,22 +113,4 @@ async function readParts(
   if (metadata === undefined) return undefined;
   const { database, files } = metadata.components;
   return { database: database !== undefined, files: files !== undefined };
-}
-
-/** Whether the target is protected. Rejects where the restore may not be begun. */
-async function guard(
-  parts: EngineParts,
-  spec: RestoreSpec,
-  { backupId, projectId }: BackupPlace,
-  target: Environment | undefined,
-  { approve, isPlanOnly = false }: RestoreTerms,
-): Promise<boolean> {
-  const found = environmentsAt(await listAllEnvironments(parts), spec);
-  const targets = target === undefined ? found : [target, ...found];
-  if (targets.length === 0) return false;
-  const environment = (await parts.catalog.getBackup(backupId, projectId))?.environment;
-  const source = { projectId, ...(environment === undefined ? {} : { environment }) };
-  const refused = refuseRestore(targets, source, isPlanOnly ? "only planned" : approve);
-  if (refused !== undefined) throw Failure.fromRecord(refused);
-  return targets.some((each) => each.protected);
 }

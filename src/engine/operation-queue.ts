@@ -7,7 +7,8 @@ import {
 } from "../core/admission/admit-operations.ts";
 import { storeAccountOf, type StoreWait } from "../core/admission/store-wait.ts";
 import type { Clock } from "../core/ports/clock.ts";
-import { placesOf } from "../core/admission/operation-place.ts";
+import { namesOf, toKnownPlaces, type KnownPlaces } from "../core/admission/found-place.ts";
+import type { NamedPlaces } from "../core/admission/operation-place.ts";
 import { isWaiting, type Operation } from "../core/operation/operation.ts";
 import type { Catalog, QueueObservation } from "../core/ports/catalog.ts";
 import { startTooLate } from "../core/schedule/start-too-late.ts";
@@ -35,11 +36,14 @@ export class OperationQueue extends Bell {
 
   /** What may begin now, and what the others wait for; nothing of what came too late for its window. */
   decide(queue: QueueObservation): Admission[] {
-    const running = queue.open.filter((operation) => !isWaiting(operation)).map(describe);
+    const known = toKnownPlaces(queue.knownPlaces);
+    const running = queue.open
+      .filter((operation) => !isWaiting(operation))
+      .map((operation) => describe(operation, known));
     const nowMs = this.#clock.nowMs();
     const waiting = queue.open
       .filter((operation) => isWaiting(operation) && !isTooLate(operation, nowMs))
-      .map(describe) as WaitingOperation[];
+      .map((operation) => describe(operation, known)) as WaitingOperation[];
     const { served, storeWaits } = queue;
     this.#storeWaits = storeWaits;
     const projectCaps = queue.projects
@@ -89,14 +93,22 @@ const isTooLate = (operation: Operation, nowMs: number): boolean =>
   operation.kind === "backup" &&
   startTooLate(operation, (operation.spec as BackupRequest).scheduled, nowMs) !== undefined;
 
-function describe(operation: Operation) {
-  const { id, kind, projectId, createdAtMs, admittedAtMs = createdAtMs, notBeforeMs } = operation;
+function describe(operation: Operation, known: KnownPlaces) {
+  const {
+    id,
+    kind,
+    projectId,
+    createdAtMs,
+    admittedAtMs = createdAtMs,
+    notBeforeMs,
+    heldPlaces = [],
+  } = operation;
   return {
     id,
     kind,
     projectId,
     createdAtMs,
-    places: placesOf(namedBy(operation)),
+    places: [...new Set([...namesOf(namedBy(operation), known), ...heldPlaces])],
     stores: storesOf(operation),
     ...(isWaiting(operation) ? {} : { begunAtMs: admittedAtMs }),
     ...(notBeforeMs === undefined ? {} : { notBeforeMs }),
@@ -111,7 +123,7 @@ export function storesOf(operation: Operation): string[] {
 }
 
 /** Copies read a repository, which any number may. */
-export function namedBy({ kind, spec }: Operation): Parameters<typeof placesOf>[0] {
+export function namedBy({ kind, spec }: Operation): NamedPlaces {
   switch (kind) {
     case "backup":
       return (spec as BackupRequest).spec;

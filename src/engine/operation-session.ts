@@ -13,6 +13,7 @@ import {
 } from "../core/operation/operation.ts";
 import { StallWatch } from "../core/operation/stall.ts";
 import type { NewTask, TaskChange, TaskKey } from "../core/ports/catalog.ts";
+import { holdFound } from "./hold-places.ts";
 import {
   makeLogLine,
   type EngineParts,
@@ -275,7 +276,11 @@ export class OperationSession implements HeldOperation {
       this.#stalls.delete(key.name);
       const finishedAtMs = this.#parts.clock.nowMs();
       const end = isOver && outcome.state === "lost" ? stalledEnd(key.name) : outcome;
-      this.#record(() => this.#update(key, { ...end, ...latest(), finishedAtMs }));
+      const held = { id: this.operationId, leaseOwner: this.#owner };
+      this.#record(async () => {
+        const known = await holdFound(this.#parts, held, end);
+        await this.#update(key, { ...known, ...latest(), finishedAtMs });
+      });
       if (outcome.state === "done")
         this.#recordIfPossible(async () => await noteStoreAnswers(this.#parts, this.operationId));
       this.#notifyChange();

@@ -5,6 +5,8 @@ import type { RestoreRecord } from "../core/ports/catalog.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import type { RestorePlan, RestoreSpec } from "../core/restore/restore.ts";
 import { requestCancel } from "./cancel-operation.ts";
+import { guardTarget, onlyPlanned } from "./guard-target.ts";
+import { takeFinding } from "./hold-places.ts";
 import type { BackupPlace } from "./locate-backup.ts";
 import { openRestore } from "./open-restore.ts";
 import { carryOut } from "./operation-session.ts";
@@ -31,8 +33,11 @@ export function createRestoreService(bareParts: EngineParts): Restores {
       const restoreId = makeOperationId("restore", parts.clock.nowMs(), parts.ids.hex(6));
       const context = makeContext(parts, place);
       const task = { kind: "plan-restore", context, restoreId, spec } as const;
-      const estimated = await estimateTimes(parts, await runTaskFor(parts, task, waiting));
-      return isProtected ? { ...estimated, needsApproval: true } : estimated;
+      const { result: plan } = await takeFinding(parts, await runTaskFor(parts, task, waiting));
+      const guarded = await guardTarget(parts, spec, place, onlyPlanned);
+      if (guarded.refused !== undefined) throw Failure.fromRecord(guarded.refused);
+      const estimated = await estimateTimes(parts, plan);
+      return isProtected || guarded.isProtected ? { ...estimated, needsApproval: true } : estimated;
     },
 
     createRestore: async (wish, options, waiting) => {

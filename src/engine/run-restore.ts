@@ -14,6 +14,7 @@ import {
 } from "../core/restore/decide-restore.ts";
 import { hooksOfRestore, type RestorePlan, type RestoreSpec } from "../core/restore/restore.ts";
 import { carryOut, type OperationSession, type Tasks } from "./operation-session.ts";
+import { guardTarget } from "./guard-target.ts";
 import { actOnHook, logHookFailures, observeHooks, type HookSubject } from "./run-hooks.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 import { estimateTimes } from "./restore-history.ts";
@@ -160,7 +161,13 @@ async function askApproval(
 ): Promise<void> {
   if (bare === undefined) throw new Failure("internal", `${operation.id} has no plan to approve.`);
   const plan = await estimateTimes(parts, bare);
-  const refusal = refusePlan(plan, (operation.spec as RestoreRequest).approve) ?? (await ask(plan, onPlan));
+  const { spec, approve } = operation.spec as RestoreRequest;
+  const source = { projectId: operation.projectId, backupId: spec.backupId };
+  const refusal =
+    refusePlan(plan, approve) ??
+    // Only now it is known what the target is, however it is spelled.
+    (await guardTarget(parts, spec, source, approve)).refused ??
+    (await ask(plan, onPlan));
   const answer = refusal === undefined ? { approvedAtMs: parts.clock.nowMs() } : { refusal };
   await parts.catalog.putRestore(operation.id, { plan, ...answer });
 }

@@ -5,8 +5,12 @@ import {
   type UndoObservation,
   type UndoTaskName,
 } from "../core/restore/decide-undo.ts";
+import { placesOf } from "../core/admission/operation-place.ts";
+import { Failure } from "../core/failure.ts";
 import type { Operation } from "../core/operation/operation.ts";
 import type { RestorePlan } from "../core/restore/restore.ts";
+import { holdPlaces } from "./hold-places.ts";
+import { namedBy } from "./operation-queue.ts";
 import type { OperationSession } from "./operation-session.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 
@@ -46,7 +50,10 @@ export function makeUndoSteps(
     act: async (action) => {
       if (action.do === "stop") return await session.stopTasks();
       const { operation } = await session.read();
-      await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task));
+      await session.startTask(operation.attempt, action.task, async () => {
+        await holdTarget(parts, operation);
+        return makeTask(parts, operation, action.task);
+      });
     },
     finish: async (end) => {
       const { operation, tasks } = await session.read();
@@ -63,6 +70,16 @@ export function makeUndoSteps(
       await session.finish(end);
     },
   };
+}
+
+/** The restore has found out what its target is. Rejects with `place-busy`. */
+async function holdTarget(parts: EngineParts, undo: Operation): Promise<void> {
+  const { restoreId } = undo.spec as UndoRequest;
+  const { heldPlaces: names = [] } = (await parts.catalog.getOperation(restoreId)) ?? {};
+  const [place] = placesOf(namedBy(undo));
+  const failure =
+    place === undefined || names.length === 0 ? undefined : await holdPlaces(parts, undo, [{ place, names }]);
+  if (failure !== undefined) throw Failure.fromRecord(failure);
 }
 
 function makeTask(parts: EngineParts, operation: Operation, name: UndoTaskName): TaskRequest {

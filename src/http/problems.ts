@@ -46,6 +46,7 @@ const statusOfCode: Partial<Record<FailureCode, number>> = {
   "still-running": 409,
   "nothing-to-undo": 409,
   "repository-busy": 409,
+  "place-busy": 409,
   cancelled: 409,
   interrupted: 409,
   "definition-exists": 409,

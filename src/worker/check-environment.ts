@@ -6,6 +6,7 @@ import {
   type RightCheck,
 } from "../core/environment/environment-check.ts";
 import type { EnvironmentDatabase, EnvironmentStorage } from "../core/environment/environment.ts";
+import type { FoundPlace } from "../core/admission/found-place.ts";
 import { isBucketUrl, parseBucketUrl } from "../core/files/bucket-url.ts";
 import { Failure } from "../core/failure.ts";
 import { probePrefix } from "../core/repository/layout.ts";
@@ -13,6 +14,7 @@ import type { TaskOf, TaskResults } from "../contract/worker-task.ts";
 import { checkBackupRights, checkRestoreRights } from "../databases/postgres/check-rights.ts";
 import { resolveConnection } from "../postgres/connection.ts";
 import { checkFileSource, openBucket, openFileTarget } from "./open-files.ts";
+import { identifyPlaces } from "./identify-places.ts";
 import { withSecrets } from "./resolve-secrets.ts";
 import { readObject } from "./streams/read-object.ts";
 import type { TaskRun } from "./task.ts";
@@ -26,13 +28,33 @@ export async function checkEnvironment(
   run: TaskRun,
 ): Promise<TaskResults["check-environment"]> {
   const checks: RightCheck[] = [];
+  const found = [
+    ...(await Promise.all(environment.databases.map(async (one) => await identify({ database: one }, run)))),
+    ...(await Promise.all(environment.storages.map(async (one) => await identify({ storage: one }, run)))),
+  ].flat();
   for (const purpose of purposes) {
     for (const database of environment.databases)
       checks.push(...(await checkDatabase(database, purpose, run)));
     for (const storage of environment.storages) checks.push(...(await checkStorage(storage, purpose, run)));
   }
   if (purposes.includes("backup")) checks.push(...(await checkRepositoryRights(run)));
-  return { checks };
+  return { checks, found };
+}
+
+/** What cannot be reached stays unknown: the checks say why. */
+async function identify(
+  named: { readonly database?: EnvironmentDatabase; readonly storage?: EnvironmentStorage },
+  run: TaskRun,
+): Promise<readonly FoundPlace[]> {
+  try {
+    const { database: { password } = {}, storage: { credentials } = {} } = named;
+    return await identifyPlaces(named, {
+      ...run,
+      env: await withSecrets({ password, credentials }, run.env),
+    });
+  } catch {
+    return [];
+  }
 }
 
 async function checkDatabase(

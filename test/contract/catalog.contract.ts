@@ -185,6 +185,74 @@ export function describeCatalog(
       });
     });
 
+    describe("places", () => {
+      const second = { ...operation({ id: "backup-20260101-000000-000002" }), leaseOwner: other };
+
+      it("are one operation's until it ends, under each of their names", async () => {
+        await catalog.createOperation(operation(), lease);
+        await catalog.createOperation(second, lease);
+        expect(await catalog.holdPlaces(id, me, { names: ["a", "b"], beside: [] })).toEqual({ type: "held" });
+        expect(await catalog.holdPlaces(id, me, { names: ["a", "b"], beside: [] })).toEqual({ type: "held" });
+        expect((await catalog.getOperation(id))?.heldPlaces).toEqual(["a", "b"]);
+        expect(await catalog.holdPlaces(second.id, other, { names: ["c", "b"], beside: [] })).toEqual({
+          type: "busy",
+          name: "b",
+        });
+        expect((await catalog.getOperation(second.id))?.heldPlaces).toBeUndefined();
+        expect(await catalog.holdPlaces(second.id, me, { names: ["c"], beside: [] })).toEqual({
+          type: "lost",
+        });
+        await catalog.finishOperation(id, me, { outcome: "Completed", finishedAtMs: 9 });
+        expect(await catalog.holdPlaces(second.id, other, { names: ["c", "b"], beside: [] })).toEqual({
+          type: "held",
+        });
+        expect(await catalog.holdPlaces(id, me, { names: ["x"], beside: [] })).toEqual({ type: "lost" });
+      });
+
+      it("are shared with what does not stand in the way", async () => {
+        await catalog.createOperation(operation(), lease);
+        await catalog.createOperation(second, lease);
+        await catalog.holdPlaces(id, me, { names: ["a"], beside: [] });
+        const asked = { names: ["a"], beside: ["backup"] } as const;
+        expect(await catalog.holdPlaces(second.id, other, asked)).toEqual({ type: "held" });
+      });
+
+      it("are nobody's while their operation waits", async () => {
+        await catalog.createOperation(operation(), lease);
+        await catalog.createOperation(second, lease);
+        await catalog.holdPlaces(id, me, { names: ["a"], beside: [] });
+        await catalog.returnToQueue(id, me);
+        expect(await catalog.holdPlaces(second.id, other, { names: ["a"], beside: [] })).toEqual({
+          type: "held",
+        });
+      });
+
+      it("are held by one of several that ask at the same moment", async () => {
+        await catalog.createOperation(operation(), lease);
+        await catalog.createOperation(second, lease);
+        const another = isShared ? subject.openAnother() : undefined;
+        const holds = await Promise.all([
+          catalog.holdPlaces(id, me, { names: ["a"], beside: [] }),
+          (another ?? catalog).holdPlaces(second.id, other, { names: ["a"], beside: [] }),
+        ]);
+        expect(holds.map(({ type }) => type).toSorted()).toEqual(["busy", "held"]);
+        await another?.close();
+      });
+
+      it("are known by what was last found there, for a year and more", async () => {
+        const day = 24 * 3_600_000;
+        await catalog.rememberPlaces([{ place: "postgres://db/shop", names: ["x"] }], 1);
+        await catalog.rememberPlaces([{ place: "postgres://db/shop", names: ["y"] }], 2);
+        await catalog.rememberPlaces([{ place: "file:///srv", names: ["z"] }], 300 * day);
+        expect(await catalog.listKnownPlaces()).toHaveLength(2);
+        expect(await catalog.listKnownPlaces()).toContainEqual({ place: "postgres://db/shop", names: ["y"] });
+        await catalog.createOperation({ ...operation(), leaseOwner: nobody }, lease);
+        expect((await catalog.observeQueue()).knownPlaces).toHaveLength(2);
+        await catalog.rememberPlaces([], 450 * day);
+        expect(await catalog.listKnownPlaces()).toEqual([{ place: "file:///srv", names: ["z"] }]);
+      });
+    });
+
     describe("operations", () => {
       it("gives an operation back as it was accepted, on its first attempt", async () => {
         expect(await catalog.createOperation(operation(), lease)).toBe(true);

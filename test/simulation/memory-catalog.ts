@@ -93,7 +93,7 @@ export class MemoryCatalog implements QueueAndSchedules {
       open.filter(({ leaseOwner }) => leaseOwner === nobody).map(({ projectId }) => projectId),
     );
     const served = [...this.#served.values()].filter(({ projectId }) => projects.has(projectId));
-    return { open, served, storeWaits: [...this.#storeWaits.values()], projects: [] };
+    return { open, served, storeWaits: [...this.#storeWaits.values()], knownPlaces: [], projects: [] };
   }
 
   async admit(...[choose, { nowMs }]: Parameters<Catalog["admit"]>): Promise<readonly Operation[]> {

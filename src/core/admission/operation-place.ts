@@ -18,8 +18,8 @@ export function placesOf({ database, storage }: NamedPlaces): string[] {
 
 /**
  * The place that a URL names, by its name alone: the same whoever connects, with which settings and however it is
- * spelled. Two names of one place, such as an alias of a host or a symbolic link, are two places here. Holds no user
- * and no password.
+ * spelled. Two names of one place, such as an alias of a host or a symbolic link, are two places here until somebody
+ * has stood before them: see `FoundPlace`. Holds no user and no password.
  */
 const placeOf = remember((url) => {
   if (isBucketUrl(url)) return bucketPlaceOf(url);

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { KnownPlaces } from "../admission/found-place.ts";
 import { toEnvironment, type EnvironmentWish } from "./environment.ts";
 import { environmentsAt, refuseRestore, refuseSource } from "./guard-restore.ts";
 
@@ -10,13 +11,14 @@ const make = (change: Partial<EnvironmentWish> = {}) =>
     storages: [{ url: "s3://media/site" }],
     ...change,
   });
+const nothing: KnownPlaces = new Map();
 const prod = { projectId: "retail", environment: "prod" };
 
 describe("the environments of a place", () => {
   it("are found whoever connects and however the place is spelled", () => {
     const all = [make(), make({ name: "other", databases: [{ url: "postgres://db/other" }], storages: [] })];
     const namesAt = (named: Parameters<typeof environmentsAt>[1]) =>
-      environmentsAt(all, named).map(({ name }) => name);
+      environmentsAt(all, named, nothing).map(({ name }) => name);
     expect(namesAt({ database: { url: "postgres://admin@DB/lportal" } })).toEqual(["staging"]);
     expect(namesAt({ storage: { url: "s3://media/site?profile=x" } })).toEqual(["staging"]);
     expect(namesAt({ database: { url: "postgres://db/none" } })).toEqual([]);
@@ -41,7 +43,28 @@ describe("the environments of a place", () => {
       make({ name: "bucket" }),
       make({ name: "folder", storages: [{ url: "file:///srv/media/deep/" }] }),
     ];
-    expect(environmentsAt(all, { storage: { url } }).map(({ name }) => name)).toEqual(names);
+    expect(environmentsAt(all, { storage: { url } }, nothing).map(({ name }) => name)).toEqual(names);
+  });
+});
+
+describe("the environments of a place that somebody has stood before", () => {
+  const all = [make({ storages: [{ url: "file:///srv/media" }] })];
+  const namesAt = (named: Parameters<typeof environmentsAt>[1], known: KnownPlaces) =>
+    environmentsAt(all, named, known).map(({ name }) => name);
+
+  it("are found by what it is, under an alias of its host or through a link", () => {
+    const known = new Map([
+      ["postgres://db/lportal", ["postgres-system://7/lportal"]],
+      ["postgres://alias/lportal", ["postgres-system://7/lportal"]],
+      ["postgres://alias/other", ["postgres-system://7/other"]],
+      ["file:///srv/media", ["file:///data/media", "inode://m/1:2"]],
+      ["file:///mnt/media", ["file:///mnt/media", "inode://m/1:2"]],
+    ]);
+    expect(namesAt({ database: { url: "postgres://alias/lportal" } }, known)).toEqual(["staging"]);
+    expect(namesAt({ database: { url: "postgres://alias/other" } }, known)).toEqual([]);
+    expect(namesAt({ storage: { url: "file:///data/media/docs" } }, known)).toEqual(["staging"]);
+    expect(namesAt({ storage: { url: "file:///mnt/media" } }, known)).toEqual(["staging"]);
+    expect(namesAt({ storage: { url: "file:///data/other" } }, known)).toEqual([]);
   });
 });
 

@@ -1,4 +1,5 @@
-import { isNested, placesOf, type NamedPlaces } from "../admission/operation-place.ts";
+import { namesOf, type KnownPlaces } from "../admission/found-place.ts";
+import { isNested, type NamedPlaces } from "../admission/operation-place.ts";
 import type { FailureRecord } from "../failure.ts";
 import type { Environment } from "./environment.ts";
 
@@ -9,15 +10,15 @@ import type { Environment } from "./environment.ts";
 export function environmentsAt(
   all: readonly Environment[],
   { database, storage }: NamedPlaces,
+  known: KnownPlaces,
 ): readonly Environment[] {
-  const [target] = database === undefined ? [] : placesOf({ database });
-  const [folder] = storage === undefined ? [] : placesOf({ storage });
-  return all.filter(
-    ({ databases, storages }) =>
-      databases.some((each) => placesOf({ database: each })[0] === target) ||
-      (folder !== undefined &&
-        storages.some((each) => placesOf({ storage: each }).some((place) => isNested(place, folder)))),
-  );
+  const targets = new Set(database === undefined ? [] : namesOf({ database }, known));
+  const folders = storage === undefined ? [] : namesOf({ storage }, known);
+  const isTarget = (each: { readonly url: string }): boolean =>
+    namesOf({ database: each }, known).some((name) => targets.has(name));
+  const isAmongFolders = (each: { readonly url: string }): boolean =>
+    namesOf({ storage: each }, known).some((name) => folders.some((folder) => isNested(name, folder)));
+  return all.filter(({ databases, storages }) => databases.some(isTarget) || storages.some(isAmongFolders));
 }
 
 /** Which of a project's backups, by the environment that they are of. */

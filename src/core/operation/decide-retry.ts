@@ -18,6 +18,7 @@ const classOfCode: Partial<Record<FailureCode, FailureClass>> = {
   "database-unreachable": "away",
   "database-busy": "away",
   "repository-busy": "conflict",
+  "place-busy": "conflict",
 };
 
 export function classifyFailure({ code, retry }: FailureRecord): FailureClass {

@@ -27,6 +27,8 @@ export interface Operation {
   /** When a server last took it from the queue; absent: it was never there, or still waits for the first time. */
   readonly admittedAtMs?: number;
   readonly cancelRequested: boolean;
+  /** Names of the places that it works on, once they are known; see `PlaceRecords`. */
+  readonly heldPlaces?: readonly string[];
   readonly end?: OperationEnd;
 }
 

@@ -1,8 +1,10 @@
 import type { FailureRecord } from "../failure.ts";
 import type { Served } from "../admission/admit-operations.ts";
+import type { FoundPlace } from "../admission/found-place.ts";
 import type { StoreWait } from "../admission/store-wait.ts";
 import type { AccessRecords } from "./access-records.ts";
 import type { DefinitionRecord, DefinitionRecords } from "./definition-records.ts";
+import type { PlaceRecords } from "./place-records.ts";
 import type { ScheduleRecords } from "./schedule-records.ts";
 import type { NotificationRecords } from "./notification-records.ts";
 import type {
@@ -29,7 +31,8 @@ import type {
  * Leases are measured by the catalog's own clock, which nobody sets back (SQLite: the machine's
  * monotonic clock; PostgreSQL: the server's), never by the callers' wall clocks.
  */
-export interface Catalog extends AccessRecords, DefinitionRecords, NotificationRecords, ScheduleRecords {
+export interface Catalog
+  extends AccessRecords, DefinitionRecords, NotificationRecords, PlaceRecords, ScheduleRecords {
   /**
    * Adds an operation, claimed by `operation.leaseOwner` (or waiting, when that is `nobody`), and for a backup its row
    * in the index. False when there is one of this id: an id that is derived from what it acts on keeps two from doing it at once.
@@ -127,7 +130,7 @@ export const maximumLogLines = 1_000;
 
 export type NewOperation = Omit<
   Operation,
-  "attempt" | "notBeforeMs" | "cancelRequested" | "end" | "admittedAtMs"
+  "attempt" | "notBeforeMs" | "cancelRequested" | "end" | "admittedAtMs" | "heldPlaces"
 >;
 /** Not finished. `leaseLeftMs` is 0 or less when the owner has not renewed its lease in time. */
 export interface OpenOperation {
@@ -140,6 +143,8 @@ export interface QueueObservation {
   /** Of the projects that wait: when something was last taken from the queue for them. */
   readonly served: readonly Served[];
   readonly storeWaits: readonly StoreWait[];
+  /** What places are, as far as it was found out. */
+  readonly knownPlaces: readonly FoundPlace[];
   /** What is said of the projects that wait. */
   readonly projects: readonly Pick<DefinitionRecord, "projectId" | "spec">[];
 }

@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { readSystemIdentifier } from "./identify-database.ts";
 
 /** Facts about the server and the database a session is connected to. */
 export interface ServerFacts {
@@ -56,19 +57,6 @@ export async function readServerFacts(client: pg.Client): Promise<ServerFacts> {
     bypassesRowSecurity: row.superuser || row.bypass,
     nowMs: Number(row.now_ms),
   };
-}
-
-/** Some hosted servers keep pg_control_system() to themselves. */
-async function readSystemIdentifier(client: pg.Client): Promise<string | undefined> {
-  try {
-    const { rows } = await client.query<{ id: string }>(
-      "SELECT system_identifier::text AS id FROM pg_control_system()",
-    );
-    return rows[0]?.id;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "42501") return undefined;
-    throw error;
-  }
 }
 
 /**

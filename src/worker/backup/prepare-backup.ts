@@ -1,7 +1,8 @@
-import type { PrepareBackupResult, TaskOf } from "../../contract/worker-task.ts";
+import type { PrepareBackupResult, TaskOf, TaskResults } from "../../contract/worker-task.ts";
 import { Failure, type FailureCode } from "../../core/failure.ts";
 import type { EncryptionWish } from "../../core/repository/encryption.ts";
 import { metadataName } from "../../core/repository/layout.ts";
+import { identifyPlaces } from "../identify-places.ts";
 import { createBackupKeys, openBackupKeys } from "../keys/backup-keys.ts";
 import { checkFileSource, openFileSource } from "../open-files.ts";
 import { probeDatabase } from "./probe-database.ts";
@@ -17,13 +18,14 @@ import type { TaskRun } from "../task.ts";
 export async function prepareBackup(
   task: TaskOf<"prepare-backup">,
   run: TaskRun,
-): Promise<PrepareBackupResult> {
+): Promise<TaskResults["prepare-backup"]> {
   const { spec } = task;
   if (spec.storage !== undefined) {
     await checkFileSource(spec.storage.url, run);
     await refuseRepositoryAmongFiles(spec.storage.url, run);
   }
   const database = spec.database === undefined ? undefined : await probeDatabase(spec.database, run);
+  const found = await identifyPlaces(spec, run);
   if (task.dryRun === true) {
     await lookForOtherEncryption(run, spec);
     return { ...(await lookWhatIsMissing(run)), ...(database === undefined ? {} : { database }) };
@@ -37,6 +39,7 @@ export async function prepareBackup(
   }
   const { projectKeyCreated } = await createBackupKeys(run, task.backupId, description.encryption);
   return {
+    found,
     repositoryCreated: created,
     keyCreated: projectKeyCreated,
     ...(description.serverEncryption === undefined ? {} : { serverEncryption: description.serverEncryption }),

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import type { TaskOf } from "../../contract/worker-task.ts";
+import type { TaskOf, TaskResults } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import { planHashInput } from "../../core/restore/plan-restore.ts";
 import { hooksOfRestore, type RestorePlan } from "../../core/restore/restore.ts";
+import { identifyPlaces } from "../identify-places.ts";
 import { planDatabase, type PlannedDatabase } from "./plan-database.ts";
 import { openDatabaseSource, openPlace, requireWhole } from "./restore-source.ts";
 import type { TaskRun } from "../task.ts";
@@ -12,7 +13,10 @@ import type { TaskRun } from "../task.ts";
  * answers, what is in it, what this role may do there. What would make it fail is a blocker of the plan;
  * rejects only where no plan can be made at all (no such backup, no key, no server).
  */
-export async function planRestore(task: TaskOf<"plan-restore">, run: TaskRun): Promise<RestorePlan> {
+export async function planRestore(
+  task: TaskOf<"plan-restore">,
+  run: TaskRun,
+): Promise<TaskResults["plan-restore"]> {
   const { spec, restoreId } = task;
   const { metadata } = await openPlace(run, spec.backupId);
   await requireWhole(run, metadata);
@@ -47,7 +51,11 @@ export async function planRestore(task: TaskOf<"plan-restore">, run: TaskRun): P
     .update(planHashInput(plan, hooksOfRestore(spec)))
     .digest("hex")
     .slice(0, 16);
-  return { ...plan, hash };
+  const places = {
+    ...(wants.database === undefined ? {} : { database: wants.database }),
+    ...(wants.storage && spec.storage !== undefined ? { storage: spec.storage } : {}),
+  };
+  return { ...plan, hash, found: await identifyPlaces(places, run) };
 }
 
 type DatabaseSpec = NonNullable<TaskOf<"plan-restore">["spec"]["database"]>;
