@@ -5,15 +5,17 @@ import { Failure } from "../core/failure.ts";
 import { dueSummary } from "../core/notification/due-summary.ts";
 import {
   happeningOf,
+  hasMissedItsWindow,
   isFinished,
   missedOf,
   missedOutcomes,
+  stalledOf,
   summaryOf,
   type Happening,
 } from "../core/notification/happening.ts";
 import { nextTry } from "../core/notification/next-try.ts";
 import type { Notification } from "../core/notification/notification.ts";
-import type { Operation } from "../core/operation/operation.ts";
+import { isWaiting, type Operation } from "../core/operation/operation.ts";
 import type { DefinitionRecord } from "../core/ports/definition-records.ts";
 import type { Delivery, NewDelivery } from "../core/ports/notification-records.ts";
 import { countDay } from "./count-day.ts";
@@ -21,6 +23,7 @@ import { notificationOf, sendOnce } from "./notifications.ts";
 import { namedBy } from "./operation-queue.ts";
 import { makeLogLine, type EngineParts } from "./parts.ts";
 import { readProject } from "./read-project.ts";
+import type { BackupRequest } from "./run-backup.ts";
 
 const lookMs = 3_000;
 /** What ended while no server ran is still told for so long. */
@@ -71,7 +74,11 @@ async function planNew(parts: EngineParts, sinceMs: number): Promise<void> {
     ...notificationOf(record),
     createdAtMs: record.createdAtMs,
   }));
-  const happenings = [...(await findEnds(parts, sinceMs)), ...(await findMissed(parts, sinceMs))];
+  const happenings = [
+    ...(await findEnds(parts, sinceMs)),
+    ...(await findMissed(parts, sinceMs)),
+    ...(notifications.some(({ events }) => events.includes("stalled")) ? await findStalled(parts) : []),
+  ];
   const deliveries = happenings.flatMap((happening) =>
     notifications.filter((one) => wants(one, happening)).map((one) => toDelivery(parts, one, happening)),
   );
@@ -113,7 +120,7 @@ async function findEnds(parts: EngineParts, sinceMs: number): Promise<Happening[
       if (!isFinished(operation)) continue;
       const before =
         operation.end.outcome === "Completed" ? await outcomeBefore(parts, operation) : undefined;
-      const happening = happeningOf(operation, before);
+      const happening = happeningOf(operation, before, (operation.spec as BackupRequest).scheduled);
       if (happening !== undefined) found.push(happening);
     }
     const lastMs = finished.at(-1)?.end?.finishedAtMs;
@@ -132,6 +139,19 @@ async function findMissed({ catalog }: EngineParts, recordedSinceMs: number): Pr
   return found;
 }
 
+async function findStalled({ catalog }: EngineParts): Promise<Happening[]> {
+  const found: Happening[] = [];
+  for (const { operation } of await catalog.listOpenOperations()) {
+    if (isWaiting(operation)) continue;
+    const tasks = await catalog.listTasks(operation.id);
+    const running = tasks.filter(
+      ({ attempt, state }) => attempt === operation.attempt && state === "running",
+    );
+    found.push(...running.map((task) => stalledOf(operation, task)).filter((one) => one !== undefined));
+  }
+  return found;
+}
+
 /** How the last operation of the same kind on the same things ended before this one did. */
 async function outcomeBefore(
   { catalog }: EngineParts,
@@ -142,7 +162,7 @@ async function outcomeBefore(
   const earlier = operations
     .filter((one) => one.id !== id && seriesOf(one) === seriesOf(operation))
     .filter((one) => (one.end?.finishedAtMs ?? Infinity) <= (operation.end?.finishedAtMs ?? 0))
-    .filter((one) => one.end?.outcome !== "Cancelled")
+    .filter((one) => one.end?.outcome !== "Cancelled" && !hasMissedItsWindow(one))
     .toSorted((a, b) => (b.end?.finishedAtMs ?? 0) - (a.end?.finishedAtMs ?? 0));
   const outcome = earlier[0]?.end?.outcome;
   return outcome === "Cancelled" ? undefined : outcome;

@@ -45,8 +45,8 @@ afterEach(async () => {
   await machine[Symbol.asyncDispose]();
 });
 
-async function startServer(): Promise<Lc2Server> {
-  const env = { LC2_WEBHOOK_SECRET: secret, LC2_MAIL: mailPassword };
+async function startServer(more: Readonly<Record<string, string>> = {}): Promise<Lc2Server> {
+  const env = { LC2_WEBHOOK_SECRET: secret, LC2_MAIL: mailPassword, ...more };
   const server = await startLc2Server(machine, { env });
   servers.push(server);
   return server;
@@ -240,6 +240,48 @@ test("a missed time of a schedule is told once, and a day is summed up once, als
     outcome: "missed",
     slot: new Date(nowMs - 60_000).toISOString(),
   });
+});
+
+test("what stands still, and a scheduled backup whose turn did not come in time, are told as that, each once", async () => {
+  const receiver = await startReceiver();
+  await mkdir(join(machine.folder, "data"), { recursive: true });
+  const catalog = openSqliteCatalog(join(machine.folder, "data/catalog.db"));
+  const nowMs = Date.now();
+  const key = { kind: "notification", projectId: "", name: "ops" } as const;
+  await catalog.putDefinition({ ...key, spec: webhook(receiver), nowMs: nowMs - 60_000 }, "absent");
+  const nightly = { name: "nightly", slotMs: nowMs - 120_000 };
+  await catalog.createOperation(
+    {
+      id: "backup-20261129-000000-000001",
+      kind: "backup",
+      projectId: "retail",
+      requestId: "req-1",
+      spec: {
+        spec: { projectId: "retail", provider: "local", storage: { url: `file://${source}` } },
+        scheduled: { ...nightly, startBeforeMs: nowMs - 1_000 },
+      },
+      repository: `file://${machine.folder}/data/repository`,
+      createdAtMs: nowMs - 120_000,
+      leaseOwner: "",
+    },
+    { seconds: 30 },
+  );
+  await catalog.close();
+  const server = await startServer({ LC2_STALL_MINUTES: "0.3" });
+  // At this rate the next byte comes in days.
+  const still = await server.call("POST", "/api/v1/projects/retail/backups", {
+    body: { storage: { url: `file://${source}` }, maxRateBytesPerSecond: 1 },
+  });
+  const operationId = (still.headers.get("location") ?? "").split("/").at(-1);
+  const of = (type: string) => receiver.calls.map((call) => open(call)).filter((one) => one.type === type);
+  await until("both are told", () => of("lc2.stalled").length > 0 && of("lc2.missed").length > 0, 120_000);
+  expect(of("lc2.stalled")[0]?.data).toMatchObject({ operationId, task: "files" });
+  expect(of("lc2.missed").map(({ data }) => data)).toMatchObject([
+    { schedule: "nightly", slot: new Date(nightly.slotMs).toISOString(), outcome: "window" },
+  ]);
+  expect(of("lc2.failed")).toEqual([]);
+  const ids = receiver.calls.map(({ headers }) => headers["webhook-id"]);
+  expect(new Set(ids).size).toBe(ids.length);
 });
 
 describe("other receivers", () => {

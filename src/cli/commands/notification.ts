@@ -7,7 +7,7 @@ import { oneOf, projectId, text, wholeNumber } from "../option-values.ts";
 import { definitionOptions, given, listQuery, removalDryRun } from "./definition-options.ts";
 import { needs, pagingOptions, projectFilter } from "./shared-options.ts";
 
-const events = ["failed", "recovered", "missed", "summary"] as const;
+const events = ["failed", "recovered", "missed", "stalled", "summary"] as const;
 const waysOfTls = ["starttls", "implicit", "none"] as const;
 const projectOption = value(
   "--project <id>",

@@ -1,5 +1,6 @@
-import type { Operation } from "../operation/operation.ts";
+import type { Operation, OperationTask } from "../operation/operation.ts";
 import type { SlotRecord } from "../ports/schedule-records.ts";
+import type { ScheduledFor } from "../schedule/schedule.ts";
 import type { NotificationEvent } from "./notification.ts";
 
 /** Something that people may want to hear of. The same thing has the same id, whoever finds it and how often. */
@@ -22,16 +23,53 @@ export const isFinished = (operation: Operation): operation is Finished => opera
 
 /**
  * What the end of an operation is worth telling; undefined when nothing. `before`: the outcome of the last one of the
- * same things that ended before it, cancelled ones left out.
+ * same things that ended before it, cancelled ones and those that missed their window left out. `scheduled`: the slot
+ * that it was made for.
  */
 export function happeningOf(
   operation: Finished,
   before: "Completed" | "Failed" | undefined,
+  scheduled?: ScheduledFor,
 ): Happening | undefined {
   const { outcome } = operation.end;
+  if (scheduled !== undefined && hasMissedItsWindow(operation)) return tellTooLate(operation, scheduled);
   if (outcome === "Failed") return tellFailed(operation);
   if (outcome === "Completed" && before === "Failed") return tellRecovered(operation);
   return undefined;
+}
+
+/** Its window closed, or its time was over, before it had begun: it has not failed, it was never tried. */
+export const hasMissedItsWindow = ({ admittedAtMs, end }: Operation): boolean =>
+  admittedAtMs === undefined && end?.failure?.code === "window-closed";
+
+function tellTooLate({ id, projectId, end }: Finished, { name, slotMs }: ScheduledFor): Happening {
+  const message = end.failure?.message ?? "";
+  return {
+    ...tellMissed({ projectId, name, slotMs, outcome: "window", message }, end.finishedAtMs),
+    // A time that a person asked for may be the same as one of the schedule's own.
+    id: `missed/${id}`,
+  };
+}
+
+/** What there is to tell of a task that moves no byte. */
+export function stalledOf(
+  { id, kind, projectId, requestId }: Operation,
+  { attempt, name, progress }: OperationTask,
+): Happening | undefined {
+  const { stalledSince: since } = (progress ?? {}) as { readonly stalledSince?: string };
+  if (since === undefined) return undefined;
+  const what = `the ${kind} ${id} of project ${projectId}`;
+  return {
+    id: `stalled/${id}/${attempt}/${name}/${since}`,
+    event: "stalled",
+    projectId,
+    at: since,
+    title: `T${what.slice(1)} stands still`,
+    text:
+      `Its ${name} task moves no byte since ${since}. A backup or a copy is ended and tried again when that lasts; a ` +
+      "restore may be at the index of a large table, and is cancelled by a person where it is not.",
+    facts: { operationId: id, kind, requestId, task: name, attempt, stalledSince: since },
+  };
 }
 
 function tellFailed(operation: Finished): Happening {
@@ -85,25 +123,25 @@ const whyMissed = {
 } as const;
 
 /** What there is to tell of a time of a schedule that passed without a backup; undefined where there is nothing. */
-export function missedOf({
-  projectId,
-  name,
-  slotMs,
-  outcome,
-  message,
-  recordedAtMs,
-}: SlotRecord): Happening | undefined {
-  const missed = missedOutcomes.find((one) => one === outcome);
-  if (missed === undefined) return undefined;
+export function missedOf(slot: SlotRecord): Happening | undefined {
+  const outcome = missedOutcomes.find((one) => one === slot.outcome);
+  return outcome === undefined ? undefined : tellMissed({ ...slot, outcome }, slot.recordedAtMs);
+}
+
+interface Missed extends Pick<SlotRecord, "projectId" | "name" | "slotMs" | "message"> {
+  readonly outcome: (typeof missedOutcomes)[number];
+}
+
+function tellMissed({ projectId, name, slotMs, outcome, message }: Missed, atMs: number): Happening {
   const slot = new Date(slotMs).toISOString();
   return {
     id: `missed/${projectId}/${name}/${slotMs}`,
     event: "missed",
     projectId,
-    at: new Date(recordedAtMs).toISOString(),
+    at: new Date(atMs).toISOString(),
     title: `The schedule ${name} of project ${projectId} made no backup at ${slot}`,
-    text: `${message ?? whyMissed[missed]} \`lc2 schedule history ${name} --project ${projectId}\` shows all its times.`,
-    facts: { schedule: name, slot, outcome: missed },
+    text: `${message ?? whyMissed[outcome]} \`lc2 schedule history ${name} --project ${projectId}\` shows all its times.`,
+    facts: { schedule: name, slot, outcome },
   };
 }
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { FailureRecord } from "../failure.ts";
 import type { Operation, OperationEnd } from "../operation/operation.ts";
 import { dueSummary, localTime } from "./due-summary.ts";
-import { happeningOf, isFinished, missedOf, summaryOf } from "./happening.ts";
+import { happeningOf, hasMissedItsWindow, isFinished, missedOf, stalledOf, summaryOf } from "./happening.ts";
 import { nextTry } from "./next-try.ts";
 import { toNotification, type Notification, type SmtpTarget } from "./notification.ts";
 import { validateNotification } from "./validate-notification.ts";
@@ -42,6 +42,43 @@ describe("happeningOf", () => {
     expect(happeningOf(done, "Completed")).toBeUndefined();
     expect(happeningOf(done, undefined)).toBeUndefined();
     expect(happeningOf(finished({ outcome: "Cancelled" }), "Failed")).toBeUndefined();
+  });
+
+  it("tells of a backup whose window closed before it began as of a missed time, and of one that had begun as failed", () => {
+    const late = { code: "window-closed", message: "Its turn did not come.", retry: "never" } as const;
+    const scheduled = { name: "nightly", slotMs: 0 };
+    const waited = finished({ failure: late });
+    expect(hasMissedItsWindow(waited)).toBe(true);
+    expect(happeningOf(waited, undefined, scheduled)).toMatchObject({
+      id: "missed/backup-1",
+      event: "missed",
+      text: expect.stringContaining("Its turn did not come.") as string,
+      facts: { schedule: "nightly", slot: "1970-01-01T00:00:00.000Z", outcome: "window" },
+    });
+    const begun = finished({ failure: late }, { admittedAtMs: 5 });
+    expect(happeningOf(begun, undefined, scheduled)?.event).toBe("failed");
+    expect(happeningOf(finished({ failure }), undefined, scheduled)?.event).toBe("failed");
+  });
+
+  it("tells of what stands still, once for each time that it does", () => {
+    const task = {
+      operationId: "backup-1",
+      attempt: 2,
+      name: "files",
+      state: "running",
+      startedAtMs: 0,
+    } as const;
+    const { end: _, ...running } = finished({});
+    expect(stalledOf(running, task)).toBeUndefined();
+    expect(stalledOf(running, { ...task, progress: { bytes: 1 } })).toBeUndefined();
+    const since = "2026-11-29T01:00:00.000Z";
+    expect(stalledOf(running, { ...task, progress: { bytes: 1, stalledSince: since } })).toMatchObject({
+      id: `stalled/backup-1/2/files/${since}`,
+      event: "stalled",
+      at: since,
+      title: "The backup backup-1 of project retail stands still",
+      facts: { task: "files", attempt: 2, stalledSince: since },
+    });
   });
 
   it("knows what has ended", () => {

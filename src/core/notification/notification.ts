@@ -3,10 +3,11 @@ import type { SecretReference } from "../environment/environment.ts";
 /**
  * - `failed`: a backup, restore, undo or copy failed,
  * - `recovered`: the first backup or restore of the same things that succeeded after one that failed,
- * - `missed`: a schedule's time passed without a backup,
+ * - `missed`: a schedule's time passed without a backup, or its backup could not begin while its window was open,
+ * - `stalled`: a task of something that runs moves no byte,
  * - `summary`: what a day came to, once a day.
  */
-export const notificationEvents = ["failed", "recovered", "missed", "summary"] as const;
+export const notificationEvents = ["failed", "recovered", "missed", "stalled", "summary"] as const;
 export type NotificationEvent = (typeof notificationEvents)[number];
 
 /** Who hears of what: exactly one of `webhook`, `slack` and `smtp`. */
@@ -49,7 +50,7 @@ export interface SmtpTarget {
   readonly to: readonly string[];
 }
 
-const defaultEvents: readonly NotificationEvent[] = ["failed", "recovered", "missed"];
+const defaultEvents: readonly NotificationEvent[] = ["failed", "recovered", "missed", "stalled"];
 const defaultSummaryAt = "08:00";
 
 /** A notification as it is asked for: what is not said has its default. */
