@@ -3,9 +3,9 @@ import type { ApiKeys, ApiKeyView, ApiKeyWish, Caller, Role } from "../contract/
 import { Failure } from "../core/failure.ts";
 import type { ApiKeyRecord } from "../core/ports/access-records.ts";
 import { validateApiKey, validateOverlap } from "../core/access/validate-api-key.ts";
+import { refuseProblems } from "../core/problem.ts";
 import { toIso } from "./backup-views.ts";
 import type { EngineParts } from "./parts.ts";
-import { refuseProblems } from "./service-call.ts";
 
 /** What every secret begins with, so that scanners of source code know one when they see it. */
 const secretPrefix = "lc2_";

@@ -3,12 +3,13 @@ import { toEnvironment, type Environment, type EnvironmentWish } from "../core/e
 import { usualPurposes, type CheckPurpose } from "../core/environment/environment-check.ts";
 import { validateEnvironment } from "../core/environment/validate-environment.ts";
 import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
+import { refuseProblems } from "../core/problem.ts";
 import { factsOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
 import { takeFinding } from "./hold-places.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
 import { ensureProject, readProject } from "./read-project.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { refuseProblems, runTaskFor } from "./service-call.ts";
+import { runTaskFor } from "./service-call.ts";
 
 const keyOf = (projectId: string, name: string): DefinitionKey => ({ kind: "environment", projectId, name });
 

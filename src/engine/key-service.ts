@@ -1,9 +1,10 @@
 import type { ImportKeyResult, Keys } from "../contract/keys.ts";
 import { validateProjectId } from "../core/backup/validate-backup.ts";
+import { refuseProblems } from "../core/problem.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { repositoryAt } from "./repository-url.ts";
 import { saveUnsaved } from "./save-definitions.ts";
-import { refuseProblems, runTaskFor } from "./service-call.ts";
+import { runTaskFor } from "./service-call.ts";
 
 /** The keys of this installation, for the verbs that are about keys themselves. */
 export interface KeyAdministration {

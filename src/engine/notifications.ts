@@ -8,12 +8,12 @@ import {
 import { validateNotification } from "../core/notification/validate-notification.ts";
 import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
 import type { Delivery } from "../core/ports/notification-records.ts";
+import { refuseProblems } from "../core/problem.ts";
 import { toIso } from "./backup-views.ts";
 import { factsOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { ensureProject } from "./read-project.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { refuseProblems } from "./service-call.ts";
 
 const keyOf = (projectId: string, name: string): DefinitionKey => ({ kind: "notification", projectId, name });
 const shownDeliveries = 20;

@@ -9,13 +9,14 @@ import { Failure } from "../core/failure.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { hooksOfRestore, latest, type RestoreSpec, type RestoreWish } from "../core/restore/restore.ts";
 import { validateRestore } from "../core/restore/validate-restore.ts";
+import { refuseProblems } from "../core/problem.ts";
 import { readEnvironment } from "./environments.ts";
 import { guardTarget, onlyPlanned } from "./guard-target.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
 import { makeLogLine, type EngineParts } from "./parts.ts";
 import { chooseRestorePoint } from "./restore-points.ts";
-import { refuseHooks } from "./run-hooks.ts";
-import { beginCall, refuseProblems } from "./service-call.ts";
+import { withRefusedHooks } from "./run-hooks.ts";
+import { beginCall } from "./service-call.ts";
 
 /** A restore with everything in it that it goes by. */
 export interface OpenedRestore {
@@ -62,8 +63,8 @@ export async function openRestore(
     target,
     await readParts(parts, place),
   );
-  refuseProblems(problems.length > 0 ? problems : validateRestore(spec));
-  await refuseHooks(bareParts, hooksOfRestore(spec), "restore");
+  const wrong = problems.length > 0 ? problems : validateRestore(spec);
+  refuseProblems(await withRefusedHooks(bareParts, wrong, hooksOfRestore(spec), "restore"));
   const approve = terms.isPlanOnly === true ? onlyPlanned : terms.approve;
   const { isProtected, refused } = await guardTarget(parts, spec, place, approve, target);
   if (refused !== undefined) throw Failure.fromRecord(refused);

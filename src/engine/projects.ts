@@ -3,11 +3,11 @@ import { Failure } from "../core/failure.ts";
 import type { DefinitionRecord } from "../core/ports/definition-records.ts";
 import { toProject } from "../core/project/project.ts";
 import { validateProject } from "../core/project/validate-project.ts";
+import { refuseProblems } from "../core/problem.ts";
 import { factsOf, nameOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
 import type { EngineParts } from "./parts.ts";
 import { projectKey, projectOf, readProject } from "./read-project.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
-import { refuseProblems } from "./service-call.ts";
 
 /** The verbs of projects. */
 export function createProjectService(parts: EngineParts): Projects {

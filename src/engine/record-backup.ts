@@ -1,6 +1,7 @@
 import { hooksOfBackup, type BackupSpec, type BackupWish } from "../core/backup/backup.ts";
 import { validateBackup, validateProjectId } from "../core/backup/validate-backup.ts";
 import { resolveBackup } from "../core/environment/resolve-backup.ts";
+import { InvalidRequest, refuseProblems, type Problem } from "../core/problem.ts";
 import { readEnvironment } from "./environments.ts";
 import type { EngineParts } from "./parts.ts";
 import { ensureProject, readProject } from "./read-project.ts";
@@ -12,17 +13,24 @@ import {
 } from "./record-operation.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import type { BackupRequest } from "./run-backup.ts";
-import { refuseHooks } from "./run-hooks.ts";
-import { refuseProblems } from "./service-call.ts";
+import { withRefusedHooks } from "./run-hooks.ts";
 
-/** The request with the places of its environment as they are now. Refuses it with everything that is wrong. */
-export async function resolveWish(parts: EngineParts, wish: BackupWish): Promise<BackupSpec> {
+/**
+ * The request with the places of its environment as they are now. Refuses it with everything that is wrong; `others`:
+ * with what it is a part of.
+ */
+export async function resolveWish(
+  parts: EngineParts,
+  wish: BackupWish,
+  others: readonly Problem[] = [],
+): Promise<BackupSpec> {
   const { projectId, environment: name } = wish;
-  if (name !== undefined) refuseProblems(validateProjectId(projectId));
+  if (name !== undefined && validateProjectId(projectId).length > 0)
+    throw new InvalidRequest([...validateProjectId(projectId), ...others]);
   const environment = name === undefined ? undefined : await readEnvironment(parts, projectId, name);
   const { spec, problems } = resolveBackup(wish, environment);
-  refuseProblems(problems.length > 0 ? problems : validateBackup(spec));
-  await refuseHooks(parts, hooksOfBackup(spec), "backup");
+  const found = [...others, ...(problems.length > 0 ? problems : validateBackup(spec))];
+  refuseProblems(await withRefusedHooks(parts, found, hooksOfBackup(spec), "backup"));
   return spec;
 }
 

@@ -4,13 +4,14 @@ import { validateProjectId } from "../core/backup/validate-backup.ts";
 import { Failure } from "../core/failure.ts";
 import type { DefinitionRecord } from "../core/ports/definition-records.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
+import { refuseProblems } from "../core/problem.ts";
 import { refuseCopyInto } from "./copy-target.ts";
 import { forgetPlace, notePlace, putFirstPlace } from "./backup-places.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { ensureProject } from "./read-project.ts";
 import { normalizeRepositoryUrl, repositoryAt } from "./repository-url.ts";
 import { runTaskAlone } from "./run-worker.ts";
-import { beginCall, refuseProblems, runTaskFor } from "./service-call.ts";
+import { beginCall, runTaskFor } from "./service-call.ts";
 
 /** The verbs of repositories. Only `scan` touches the catalog. */
 export function createRepositoryService(parts: EngineParts): Repositories {

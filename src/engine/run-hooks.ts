@@ -5,9 +5,9 @@ import type { Hooks } from "../core/hooks/hook.ts";
 import { hooksNotAllowed } from "../core/hooks/validate-hooks.ts";
 import type { Operation } from "../core/operation/operation.ts";
 import type { ServerEncryption } from "../core/repository/encryption.ts";
+import type { Problem } from "../core/problem.ts";
 import { holdingTasks, type OperationSession, type Tasks } from "./operation-session.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
-import { refuseProblems } from "./service-call.ts";
 
 /** What a hook's task is about beside the hook. */
 export interface HookSubject {
@@ -74,8 +74,15 @@ export function logHookFailures(session: OperationSession, tasks: Tasks): void {
   }
 }
 
-/** Rejects when this installation does not allow a hook of a request. */
-export async function refuseHooks(parts: EngineParts, hooks: Hooks, of: "backup" | "restore"): Promise<void> {
-  if (hooks.before.length + hooks.after.length === 0) return;
-  refuseProblems(hooksNotAllowed(hooks, of, await parts.readHookPolicy()));
+/** What is wrong with a request, and, of hooks that are well formed, what this installation does not allow. */
+export async function withRefusedHooks(
+  parts: EngineParts,
+  problems: readonly Problem[],
+  hooks: Hooks,
+  of: "backup" | "restore",
+): Promise<readonly Problem[]> {
+  if (hooks.before.length + hooks.after.length === 0) return problems;
+  const refused = hooksNotAllowed(hooks, of, await parts.readHookPolicy());
+  const isNew = ({ field }: Problem): boolean => problems.every((problem) => problem.field !== field);
+  return [...problems, ...refused.filter(isNew)];
 }

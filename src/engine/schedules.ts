@@ -17,7 +17,6 @@ import { readBackupView } from "./read-backups.ts";
 import { resolveWish } from "./record-backup.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { prepareSlotBackup } from "./schedule-backup.ts";
-import { refuseProblems } from "./service-call.ts";
 
 const definitionOf = ({ projectId, name }: ScheduleKey): DefinitionKey => ({
   kind: "schedule",
@@ -118,8 +117,7 @@ async function putSchedule(
   const { timeZone } = await readProject(parts, wish.projectId);
   const nowMs = parts.clock.nowMs();
   const wanted = toSchedule(wish, { timeZone, fromMs: nowMs });
-  refuseProblems(validateSchedule(wanted));
-  await resolveWish(parts, { ...wanted.backup, projectId: wanted.projectId });
+  await resolveWish(parts, { ...wanted.backup, projectId: wanted.projectId }, validateSchedule(wanted));
   const found = await parts.catalog.getDefinition(definitionOf(wish));
   const before = found === undefined ? undefined : scheduleOf(found);
   const isTimedAlike = before !== undefined && isDeepStrictEqual(timesOf(before), timesOf(wanted));

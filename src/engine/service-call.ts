@@ -1,6 +1,5 @@
 import type { BackupReference, Waiting } from "../contract/service.ts";
 import type { BrowseItem, TaskResults } from "../contract/worker-task.ts";
-import type { Problem } from "../core/problem.ts";
 import { Failure } from "../core/failure.ts";
 import { isWaiting } from "../core/operation/operation.ts";
 import type { WorkerOutput } from "../core/ports/worker-launcher.ts";
@@ -51,17 +50,6 @@ export function carryOutInBackground(parts: EngineParts, id: string, work: () =>
     run().catch((error: unknown) =>
       parts.notice(makeLogLine(parts, "error", `${id} was given up here: ${Failure.from(error).message}`)),
     ),
-  );
-}
-
-/** All problems in one failure; its code is the problem's own when there is only one kind. */
-export function refuseProblems(problems: readonly Problem[]): void {
-  const [first] = problems;
-  if (first === undefined) return;
-  const isOneKind = problems.every(({ code }) => code === first.code);
-  throw new Failure(
-    isOneKind ? first.code : "request-invalid",
-    problems.map(({ message }) => message).join(" "),
   );
 }
 

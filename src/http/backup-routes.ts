@@ -3,6 +3,7 @@ import type { Static } from "typebox";
 import { backup, backupRequest, toBackupWish } from "../contract/rest/backups.ts";
 import { backupSteps } from "../contract/rest/contents.ts";
 import type { BackupWish } from "../contract/operations.ts";
+import { refuseProblems } from "../core/problem.ts";
 import { validateBackup } from "../core/backup/validate-backup.ts";
 import { resolveBackup } from "../core/environment/resolve-backup.ts";
 import { Failure } from "../core/failure.ts";
@@ -14,7 +15,6 @@ import { hideOthers } from "./hide-others.ts";
 import { claim, idempotencyHeader } from "./idempotency.ts";
 import type { HttpParts } from "./parts.ts";
 import { backupsBase as base, projectPath } from "./paths.ts";
-import { refuse } from "./problems.ts";
 
 const tags = ["backups"];
 
@@ -116,7 +116,7 @@ function readWish(
   // Of an environment only the engine knows the places.
   if (asked.environment === undefined) {
     const { spec, problems } = resolveBackup(asked);
-    refuse(problems.length > 0 ? problems : validateBackup(spec));
+    refuseProblems(problems.length > 0 ? problems : validateBackup(spec));
   }
   refusePlaces(parts, request, [
     asked.database?.url,

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { Type } from "typebox";
 import type { RemoveOptions, Written } from "../contract/definitions.ts";
 import type { WriteCondition } from "../core/ports/definition-records.ts";
-import { InvalidRequest } from "./problems.ts";
+import { misshapen } from "./problems.ts";
 
 export const ifMatchHeader = Type.Object({
   "if-match": Type.Optional(
@@ -44,7 +44,7 @@ function readRevision(tag: string | undefined): number | undefined {
   const digits = /^(?:W\/)?"r(\d{1,9})(?:\.[\w-]+)?"$/.exec(tag)?.[1];
   if (digits !== undefined) return Number(digits);
   const message = `${tag.slice(0, 80)} is no ETag that this server has given for such a thing.`;
-  throw new InvalidRequest([{ code: "request-invalid", field: "If-Match", message }]);
+  throw misshapen([{ code: "request-invalid", field: "If-Match", message }]);
 }
 
 /** Answers a write: 201 where something was made, else 200, with its tag and place. */

@@ -13,7 +13,7 @@ import { addRepositoryRoutes } from "./repository-routes.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { listenForMetrics, type MetricsListener } from "./metrics-listener.ts";
 import type { HttpParts } from "./parts.ts";
-import { InvalidRequest, ProtocolRefusal, sendProblem } from "./problems.ts";
+import { misshapen, ProtocolRefusal, sendProblem } from "./problems.ts";
 import { addRestoreReads } from "./restore-reads.ts";
 import { addEnvironmentRoutes } from "./environment-routes.ts";
 import { addNotificationRoutes } from "./notification-routes.ts";
@@ -154,7 +154,7 @@ function toFailure(error: FastifyError): Failure {
   const { statusCode = 500 } = error;
   if (statusCode < 400 || statusCode >= 500) return Failure.from(error);
   if (statusCode === 400) {
-    return new InvalidRequest([{ code: "request-invalid", field: "body", message: error.message }]);
+    return misshapen([{ code: "request-invalid", field: "body", message: error.message }]);
   }
   return new ProtocolRefusal(statusCode, "request-invalid", error.message);
 }

@@ -1,4 +1,4 @@
-import { InvalidRequest } from "./problems.ts";
+import { misshapen } from "./problems.ts";
 
 /**
  * Where a page begins: so far after the newest entry that was there when the first page was made. What is made
@@ -18,7 +18,7 @@ export function readCursor(cursor: string | undefined, nowMs: number): PagePosit
   if (offset !== undefined && untilMs !== undefined)
     return { offset: Number(offset), untilMs: Number(untilMs) };
   const message = "This is no nextCursor of an earlier answer.";
-  throw new InvalidRequest([{ code: "request-invalid", field: "cursor", message }]);
+  throw misshapen([{ code: "request-invalid", field: "cursor", message }]);
 }
 
 /** The cursor of the page that follows, if there is one. */
@@ -47,7 +47,7 @@ export function readMoment(
   const instant = isDay ? day.getTime() : Date.parse(`${text}${zone}`);
   if (!isReal || Number.isNaN(instant)) {
     const message = `"${text}" is no time of the calendar.`;
-    throw new InvalidRequest([{ code: "request-invalid", field, message }]);
+    throw misshapen([{ code: "request-invalid", field, message }]);
   }
   return isDay && edge === "end" ? instant + 86_399_999 : instant;
 }

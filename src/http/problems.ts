@@ -1,22 +1,11 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { ProblemDocument } from "../contract/rest/problem.ts";
-import type { Problem } from "../core/problem.ts";
+import { InvalidRequest, type Problem } from "../core/problem.ts";
 import { Failure, failures, type FailureCode } from "../core/failure.ts";
 
-/** A request with something wrong in it; every problem at once. */
-export class InvalidRequest extends Failure {
-  readonly problems: readonly Problem[];
-
-  constructor(problems: readonly Problem[]) {
-    const [first] = problems;
-    const isOneKind = first !== undefined && problems.every(({ code }) => code === first.code);
-    super(
-      isOneKind ? first.code : "request-invalid",
-      problems.map(({ field, message }) => `${field}: ${message}`).join(" "),
-    );
-    this.problems = problems;
-  }
-}
+/** A request that does not have the shape of its schema: the messages of a schema need the field beside them. */
+export const misshapen = (problems: readonly Problem[]): InvalidRequest =>
+  new InvalidRequest(problems, problems.map(({ field, message }) => `${field}: ${message}`).join(" "));
 
 /** A failure whose HTTP status is not its code's own: what the protocol itself refused. */
 export class ProtocolRefusal extends Failure {
@@ -106,9 +95,4 @@ export async function sendProblem(
   if (document.status === 401) reply.header("www-authenticate", 'Bearer realm="lc2"');
   if (document.status === 503) reply.header("retry-after", retryAfterSeconds);
   await reply.code(document.status).type("application/problem+json").send(document);
-}
-
-/** Everything that is wrong with the request, at once. */
-export function refuse(problems: ConstructorParameters<typeof InvalidRequest>[0]): void {
-  if (problems.length > 0) throw new InvalidRequest(problems);
 }

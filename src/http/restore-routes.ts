@@ -1,4 +1,5 @@
 import { plan, planRequest, restore, restoreRequest, toRestoreWish } from "../contract/rest/restores.ts";
+import { refuseProblems } from "../core/problem.ts";
 import { validateRestoreWish } from "../core/environment/resolve-restore.ts";
 import type { App } from "./app.ts";
 import { ofProject, permit, refusePlaces } from "./authenticate.ts";
@@ -8,7 +9,6 @@ import { hideOthers } from "./hide-others.ts";
 import { claim, idempotencyHeader } from "./idempotency.ts";
 import type { HttpParts } from "./parts.ts";
 import { projectPath, restorePath, restoresBase as base } from "./paths.ts";
-import { refuse } from "./problems.ts";
 import { readRestore } from "./restore-reads.ts";
 
 const tags = ["restores"];
@@ -40,7 +40,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
     async (request, reply) => {
       const { repository, approvedPlan, ...wish } = request.body;
       const asked = toRestoreWish(ofProject(request.params).projectId ?? "", wish);
-      refuse(validateRestoreWish(asked));
+      refuseProblems(validateRestoreWish(asked));
       refusePlaces(parts, request, [
         asked.database?.url,
         asked.storage?.url,
@@ -81,7 +81,7 @@ export function addRestoreRoutes(app: App, parts: HttpParts): void {
     async (request, reply) => {
       const { repository, ...wish } = request.body;
       const asked = toRestoreWish(ofProject(request.params).projectId ?? "", wish);
-      refuse(validateRestoreWish(asked));
+      refuseProblems(validateRestoreWish(asked));
       refusePlaces(parts, request, [
         asked.database?.url,
         asked.storage?.url,

@@ -1,4 +1,5 @@
-import { Type, type Static } from "typebox";
+import { isDeepStrictEqual } from "node:util";
+import { Type } from "typebox";
 import { backup } from "../contract/rest/backups.ts";
 import { definitionListQuery, dryRunQuery } from "../contract/rest/definitions.ts";
 import {
@@ -12,6 +13,8 @@ import {
   slotPage,
   toScheduleWish,
 } from "../contract/rest/schedules.ts";
+import type { ScheduleKey, ScheduleView } from "../contract/schedules.ts";
+import { Failure } from "../core/failure.ts";
 import type { App } from "./app.ts";
 import { ofProject, permit, refusePlaces } from "./authenticate.ts";
 import {
@@ -37,8 +40,19 @@ const one = `${base}/:schedule`;
 const locationOf = (projectId: string, name: string): string =>
   `/api/v1/projects/${projectId}/schedules/${name}`;
 
+/** As much of a schedule as may name what a server reaches. */
+interface NamesPlaces {
+  readonly backup: {
+    readonly database?: { readonly url?: unknown; readonly preBackupHooks?: unknown } | undefined;
+    readonly storage?: { readonly url?: unknown } | undefined;
+    readonly preBackupHooks?: unknown;
+    readonly postBackupHooks?: unknown;
+  };
+  readonly repository?: unknown;
+}
+
 /** What keys for some projects only may not name. */
-const placesOf = ({ backup: { database, storage, ...asked }, repository }: Static<typeof scheduleChange>) => [
+const placesOf = ({ backup: { database, storage, ...asked }, repository }: NamesPlaces) => [
   database?.url,
   storage?.url,
   database?.preBackupHooks,
@@ -46,6 +60,21 @@ const placesOf = ({ backup: { database, storage, ...asked }, repository }: Stati
   asked.postBackupHooks,
   repository,
 ];
+
+/** Places that the schedule does not have already: whoever changes its times sends back what they read. */
+function newPlaces(change: NamesPlaces, standing: NamesPlaces | undefined): unknown[] {
+  const known = standing === undefined ? [] : placesOf(standing);
+  return placesOf(change).filter((place, index) => !isDeepStrictEqual(place, known[index]));
+}
+
+async function findStanding({ service }: HttpParts, key: ScheduleKey): Promise<ScheduleView | undefined> {
+  try {
+    return await service.getSchedule(key);
+  } catch (error) {
+    if (error instanceof Failure && error.code === "schedule-not-found") return undefined;
+    throw error;
+  }
+}
 
 /** Makes, shows, changes, suspends and deletes schedules, and tells what came of them. */
 export function addScheduleRoutes(app: App, parts: HttpParts): void {
@@ -193,7 +222,8 @@ function addScheduleWrites(app: App, parts: HttpParts): void {
     async (request, reply) => {
       const { projectId, schedule: name } = request.params;
       const { dryRun = false } = request.query;
-      refusePlaces(parts, request, placesOf(request.body));
+      const standing = await findStanding(parts, { projectId, name });
+      refusePlaces(parts, request, newPlaces(request.body, standing));
       const wish = toScheduleWish(projectId, name, request.body);
       const written = await service.putSchedule(wish, { condition: readCondition(request), dryRun });
       return await sendWritten(reply, written, { dryRun, location: locationOf(projectId, name) });

@@ -2,7 +2,7 @@ import type { FastifySchemaCompiler } from "fastify";
 import type { TSchema } from "typebox";
 import { compileShape } from "../contract/rest/check-shape.ts";
 import { Failure } from "../core/failure.ts";
-import { InvalidRequest } from "./problems.ts";
+import { misshapen } from "./problems.ts";
 
 /**
  * Checks a part of a request by its schema, and reports everything that is wrong with it. Words of a query become
@@ -15,7 +15,7 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
     if (misfit !== undefined) return { error: misfit };
     const value = httpPart === "querystring" ? readWords(schema, given) : given;
     const problems = findProblems(value);
-    return problems.length === 0 ? { value } : { error: new InvalidRequest(problems) };
+    return problems.length === 0 ? { value } : { error: misshapen(problems) };
   };
 };
 
@@ -27,7 +27,7 @@ function findZero(given: unknown, httpPart: string | undefined): Failure | undef
   const message = "It has a zero character (%00) in it.";
   return httpPart === "params"
     ? new Failure("route-not-found", `There is nothing at this path. ${message}`)
-    : new InvalidRequest([{ code: "request-invalid", field: found[0], message }]);
+    : misshapen([{ code: "request-invalid", field: found[0], message }]);
 }
 
 /** Only what is a number or a truth value beyond doubt: a wrong word is to be refused, not understood somehow. */

@@ -30,6 +30,51 @@ const prod = {
 };
 const fieldsOf = ({ json }: Answer) => (json["problems"] as { field: string }[]).map(({ field }) => field);
 
+test("what only the engine can find wrong is named field by field, too, all at once", async () => {
+  const wrong = await server.call("PUT", `${projects}/shop/environments/prod`, {
+    body: {
+      region: "?",
+      databases: [{ name: "A", url: "mysql://db/x" }],
+      preBackupHooks: [{ name: "h", command: "a", http: { url: "http://h" } }],
+    },
+  });
+  expect(wrong.status).toBe(400);
+  expect(fieldsOf(wrong)).toEqual(["region", "databases.0.name", "databases.0.url", "preBackupHooks[0]"]);
+  const schedule = await server.call("PUT", `${projects}/shop/schedules/x`, {
+    body: {
+      cron: "never",
+      backup: { storage: { url: "http://x" }, preBackupHooks: [{ name: "h", command: "reboot" }] },
+    },
+  });
+  expect(fieldsOf(schedule)).toEqual(["cron", "storage.url", "preBackupHooks[0].command"]);
+});
+
+test("an admin of one project changes the times of a schedule whose places another one has named, and no place", async () => {
+  const path = `${projects}/shop/schedules/nightly`;
+  const backup = { storage: { url: pathToFileURL(machine.folder).href } };
+  await server.call("PUT", path, { body: { cron: "0 2 * * *", backup } });
+  const made = await server.call("POST", "/api/v1/api-keys", {
+    body: { name: "shop-admin", role: "admin", projects: ["shop"] },
+  });
+  const key = String(made.json["secret"]);
+  const seen = (await server.call("GET", path, { key })).json;
+  const asked = { backup: seen["backup"], windows: ["01:00-05:00"] };
+  const changed = await server.call("PUT", path, { key, body: { ...asked, cron: "0 3 * * *" } });
+  expect([changed.status, changed.json["cron"]]).toEqual([200, "0 3 * * *"]);
+  const elsewhere = { storage: { url: "file:///etc" } };
+  for (const body of [
+    { ...asked, cron: "0 3 * * *", backup: elsewhere },
+    { ...asked, cron: "0 3 * * *", repository: "file:///etc" },
+    { ...asked, cron: "0 3 * * *", backup: { ...backup, preBackupHooks: [{ name: "h", command: "a" }] } },
+  ])
+    expect((await server.call("PUT", path, { key, body })).json).toMatchObject({ code: "forbidden" });
+  const other = await server.call("PUT", `${projects}/shop/schedules/mine`, {
+    key,
+    body: { cron: "0 3 * * *", backup },
+  });
+  expect(other.json).toMatchObject({ code: "forbidden" });
+});
+
 describe("a project over HTTP", () => {
   test("is made once however often it is asked for, and another one of its id is refused", async () => {
     const made = await server.call("POST", projects, { body: shop });
