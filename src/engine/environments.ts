@@ -1,5 +1,6 @@
 import type { Environments, EnvironmentView } from "../contract/environments.ts";
 import { toEnvironment, type Environment, type EnvironmentWish } from "../core/environment/environment.ts";
+import { checkHooks } from "../core/environment/environment-hooks.ts";
 import { usualPurposes, type CheckPurpose } from "../core/environment/environment-check.ts";
 import { validateEnvironment } from "../core/environment/validate-environment.ts";
 import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
@@ -36,8 +37,12 @@ export function createEnvironmentService(parts: EngineParts): Environments {
 
     checkEnvironment: async ({ projectId, name }, { purposes }, waiting) => {
       const environment = await readEnvironment(parts, projectId, name);
-      const task = await makeCheck(parts, environment, purposes ?? usualPurposes(environment.role));
-      return (await takeFinding(parts, await runTaskFor(parts, task, waiting))).result;
+      const wanted = purposes ?? usualPurposes(environment.role);
+      const policy = await parts.readHookPolicy();
+      const hooks = wanted.flatMap((purpose) => checkHooks(environment, purpose, policy));
+      const task = await makeCheck(parts, environment, wanted);
+      const { result } = await takeFinding(parts, await runTaskFor(parts, task, waiting));
+      return { checks: [...result.checks, ...hooks] };
     },
 
     deleteEnvironment: async ({ projectId, name }, options) =>

@@ -316,6 +316,38 @@ describe("hooks around a backup", () => {
   });
 });
 
+test("an environment's hooks run around those of the request, and a check says which are refused", async () => {
+  const { machine, source } = site;
+  const environment = (preBackupHooks: object[]) => ({
+    storages: [{ url: `file://${source}` }],
+    preBackupHooks,
+    postBackupHooks: [{ name: "env-after", command: "note env-after" }],
+  });
+  const file = join(machine.folder, "environment.json");
+  await writeFile(file, JSON.stringify(environment([{ name: "env-before", command: "note env-before" }])));
+  await machine.json(["environment", "create", "live", "-f", file]);
+  const readNotes = async () =>
+    (await readFile(join(machine.folder, "notes"), "utf8").catch(() => ""))
+      .split("\n")
+      .map((line) => line.trim());
+  const earlier = (await readNotes()).length - 1;
+  const request = join(machine.folder, "request-hooks.json");
+  const own = { preBackupHooks: [{ name: "own", command: "note own" }] };
+  await writeFile(request, JSON.stringify(own));
+  await machine.json(["backup", "create", "--environment", "live", "--hooks", request]);
+  expect((await readNotes()).slice(earlier)).toEqual(["env-before", "own", "env-after Completed", ""]);
+
+  await writeFile(file, JSON.stringify(environment([{ name: "wipe", command: "rm -rf /" }])));
+  await machine.json(["environment", "create", "live", "-f", file, "--replace"]);
+  const checked = await machine.run(["environment", "check", "live", "--for", "backup", "-o", "json"]);
+  expect(checked.code).toBe(3);
+  expect((JSON.parse(checked.stdout) as { checks: object[] }).checks).toContainEqual(
+    expect.objectContaining({ subject: "backup hook wipe", result: "missing" }),
+  );
+  const refused = await machine.run(["backup", "create", "--environment", "live"]);
+  expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('"rm" is not allowed here')]);
+});
+
 describe("a hook that holds", () => {
   const held = (more: object = {}) => ({
     name: "quiesce",

@@ -50,12 +50,26 @@ export function showEnvironment(view: EnvironmentView, context: CommandContext):
           ] as const,
       ),
       ["Restores of", view.allowedSources?.join(", ") ?? "all backups of the project"],
+      ["Hooks of backups", namesOf(view.preBackupHooks, view.postBackupHooks)],
+      ["Hooks of restores", namesOf(view.preRestoreHooks, view.postRestoreHooks)],
       ["Revision", String(view.revision)],
       ["Changed", view.changedAt],
     ],
     context,
   );
   return `${context.paint.bold(view.name)}\n${fields}`;
+}
+
+type NamedHooks = EnvironmentView["preBackupHooks"];
+
+/** Absent where there are none. */
+function namesOf(before: NamedHooks = [], after: NamedHooks = []): string | undefined {
+  const list = (hooks: NonNullable<NamedHooks>): string => hooks.map(({ name }) => name).join(", ");
+  const parts = [
+    ...(before.length === 0 ? [] : [`before: ${list(before)}`]),
+    ...(after.length === 0 ? [] : [`after: ${list(after)}`]),
+  ];
+  return parts.length === 0 ? undefined : parts.join("; ");
 }
 
 function describeParts({ databases, storages }: EnvironmentView): string {

@@ -1,6 +1,7 @@
 import { Type } from "typebox";
 import { environmentRoles } from "../../core/environment/environment.ts";
 import { definitionFacts } from "./definitions.ts";
+import { hooks } from "./hooks.ts";
 import { choice, closed, names, refer, text, yes } from "./schema.ts";
 import { page, toolsMajor } from "./shared.ts";
 
@@ -34,6 +35,10 @@ const said = {
   allowedSources: Type.Optional(
     names("Environments whose backups may be restored here; absent: all backups of the project."),
   ),
+  preBackupHooks: hooks("Of each backup of it, before the request's own."),
+  postBackupHooks: hooks("Of each backup of it, after the request's own."),
+  preRestoreHooks: hooks("Of each restore into it, before the request's own."),
+  postRestoreHooks: hooks("Of each restore into it, after the request's own."),
 };
 const role = choice(environmentRoles);
 

@@ -21,7 +21,10 @@ export interface BackupSpec {
   readonly postBackupHooks?: readonly HookSpec[];
 }
 
-export const hooksOfBackup = ({ preBackupHooks, postBackupHooks }: BackupSpec): Hooks => ({
+export const hooksOfBackup = ({
+  preBackupHooks,
+  postBackupHooks,
+}: Pick<BackupSpec, "preBackupHooks" | "postBackupHooks">): Hooks => ({
   before: preBackupHooks ?? [],
   after: postBackupHooks ?? [],
 });

@@ -1,3 +1,5 @@
+import type { HookSpec } from "../hooks/hook.ts";
+
 /** A place that is backed up or restored into: its databases and files, and what may be done with it. */
 export interface Environment {
   readonly projectId: string;
@@ -15,6 +17,14 @@ export interface Environment {
    * name no environment.
    */
   readonly allowedSources?: readonly string[];
+  /** Of each backup of it: before those of the request. */
+  readonly preBackupHooks?: readonly HookSpec[];
+  /** Of each backup of it: after those of the request. */
+  readonly postBackupHooks?: readonly HookSpec[];
+  /** Of each restore into it: before those of the request. */
+  readonly preRestoreHooks?: readonly HookSpec[];
+  /** Of each restore into it: after those of the request. */
+  readonly postRestoreHooks?: readonly HookSpec[];
 }
 
 export const environmentRoles = ["production", "staging", "development"] as const;

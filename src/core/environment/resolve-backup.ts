@@ -1,6 +1,13 @@
-import type { BackupSpec, BackupWish, DatabaseSourceSpec, FilesSourceSpec } from "../backup/backup.ts";
+import {
+  hooksOfBackup,
+  type BackupSpec,
+  type BackupWish,
+  type DatabaseSourceSpec,
+  type FilesSourceSpec,
+} from "../backup/backup.ts";
 import { when, type Problem } from "../problem.ts";
 import { choosePlace } from "./choose-place.ts";
+import { surroundHooks } from "./environment-hooks.ts";
 import type { Environment, EnvironmentDatabase, EnvironmentStorage } from "./environment.ts";
 
 /** A request with everything in it that it goes by, and what is wrong with it. */
@@ -22,9 +29,12 @@ export function resolveBackup(wish: BackupWish, environment?: Environment): Reso
   const chosenStorage = choosePlace("storages", storage, wantsStorage ? environment : undefined);
   const isDatabaseMeant = wantsDatabase && (database?.url ?? chosenDatabase.place) !== undefined;
   const isStorageMeant = wantsStorage && (storage?.url ?? chosenStorage.place) !== undefined;
+  const hooks = surroundHooks(environment, "backup", hooksOfBackup(wish), isDatabaseMeant);
   return {
     spec: {
       ...rest,
+      ...(hooks.before.length === 0 ? {} : { preBackupHooks: hooks.before }),
+      ...(hooks.after.length === 0 ? {} : { postBackupHooks: hooks.after }),
       ...(application === undefined ? {} : { application }),
       ...(isDatabaseMeant ? { database: toDatabase(database, chosenDatabase.place) } : {}),
       ...(isStorageMeant ? { storage: toStorage(storage, chosenStorage.place) } : {}),

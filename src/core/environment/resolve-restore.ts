@@ -1,8 +1,9 @@
 import { validateProjectId } from "../backup/validate-backup.ts";
 import { when, type Problem } from "../problem.ts";
-import { latest, type RestoreSpec, type RestoreWish } from "../restore/restore.ts";
+import { hooksOfRestore, latest, type RestoreSpec, type RestoreWish } from "../restore/restore.ts";
 import { validateRestore } from "../restore/validate-restore.ts";
 import { choosePlace } from "./choose-place.ts";
+import { surroundHooks } from "./environment-hooks.ts";
 import type { Environment } from "./environment.ts";
 import { accessToDatabase, accessToFiles, type Resolved } from "./resolve-backup.ts";
 
@@ -35,9 +36,12 @@ export function resolveRestore(
   const { instance: _other, ...storageWishes } = storage ?? {};
   const isIgnored = (field: "database" | "storage", isPart: boolean) =>
     target !== undefined && !isPart && wish[field] !== undefined;
+  const hooks = surroundHooks(target, "restore", hooksOfRestore(wish), databaseUrl !== undefined);
   return {
     spec: {
       ...rest,
+      ...(hooks.before.length === 0 ? {} : { preRestoreHooks: hooks.before }),
+      ...(hooks.after.length === 0 ? {} : { postRestoreHooks: hooks.after }),
       ...(databaseUrl === undefined
         ? {}
         : { database: { ...accessToDatabase(chosenDatabase.place), ...databaseWishes, url: databaseUrl } }),

@@ -7,7 +7,9 @@ import {
 import { when, type Problem } from "../problem.ts";
 import { isBucketUrl, parseBucketUrl } from "../files/bucket-url.ts";
 import { validateDescription } from "../project/validate-project.ts";
+import { validateHooks } from "../hooks/validate-hooks.ts";
 import { projectIdPattern } from "../repository/layout.ts";
+import { hooksOfEnvironment } from "./environment-hooks.ts";
 import {
   environmentRoles,
   type Environment,
@@ -44,6 +46,9 @@ export function validateEnvironment(environment: Environment): readonly Problem[
     ...validateDistinct("databases", databases),
     ...validateDistinct("storages", storages),
     ...validateAllowedSources(environment),
+    ...(["backup", "restore"] as const).flatMap((of) =>
+      validateHooks(hooksOfEnvironment(environment, of), { of, hasDatabase: databases.length > 0 }),
+    ),
   ];
 }
 

@@ -100,7 +100,7 @@ describe("validateHooks", () => {
     const problems = validateHooks({ before: many, after: [] }, backup);
     expect(problems.map(({ message }) => message)).toEqual([
       "A request has at most 50 hooks.",
-      "Two hooks of the request have the same name.",
+      "Two hooks have the same name; those of the environment count, too.",
     ]);
   });
 });

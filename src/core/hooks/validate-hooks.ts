@@ -32,7 +32,7 @@ export function validateHooks(hooks: Hooks, place: HooksPlace): readonly Problem
     ...when(
       new Set(names).size < names.length,
       fields[place.of].before,
-      "Two hooks of the request have the same name.",
+      "Two hooks have the same name; those of the environment count, too.",
     ),
     ...validateAll("before"),
     ...validateAll("after"),

@@ -144,7 +144,10 @@ export interface RestoreSpec {
   readonly postRestoreHooks?: readonly HookSpec[];
 }
 
-export const hooksOfRestore = ({ preRestoreHooks, postRestoreHooks }: RestoreSpec): Hooks => ({
+export const hooksOfRestore = ({
+  preRestoreHooks,
+  postRestoreHooks,
+}: Pick<RestoreSpec, "preRestoreHooks" | "postRestoreHooks">): Hooks => ({
   before: preRestoreHooks ?? [],
   after: postRestoreHooks ?? [],
 });
