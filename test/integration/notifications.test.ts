@@ -268,6 +268,7 @@ test("what stands still, and a scheduled backup whose turn did not come in time,
   );
   await catalog.close();
   const server = await startServer({ LC2_STALL_MINUTES: "0.3" });
+  await writeFile(join(source, "film"), Buffer.alloc(1_000_000, "x"));
   // At this rate the next byte comes in days.
   const still = await server.call("POST", "/api/v1/projects/retail/backups", {
     body: { storage: { url: `file://${source}` }, maxRateBytesPerSecond: 1 },
