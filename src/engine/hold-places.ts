@@ -27,9 +27,9 @@ export async function holdFound(
 export async function takeFinding<Result extends object>(
   { catalog, clock }: EngineParts,
   { found = [], ...result }: Result & Finding,
-): Promise<{ readonly found: readonly FoundPlace[]; readonly result: Result }> {
+): Promise<{ readonly found: readonly FoundPlace[]; readonly result: Omit<Result & Finding, "found"> }> {
   if (found.length > 0) await catalog.rememberPlaces(found, clock.nowMs());
-  return { found, result: result as unknown as Result };
+  return { found, result };
 }
 
 /**
