@@ -1,18 +1,17 @@
 import type { Environments, EnvironmentView } from "../contract/environments.ts";
-import { toEnvironment, type Environment, type EnvironmentWish } from "../core/environment/environment.ts";
+import { toEnvironment, type Environment } from "../core/environment/environment.ts";
 import { checkHooks } from "../core/environment/environment-hooks.ts";
 import { usualPurposes, type CheckPurpose } from "../core/environment/environment-check.ts";
 import { validateEnvironment } from "../core/environment/validate-environment.ts";
-import type { DefinitionKey, DefinitionRecord } from "../core/ports/definition-records.ts";
+import type { DefinitionRecord } from "../core/ports/definition-records.ts";
 import { refuseProblems } from "../core/problem.ts";
 import { factsOf, readDefinition, removeDefinition, writeDefinition } from "./definitions.ts";
 import { takeFinding } from "./hold-places.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
+import { environmentKey, environmentOf, readEnvironment } from "./read-environment.ts";
 import { ensureProject, readProject } from "./read-project.ts";
 import { runTaskAlone } from "./run-worker.ts";
 import { runTaskFor } from "./service-call.ts";
-
-const keyOf = (projectId: string, name: string): DefinitionKey => ({ kind: "environment", projectId, name });
 
 /** The verbs of environments. */
 export function createEnvironmentService(parts: EngineParts): Environments {
@@ -22,7 +21,7 @@ export function createEnvironmentService(parts: EngineParts): Environments {
       refuseProblems(validateEnvironment(environment));
       const { projectId, name, ...spec } = environment;
       if (options.dryRun !== true) await ensureProject(parts, projectId);
-      const written = await writeDefinition(parts, keyOf(projectId, name), spec, options);
+      const written = await writeDefinition(parts, environmentKey(projectId, name), spec, options);
       if (options.dryRun !== true && written.outcome !== "unchanged") await learnPlaces(parts, environment);
       return { outcome: written.outcome, view: viewEnvironment(written.view) };
     },
@@ -33,7 +32,7 @@ export function createEnvironmentService(parts: EngineParts): Environments {
     },
 
     getEnvironment: async ({ projectId, name }) =>
-      viewEnvironment(await readDefinition(parts, keyOf(projectId, name), "environment-not-found")),
+      viewEnvironment(await readDefinition(parts, environmentKey(projectId, name), "environment-not-found")),
 
     checkEnvironment: async ({ projectId, name }, { purposes }, waiting) => {
       const environment = await readEnvironment(parts, projectId, name);
@@ -47,7 +46,7 @@ export function createEnvironmentService(parts: EngineParts): Environments {
 
     deleteEnvironment: async ({ projectId, name }, options) =>
       viewEnvironment(
-        await removeDefinition(parts, keyOf(projectId, name), options, "environment-not-found"),
+        await removeDefinition(parts, environmentKey(projectId, name), options, "environment-not-found"),
       ),
   };
 }
@@ -74,23 +73,6 @@ async function learnPlaces(parts: EngineParts, environment: Environment): Promis
   if (parts.isTended) parts.background(learnt);
   else await learnt;
 }
-
-/** Rejects with `environment-not-found`. */
-export async function readEnvironment(
-  parts: EngineParts,
-  projectId: string,
-  name: string,
-): Promise<Environment> {
-  return environmentOf(await readDefinition(parts, keyOf(projectId, name), "environment-not-found"));
-}
-
-/** Of every project. */
-export async function listAllEnvironments({ catalog }: EngineParts): Promise<readonly Environment[]> {
-  return (await catalog.listDefinitions({ kind: "environment" })).definitions.map(environmentOf);
-}
-
-const environmentOf = ({ projectId, name, spec }: DefinitionRecord): Environment =>
-  toEnvironment({ ...(spec as Omit<EnvironmentWish, "projectId" | "name">), projectId, name });
 
 const viewEnvironment = (record: DefinitionRecord): EnvironmentView => ({
   ...environmentOf(record),

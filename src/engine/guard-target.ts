@@ -2,7 +2,7 @@ import { environmentsAt, refuseRestore } from "../core/environment/guard-restore
 import type { Environment } from "../core/environment/environment.ts";
 import type { FailureRecord } from "../core/failure.ts";
 import type { RestoreSpec } from "../core/restore/restore.ts";
-import { listAllEnvironments } from "./environments.ts";
+import { listAllEnvironments } from "./read-environment.ts";
 import { readKnownPlaces } from "./hold-places.ts";
 import type { EngineParts } from "./parts.ts";
 

@@ -10,7 +10,7 @@ import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { hooksOfRestore, latest, type RestoreSpec, type RestoreWish } from "../core/restore/restore.ts";
 import { validateRestore } from "../core/restore/validate-restore.ts";
 import { refuseProblems } from "../core/problem.ts";
-import { readEnvironment } from "./environments.ts";
+import { readEnvironment } from "./read-environment.ts";
 import { guardTarget, onlyPlanned } from "./guard-target.ts";
 import { locateBackup, type BackupPlace } from "./locate-backup.ts";
 import { makeLogLine, type EngineParts } from "./parts.ts";

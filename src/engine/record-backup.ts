@@ -2,7 +2,7 @@ import { hooksOfBackup, type BackupSpec, type BackupWish } from "../core/backup/
 import { validateBackup, validateProjectId } from "../core/backup/validate-backup.ts";
 import { resolveBackup } from "../core/environment/resolve-backup.ts";
 import { InvalidRequest, refuseProblems, type Problem } from "../core/problem.ts";
-import { readEnvironment } from "./environments.ts";
+import { readEnvironment } from "./read-environment.ts";
 import type { EngineParts } from "./parts.ts";
 import { ensureProject, readProject } from "./read-project.ts";
 import {

@@ -4,7 +4,7 @@ import { Failure } from "../core/failure.ts";
 import type { BackupIndexQuery, IndexedBackup } from "../core/ports/catalog.ts";
 import type { BackupMetadata } from "../core/repository/metadata.ts";
 import { describeRestorePoint, isUsableAt } from "../core/restore/restore-points.ts";
-import { readEnvironment } from "./environments.ts";
+import { readEnvironment } from "./read-environment.ts";
 import type { EngineParts } from "./parts.ts";
 import { beginCall } from "./service-call.ts";
 
