@@ -3,7 +3,7 @@ import { Failure } from "../../core/failure.ts";
 import type { ListOptions, SourceEntry } from "../../core/ports/file-source.ts";
 import { encodeKey, showKey, type FileKey } from "../../core/repository/manifest.ts";
 
-const batchEntries = 256;
+const batchEntries = 64;
 
 /**
  * Walks a folder in byte order of keys and yields what it finds, in batches, with the facts of one `lstat`

@@ -13,7 +13,9 @@ import type { TaskRun } from "../task.ts";
 
 /** A line is some hundred bytes; keys have at most a few KiB. */
 const longestLineBytes = 1 << 20;
-const batchEntries = 256;
+/** Some dozens of lines: what lives shortly costs the garbage collector next to nothing. */
+const batchBytes = 20 << 10;
+const newline = 10;
 
 /** Every entry of a backup's file manifest, in byte order of keys; none where it has no files. */
 export async function* manifestEntries(
@@ -39,15 +41,12 @@ export async function* manifestBatches(
   const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.data };
   let previous: FileKey | undefined;
   for await (const lines of splitLines(readStoredFile(place, manifest), `${manifest.name} of ${backupId}`)) {
-    // Not all of a frame at once: entries that live shortly cost the garbage collector next to nothing.
-    for (let from = 0; from < lines.length; from += batchEntries) {
-      const entries = lines.slice(from, from + batchEntries).map(decodeEntry);
-      for (const entry of entries) {
-        assertOrder(previous, entry.key);
-        previous = entry.key;
-      }
-      yield entries;
+    const entries = lines.map(decodeEntry);
+    for (const { key } of entries) {
+      assertOrder(previous, key);
+      previous = key;
     }
+    yield entries;
   }
 }
 
@@ -61,35 +60,36 @@ export async function* manifestLines(
   const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.data };
   let previous: FileKey | undefined;
   for await (const texts of splitLines(readStoredFile(place, manifest), `${manifest.name} of ${backupId}`)) {
-    for (let from = 0; from < texts.length; from += batchEntries) {
-      const lines = texts.slice(from, from + batchEntries).map((text) => new ManifestLine(text));
-      for (const { key } of lines) {
-        assertOrder(previous, key);
-        previous = key;
-      }
-      yield lines;
+    const lines = texts.map((text) => new ManifestLine(text));
+    for (const { key } of lines) {
+      assertOrder(previous, key);
+      previous = key;
     }
+    yield lines;
   }
 }
 
-/** Cuts a stream of UTF-8 bytes into its lines, those of each chunk together. */
+/** Cuts a stream of UTF-8 bytes into its lines, some of them at a time. */
 export async function* splitLines(
   source: AsyncIterable<Buffer>,
   what: string,
 ): AsyncGenerator<string[], void, undefined> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of source) {
-    const end = chunk.lastIndexOf(10);
-    if (end < 0) {
-      rest = Buffer.concat([rest, chunk]);
-      if (rest.length > longestLineBytes)
-        throw new Failure("manifest-damaged", `${what} has a line that never ends.`);
-      continue;
+    for (let from = 0; from < chunk.length; from += batchBytes) {
+      const piece = chunk.subarray(from, from + batchBytes);
+      const end = piece.lastIndexOf(newline);
+      if (end < 0) {
+        rest = Buffer.concat([rest, piece]);
+        if (rest.length > longestLineBytes)
+          throw new Failure("manifest-damaged", `${what} has a line that never ends.`);
+        continue;
+      }
+      const whole = piece.subarray(0, end);
+      const text = rest.length === 0 ? whole.toString() : Buffer.concat([rest, whole]).toString();
+      rest = Buffer.from(piece.subarray(end + 1));
+      yield text.split("\n");
     }
-    const whole = chunk.subarray(0, end);
-    const text = rest.length === 0 ? whole.toString("utf8") : Buffer.concat([rest, whole]).toString("utf8");
-    rest = Buffer.from(chunk.subarray(end + 1));
-    yield text.split("\n");
   }
   if (rest.length > 0) throw new Failure("manifest-damaged", `${what} ends inside a line.`);
 }

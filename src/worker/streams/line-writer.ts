@@ -1,13 +1,22 @@
 import type { StoredFile } from "../../core/repository/metadata.ts";
 import { createStoredFile, type StoredFilePlace, type StoredFileWriter } from "./stored-file.ts";
 
-const pieceCharacters = 1 << 20;
+const pieceBytes = 1 << 20;
+/** Pieces on their way at once. */
+const piecesInFlight = 2;
+const newline = 10;
 
-/** Writes a stored file line by line: manifest, skipped list. Memory: a piece of a MiB, and two on their way. */
+/**
+ * Writes a stored file line by line: manifest, skipped list. Memory: a piece of a MiB, and two on their way. A line
+ * becomes bytes at once: a MiB of lines held as strings would live long enough to cost the garbage collector more
+ * than all the rest.
+ */
 export class LineWriter {
   readonly #writer: StoredFileWriter;
   readonly #outstanding: Promise<void>[] = [];
-  #text = "";
+  readonly #spare: Buffer[] = [];
+  #piece = Buffer.allocUnsafeSlow(pieceBytes);
+  #usedBytes = 0;
 
   static async create(place: StoredFilePlace, name: string): Promise<LineWriter> {
     return new LineWriter(await createStoredFile(place, name));
@@ -19,12 +28,16 @@ export class LineWriter {
 
   /** Appends a line; gives a promise only when the caller must wait. */
   add(line: string): Promise<void> | undefined {
-    this.#text += `${line}\n`;
-    return this.#text.length < pieceCharacters ? undefined : this.#write();
+    // No character takes more than three bytes for each of its code units.
+    const most = 3 * line.length + 1;
+    const room = this.#usedBytes + most > this.#piece.length ? this.#write(most) : undefined;
+    this.#usedBytes += this.#piece.write(line, this.#usedBytes);
+    this.#piece[this.#usedBytes++] = newline;
+    return room;
   }
 
   async finish(): Promise<StoredFile> {
-    if (this.#text.length > 0) await this.#write();
+    if (this.#usedBytes > 0) await this.#write(0);
     return this.#writer.finish();
   }
 
@@ -33,9 +46,21 @@ export class LineWriter {
     await this.#writer.abort();
   }
 
-  async #write(): Promise<void> {
-    this.#outstanding.push(this.#writer.write(Buffer.from(this.#text)));
-    this.#text = "";
-    if (this.#outstanding.length > 2) await this.#outstanding.shift();
+  /** Hands on what there is; there is room for so many bytes at once, and less on its way when it resolves. */
+  #write(roomBytes: number): Promise<void> | undefined {
+    const piece = this.#piece;
+    const written = this.#writer.write(piece.subarray(0, this.#usedBytes)).then(() => {
+      this.#spare.push(piece);
+    });
+    // Whoever waits for it is told, and `finish` is.
+    written.catch(() => undefined);
+    this.#outstanding.push(written);
+    const spare = this.#spare.pop();
+    this.#piece =
+      spare !== undefined && spare.length >= roomBytes
+        ? spare
+        : Buffer.allocUnsafeSlow(Math.max(pieceBytes, roomBytes));
+    this.#usedBytes = 0;
+    return this.#outstanding.length > piecesInFlight ? this.#outstanding.shift() : undefined;
   }
 }
