@@ -12,7 +12,8 @@ import { KeyfileService } from "../../src/keys/keyfile/keyfile-service.ts";
 import { MemoryStore } from "../../src/stores/memory/memory-store.ts";
 import { createBackupKeys, readKeyring } from "../../src/worker/keys/backup-keys.ts";
 import { createStoredFile } from "../../src/worker/streams/stored-file.ts";
-import { decryptBytes, encryptBytes } from "../../src/worker/streams/streaming-aead.ts";
+import { decryptBytes } from "../../src/worker/streams/streaming-aead.ts";
+import { encryptBytes } from "../support/encrypt-bytes.ts";
 import { runPython } from "../support/python.ts";
 
 /** `python -c … encrypt|decrypt KEY_HEX ASSOCIATED_DATA_HEX IN OUT`, with Tink as anybody would use it. */

@@ -7,8 +7,6 @@ let nextOffset = 0;
 
 parentPort?.on("message", ({ offset, ...batch }: ThreadBatch) => {
   const encoded = encodeMembers(owner, { ...batch, offset: offset ?? nextOffset });
-  nextOffset = (offset ?? nextOffset) + encoded.bytes.length;
-  const { buffer, byteLength } = encoded.bytes;
-  const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === byteLength;
-  parentPort?.postMessage(encoded, isWhole ? [buffer] : []);
+  nextOffset = (offset ?? nextOffset) + encoded.lengthBytes;
+  parentPort?.postMessage(encoded, []);
 });

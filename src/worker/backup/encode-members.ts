@@ -1,7 +1,7 @@
 import { associatedData } from "../../core/repository/layout.ts";
 import type { StoredAt } from "../../core/repository/manifest.ts";
 import { compressMember } from "./compress-member.ts";
-import { closeBytes } from "../streams/stream-encryption.ts";
+import { closeBytesInto } from "../streams/stream-encryption.ts";
 import type { StreamKey } from "../streams/stream-key.ts";
 
 /** Whose pack members are encoded. */
@@ -19,14 +19,16 @@ export interface MemberBatch {
   readonly lengths: readonly number[];
   /** Where the contents were compressed already: how each is stored. */
   readonly codecs?: readonly StoredAt["codec"][] | undefined;
+  /** Where the encoded form goes: room for `mostClosedBytes` of it. */
+  readonly encoded: Uint8Array;
 }
 
 /** For a thread that remembers where the batch before ended; absent `offset`: there. */
 export type ThreadBatch = Omit<MemberBatch, "offset"> & { readonly offset: number | undefined };
 
+/** The members' encrypted streams, one after the other, are in the batch's `encoded`. */
 export interface EncodedBatch {
-  /** The members' encrypted streams, one after the other. */
-  readonly bytes: Uint8Array;
+  readonly lengthBytes: number;
   readonly places: readonly StoredAt[];
 }
 
@@ -51,19 +53,21 @@ export function compressMembers<T extends Omit<MemberBatch, "offset">>(batch: T)
 
 /** Compresses each content where that pays, and encrypts it bound to its place in the pack. */
 export function encodeMembers({ projectId, backupId, key }: MemberOwner, batch: MemberBatch): EncodedBatch {
-  const members: Uint8Array[] = [];
+  const { pack, offset, plain, encoded } = batch;
+  const target = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   const places: StoredAt[] = [];
-  let { offset } = batch;
   let from = 0;
+  let lengthBytes = 0;
   batch.lengths.forEach((length, index) => {
-    const content = batch.plain.subarray(from, from + length);
+    const content = plain.subarray(from, from + length);
     from += length;
     const done = batch.codecs?.[index];
     const { codec, bytes } = done === undefined ? compressMember(content) : { codec: done, bytes: content };
-    const member = closeBytes(key, associatedData(projectId, backupId, batch.pack, offset), bytes);
-    members.push(member);
-    places.push({ file: batch.pack, offset, length: member.length, codec });
-    offset += member.length;
+    const at = offset + lengthBytes;
+    const data = associatedData(projectId, backupId, pack, at);
+    const stored = closeBytesInto(target, lengthBytes, key, data, bytes);
+    places.push({ file: pack, offset: at, length: stored, codec });
+    lengthBytes += stored;
   });
-  return { bytes: Buffer.concat(members, offset - batch.offset), places };
+  return { lengthBytes, places };
 }

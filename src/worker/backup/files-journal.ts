@@ -3,13 +3,13 @@ import { associatedData, backupPrefix } from "../../core/repository/layout.ts";
 import {
   assertOrder,
   decodeEntry,
-  encodeEntry,
   type FileKey,
   type ManifestEntry,
 } from "../../core/repository/manifest.ts";
 import { splitLines } from "../read/read-manifest.ts";
 import { openStream } from "../streams/stream-encryption.ts";
-import { createStoredFile, type StoredFilePlace } from "../streams/stored-file.ts";
+import { LineWriter } from "../streams/line-writer.ts";
+import type { StoredFilePlace } from "../streams/stored-file.ts";
 import { decompressFrame, FrameSplitter } from "../streams/zstd-frames.ts";
 
 /**
@@ -27,23 +27,18 @@ export const journalPartName = (filesFolder: string, part: number): string =>
 
 const isJournalPart = (name: string): boolean => /\/files\/journal-\d{6,}$/.test(name);
 
+/** `lines`: those of the manifest. */
 export async function writeJournalPart(
   place: StoredFilePlace,
   name: string,
   source: string,
-  entries: readonly ManifestEntry[],
+  lines: readonly string[],
 ): Promise<void> {
   const header: JournalHeader = { format: "lc2-files-journal", source };
-  const writer = await createStoredFile(place, name);
+  const writer = await LineWriter.create(place, name);
   try {
-    let text = `${JSON.stringify(header)}\n`;
-    for (const entry of entries) {
-      text += `${encodeEntry(entry)}\n`;
-      if (text.length < 1 << 20) continue;
-      await writer.write(Buffer.from(text));
-      text = "";
-    }
-    await writer.write(Buffer.from(text));
+    await writer.add(JSON.stringify(header));
+    for (const line of lines) await writer.add(line);
     await writer.finish();
   } catch (error) {
     await writer.abort();

@@ -4,6 +4,7 @@ import {
   compressMembers,
   encodeMembers,
   type EncodedBatch,
+  type MemberBatch,
   type MemberOwner,
   type ThreadBatch,
 } from "./encode-members.ts";
@@ -28,28 +29,23 @@ export class MemberEncoder {
   }
 
   /**
-   * The batch's members, in the pack from where the batch before ended, or from its beginning. `plain` may be
-   * used again when the promise has settled.
+   * The batch's members, in the pack from where the batch before ended, or from its beginning. `plain` and `encoded`
+   * may be used again when the promise has settled; where they are memory that threads share, nothing is copied.
    */
-  encode(
-    pack: string,
-    isFirst: boolean,
-    plain: Uint8Array,
-    lengths: readonly number[],
-  ): Promise<EncodedBatch> {
+  encode(batch: Omit<MemberBatch, "offset" | "codecs">, isFirst: boolean): Promise<EncodedBatch> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    this.#members += lengths.length;
+    this.#members += batch.lengths.length;
     if (this.#thread === undefined && (this.#members < membersBeforeThread || availableParallelism() < 2)) {
       const offset = isFirst ? 0 : this.#nextOffset;
-      const encoded = encodeMembers(this.#owner, { pack, offset, plain, lengths });
-      this.#nextOffset = offset + encoded.bytes.length;
+      const encoded = encodeMembers(this.#owner, { ...batch, offset });
+      this.#nextOffset = offset + encoded.lengthBytes;
       return Promise.resolve(encoded);
     }
     const goesOn = this.#thread !== undefined && !isFirst;
     const offset = goesOn ? undefined : isFirst ? 0 : this.#nextOffset;
-    const batch = { pack, offset, plain, lengths, codecs: undefined };
+    const sent = { ...batch, offset, codecs: undefined };
     // While the thread has enough to do, the slower half of the work is done here.
-    return this.#send(this.#waiting.length > 1 ? compressMembers(batch) : batch);
+    return this.#send(this.#waiting.length > 1 ? compressMembers(sent) : sent);
   }
 
   /** Ends the thread; batches that are being encoded are rejected. May be used again, from a pack's beginning. */

@@ -1,4 +1,4 @@
-import { encodeEntry, type ManifestEntry } from "../../core/repository/manifest.ts";
+import { encodeEntry, encodeStoredAt, type ManifestEntry } from "../../core/repository/manifest.ts";
 import type { StoredFile } from "../../core/repository/metadata.ts";
 import { LineWriter } from "../streams/line-writer.ts";
 import type { StoredFilePlace } from "../streams/stored-file.ts";
@@ -9,6 +9,12 @@ const waitingEntries = 4096;
 /** New content after which it is looked again which entries have their place. */
 const waitingBytes = 4 << 20;
 
+/** An entry that waits for its bytes: its line up to their place. Text, because it may be many that wait. */
+interface WaitingEntry {
+  readonly beginning: string;
+  readonly placement: Placement;
+}
+
 /**
  * Writes the manifest in the order entries come, though the bytes of some are still on their way, and tells the
  * journal of those that arrived. Memory: the entries from the first that waits.
@@ -16,7 +22,7 @@ const waitingBytes = 4 << 20;
 export class OrderedManifest {
   readonly #lines: LineWriter;
   readonly #bytes: StoredBytesWriter;
-  readonly #waiting: (string | { readonly entry: ManifestEntry; readonly placement: Placement })[] = [];
+  readonly #waiting: (string | WaitingEntry)[] = [];
   #waitingBytes = 0;
 
   static async create(
@@ -32,10 +38,13 @@ export class OrderedManifest {
     this.#bytes = bytes;
   }
 
-  /** An entry in its turn; with a placement its bytes were stored by this attempt, or are on their way. */
+  /**
+   * An entry in its turn; with a placement its bytes were stored by this attempt, or are on their way, and it says
+   * nothing of them yet.
+   */
   add(entry: ManifestEntry, placement?: Placement): Promise<void> | undefined {
     if (placement === undefined) return this.addLine(encodeEntry(entry));
-    this.#waiting.push({ entry, placement });
+    this.#waiting.push({ beginning: encodeEntry(entry).slice(0, -1), placement });
     this.#waitingBytes += entry.sizeBytes;
     return this.#writeWhenDue();
   }
@@ -88,16 +97,23 @@ export class OrderedManifest {
   async #writePlaced(): Promise<void> {
     let written = 0;
     for (const item of this.#waiting) {
-      if (typeof item === "string") await this.#lines.add(item);
-      else {
-        if (item.placement.stored === undefined) break;
-        const placed = { ...item.entry, stored: item.placement.stored };
-        await this.#lines.add(encodeEntry(placed));
-        await this.#bytes.record(placed);
-      }
+      // Most of them need no waiting.
+      const pending = typeof item === "string" ? this.#lines.add(item) : this.#writeItem(item);
+      if (pending === false) break;
+      if (pending !== undefined) await pending;
       written += 1;
     }
     this.#waiting.splice(0, written);
     this.#waitingBytes = 0;
+  }
+
+  /** False where its bytes have no place yet. */
+  #writeItem({ beginning, placement }: WaitingEntry): Promise<void> | undefined | false {
+    const { stored } = placement;
+    if (stored === undefined) return false;
+    const line = `${beginning},"stored":${encodeStoredAt(stored)}}`;
+    const written = this.#lines.add(line);
+    if (written === undefined) return this.#bytes.record(line, stored.file);
+    return written.then(() => this.#bytes.record(line, stored.file));
   }
 }

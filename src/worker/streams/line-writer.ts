@@ -15,7 +15,7 @@ export class LineWriter {
   readonly #writer: StoredFileWriter;
   readonly #outstanding: Promise<void>[] = [];
   readonly #spare: Buffer[] = [];
-  #piece = Buffer.allocUnsafeSlow(pieceBytes);
+  #piece: Buffer = Buffer.allocUnsafeSlow(pieceBytes);
   #usedBytes = 0;
 
   static async create(place: StoredFilePlace, name: string): Promise<LineWriter> {

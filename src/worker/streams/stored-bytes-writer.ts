@@ -1,5 +1,4 @@
-import type { StoredAt } from "../../core/repository/manifest.ts";
-import { isPackName, type ManifestEntry } from "../../core/repository/manifest.ts";
+import { isPackName, type StoredAt } from "../../core/repository/manifest.ts";
 import { attemptName } from "../../core/repository/layout.ts";
 import type { StoredObject } from "../../core/ports/object-store.ts";
 import type { FilesComponent } from "../../core/repository/metadata.ts";
@@ -9,6 +8,7 @@ import { journalPartName, writeJournalPart } from "../backup/files-journal.ts";
 import { MemberEncoder } from "../backup/member-encoder.ts";
 import { PackWriter } from "../backup/pack-writer.ts";
 import { createStoredFile } from "./stored-file.ts";
+import { mostClosedBytes } from "./stream-encryption.ts";
 import type { TaskRun } from "../task.ts";
 
 /** A pack is closed when it has about so many bytes, or so many members. */
@@ -32,12 +32,23 @@ export interface Placement {
 
 type StoredAmount = Pick<StoredObject, "sizeBytes" | "storageClass">;
 
-interface Batch {
+/** A batch's memory, which the encoding thread shares, so that nothing is copied and no garbage is made. */
+interface BatchMemory {
   readonly plain: Buffer;
+  readonly encoded: Buffer;
+}
+
+interface Batch {
+  readonly memory: BatchMemory;
   length: number;
   readonly lengths: number[];
   readonly placements: Placement[];
 }
+
+const newBatchMemory = (): BatchMemory => ({
+  plain: Buffer.from(new SharedArrayBuffer(batchBytes)),
+  encoded: Buffer.from(new SharedArrayBuffer(mostClosedBytes(batchBytes, batchMembers))),
+});
 
 /**
  * Stores the contents of files for one attempt: small ones in packs, large ones in files of their own, and
@@ -55,12 +66,13 @@ export class StoredBytesWriter {
   readonly #named = { pack: 0, file: 0 };
   #nextPart = 1;
   #batch: Batch | undefined;
-  readonly #spare: Buffer[] = [];
+  readonly #spare: BatchMemory[] = [];
   #pack: PackWriter | undefined;
   /** Everything handed over before has been written; rejected for good once something failed. */
   #tail: Promise<void> = Promise.resolve();
   readonly #inFlight: Promise<void>[] = [];
-  #pending: ManifestEntry[] = [];
+  /** Lines of entries. */
+  #pending: string[] = [];
   #pendingPack: string | undefined;
   /** The pack closed last. */
   #closedPack: string | undefined;
@@ -93,12 +105,12 @@ export class StoredBytesWriter {
     const full = this.#batch !== undefined && this.#batch.length + plain.length > batchBytes;
     if (full || this.#batch?.lengths.length === batchMembers) this.#submit();
     const batch = (this.#batch ??= {
-      plain: this.#spare.pop() ?? Buffer.allocUnsafeSlow(batchBytes),
+      memory: this.#spare.pop() ?? newBatchMemory(),
       length: 0,
       lengths: [],
       placements: [],
     });
-    batch.plain.set(plain, batch.length);
+    batch.memory.plain.set(plain, batch.length);
     batch.length += plain.length;
     batch.lengths.push(plain.length);
     const placement: Placement = { stored: undefined };
@@ -174,15 +186,17 @@ export class StoredBytesWriter {
   }
 
   /**
-   * Notes an entry whose bytes are stored, for the journal; in order of keys. The first entry of a new pack says
-   * that all packs before it are closed: then what was noted before becomes a journal part.
+   * Notes the line of an entry whose bytes are stored in `file`, for the journal; in order of keys. The first entry of
+   * a new pack says that all packs before it are closed: then what was noted before becomes a journal part.
    */
-  async record(entry: ManifestEntry): Promise<void> {
-    const file = entry.stored?.file ?? "";
+  record(line: string, file: string): Promise<void> | undefined {
     const isMember = isPackName(file);
-    if (isMember && this.#pendingPack !== undefined && this.#pendingPack !== file) await this.writeJournal();
+    const endsPack = isMember && this.#pendingPack !== undefined && this.#pendingPack !== file;
+    // What was noted so far is taken at once.
+    const written = endsPack ? this.writeJournal() : undefined;
     if (isMember) this.#pendingPack = file;
-    this.#pending.push(entry);
+    this.#pending.push(line);
+    return written;
   }
 
   /** When all that is placed has been recorded: writes the journal part of a pack that is closed by now. */
@@ -192,16 +206,16 @@ export class StoredBytesWriter {
 
   /** What was recorded becomes a journal part; its packs must be closed. */
   async writeJournal(): Promise<void> {
-    const entries = this.#pending;
+    const lines = this.#pending;
     this.#forgetPending();
-    if (entries.length === 0) return;
+    if (lines.length === 0) return;
     const place = {
       store: this.#run.store,
       projectId: this.#run.context.projectId,
       backupId: this.#backupId,
     };
     const name = journalPartName(this.#folder, this.#nextPart++);
-    await writeJournalPart({ ...place, key: this.#keys.journal }, name, this.#source, entries);
+    await writeJournalPart({ ...place, key: this.#keys.journal }, name, this.#source, lines);
   }
 
   /** Closes the last pack; no journal part, as the manifest is about to say the same. */
@@ -237,12 +251,18 @@ export class StoredBytesWriter {
       this.#keys.files,
     ));
     pack.expect(batch.length, batch.lengths.length);
-    const plain = batch.plain.subarray(0, batch.length);
-    const encoding = this.#encoder.encode(pack.name, isFirst, plain, batch.lengths);
+    const { plain, encoded } = batch.memory;
+    const contents = {
+      pack: pack.name,
+      plain: plain.subarray(0, batch.length),
+      lengths: batch.lengths,
+      encoded,
+    };
+    const encoding = this.#encoder.encode(contents, isFirst);
     this.#then(async () => {
-      const { bytes, places } = await encoding;
-      this.#spare.push(batch.plain);
-      await pack.append(bytes, batch.length, places[0]?.offset ?? -1);
+      const { lengthBytes, places } = await encoding;
+      await pack.append(encoded.subarray(0, lengthBytes), batch.length, places[0]?.offset ?? -1);
+      this.#spare.push(batch.memory);
       batch.placements.forEach((placement, index) => (placement.stored = places[index]));
     }, encoding);
     if (pack.expectedBytes >= packBytes || pack.members >= packMembers) this.#endPack();

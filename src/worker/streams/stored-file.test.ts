@@ -4,6 +4,7 @@ import { constants, zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import { encryptBytes } from "../../../test/support/encrypt-bytes.ts";
 import { Failure } from "../../core/failure.ts";
 import type { ObjectStore, ObjectWriter } from "../../core/ports/object-store.ts";
 import { associatedData } from "../../core/repository/layout.ts";
@@ -11,7 +12,7 @@ import type { StoredFile } from "../../core/repository/metadata.ts";
 import { MemoryStore } from "../../stores/memory/memory-store.ts";
 import { createStoredFile, readSmallFile, readStoredFile, writeSmallFile } from "./stored-file.ts";
 import type { StoredFilePlace } from "./stored-file.ts";
-import { decryptBytes, encryptBytes } from "./streaming-aead.ts";
+import { decryptBytes } from "./streaming-aead.ts";
 
 const projectId = "retail";
 const backupId = "backup-20261124-020000-abc123";

@@ -2,7 +2,16 @@
 import { Failure } from "../../core/failure.ts";
 import type { ObjectStore, StoredObject } from "../../core/ports/object-store.ts";
 import type { StreamKey } from "./stream-key.ts";
-import { decryptBytes, decryptStream, encryptBytes, StreamEncryptor } from "./streaming-aead.ts";
+import {
+  decryptBytes,
+  decryptStream,
+  encryptedSizeBytes,
+  encryptInto,
+  StreamEncryptor,
+} from "./streaming-aead.ts";
+
+/** A small piece has at most so many bytes. */
+const smallPieceBytes = 1 << 20;
 
 /** See `StreamEncryptor`. */
 export interface StreamEncoder {
@@ -35,10 +44,22 @@ async function* copyChunks(stored: AsyncIterable<Uint8Array>): AsyncGenerator<Bu
   for await (const chunk of stored) if (chunk.length > 0) yield Buffer.from(chunk);
 }
 
-/** A whole stream of a small piece. */
-export function closeBytes(key: StreamKey, associatedData: string, bytes: Uint8Array): Uint8Array {
-  return key === "by-store" ? bytes : encryptBytes(key, associatedData, bytes);
+/** A whole stream of a small piece, written into `target` from `offset` on; gives its length. */
+export function closeBytesInto(
+  target: Buffer,
+  offset: number,
+  key: StreamKey,
+  associatedData: string,
+  bytes: Uint8Array,
+): number {
+  if (key !== "by-store") return encryptInto(target, offset, key, associatedData, bytes);
+  target.set(bytes, offset);
+  return bytes.length;
 }
+
+/** The most that whole streams of so many bytes in so many small pieces take, in either mode. */
+export const mostClosedBytes = (bytes: number, pieces: number): number =>
+  bytes + pieces * (encryptedSizeBytes(smallPieceBytes) - smallPieceBytes);
 
 /** What is inside a whole stream in memory. */
 export function openBytes(key: StreamKey, associatedData: string, stored: Buffer, what: string): Buffer {

@@ -3,14 +3,9 @@ import { createCipheriv, createHash, hkdfSync, randomBytes } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import { encryptBytes } from "../../../test/support/encrypt-bytes.ts";
 import { Failure } from "../../core/failure.ts";
-import {
-  StreamEncryptor,
-  decryptBytes,
-  decryptStream,
-  encryptBytes,
-  encryptedSizeBytes,
-} from "./streaming-aead.ts";
+import { StreamEncryptor, decryptBytes, decryptStream, encryptedSizeBytes } from "./streaming-aead.ts";
 
 const key = Buffer.from(Array.from({ length: 32 }, (_, i) => i));
 const place = "lc2/1\nretail\nbackup-20261124-020000-abc123\na1/database/shop.dump";

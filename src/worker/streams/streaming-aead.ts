@@ -234,16 +234,32 @@ export async function* decryptStream(
   if (rest.length > 0) yield rest;
 }
 
-/** A whole stream of a small piece at once (a pack member); several times cheaper than the streaming form. */
-export function encryptBytes(
+/**
+ * A whole stream of a small piece at once (a pack member), written into `target` from `offset` on; gives its length.
+ * Several times cheaper than the streaming form.
+ */
+export function encryptInto(
+  target: Buffer,
+  offset: number,
   key: Uint8Array,
   associatedData: string | Uint8Array,
   plain: Uint8Array,
-): Buffer {
+): number {
   checkKey(key);
-  if (headerBytes + plain.length + tagBytes > segmentBytes)
-    return encryptLongBytes(key, associatedData, plain);
-  const stored = Buffer.allocUnsafe(headerBytes + plain.length + tagBytes);
+  const length = encryptedSizeBytes(plain.length);
+  if (offset + length > target.length) throw new RangeError("the encrypted form does not fit");
+  const stored = target.subarray(offset, offset + length);
+  if (length > segmentBytes) encryptSegments(stored, key, associatedData, plain);
+  else encryptSegment(stored, key, associatedData, plain);
+  return length;
+}
+
+function encryptSegment(
+  stored: Buffer,
+  key: Uint8Array,
+  associatedData: string | Uint8Array,
+  plain: Uint8Array,
+): void {
   drawHeader(stored);
   const nonce = Buffer.alloc(12);
   nonce.set(header.prefix(stored));
@@ -252,16 +268,18 @@ export function encryptBytes(
   if (plain.length > 0) cipher.update(plain).copy(stored, headerBytes);
   cipher.final();
   cipher.getAuthTag().copy(stored, headerBytes + plain.length);
-  return stored;
 }
 
-function encryptLongBytes(key: Uint8Array, associatedData: string | Uint8Array, plain: Uint8Array): Buffer {
-  const stored = Buffer.allocUnsafeSlow(encryptedSizeBytes(plain.length));
+function encryptSegments(
+  stored: Buffer,
+  key: Uint8Array,
+  associatedData: string | Uint8Array,
+  plain: Uint8Array,
+): void {
   const encryptor = new StreamEncryptor(key, associatedData);
   let at = 0;
   for (const segment of encryptor.push(plain)) at += segment.copy(stored, at);
   encryptor.finish().copy(stored, at);
-  return stored;
 }
 
 /** The plain bytes of a whole stream in memory. `what` names it in the `data-damaged` failure. */
