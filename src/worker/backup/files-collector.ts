@@ -1,13 +1,11 @@
 import { hash } from "node:crypto";
 import type { FilesSourceSpec } from "../../core/backup/backup.ts";
 import { decideFile } from "../../core/files/merge-join.ts";
-import { sourceProblem, type SourceTotals } from "../../core/files/source-totals.ts";
 import type { FileFilter } from "../../core/files/filter.ts";
 import { SourceError, type FileSource, type SourceEntry } from "../../core/ports/file-source.ts";
 import { attemptName } from "../../core/repository/layout.ts";
 import { type FileKey, type ManifestEntry, type StoredAt } from "../../core/repository/manifest.ts";
 import type { FilesComponent } from "../../core/repository/metadata.ts";
-import type { Failure } from "../../core/failure.ts";
 import type { BackupKeys } from "../keys/backup-keys.ts";
 import type { OpenedKey } from "../keys/keyring-entries.ts";
 import { OrderedManifest } from "./ordered-manifest.ts";
@@ -18,6 +16,7 @@ import { ChangingError, smallFileBytes, SourceReader, type ReadFile } from "./re
 import { ReferenceChecker } from "../repository/reference-checker.ts";
 import { ProgressReporter } from "../report-progress.ts";
 import { SkippedList } from "./skipped-list.ts";
+import { SourceCounts } from "./source-counts.ts";
 import { StoreCopies } from "./store-copies.ts";
 import { toManifestEntry, type EntryContent } from "./to-manifest-entry.ts";
 import { StoredBytesWriter, type Placement } from "../streams/stored-bytes-writer.ts";
@@ -66,18 +65,7 @@ export class FilesCollector {
   readonly #progress: ProgressReporter;
   /** The folder that could not be listed last: what earlier backups know of it has not vanished. */
   #unlistedFolder: FileKey | undefined;
-  readonly #now: SourceTotals = { files: 0, others: 0, bytes: 0 };
-  readonly #before: SourceTotals = { files: 0, others: 0, bytes: 0 };
-  readonly #counts = {
-    objects: 0,
-    directories: 0,
-    symlinks: 0,
-    sourceBytes: 0,
-    newObjects: 0,
-    unchangedObjects: 0,
-    vanishedObjects: 0,
-    excludedObjects: 0,
-  };
+  readonly #counts: SourceCounts;
 
   static async create(input: CollectorInput): Promise<FilesCollector> {
     const { run, backupId, attempt, keys } = input;
@@ -102,6 +90,7 @@ export class FilesCollector {
   ) {
     const { run, backupId, content } = input;
     this.#in = input;
+    this.#counts = new SourceCounts(input.filter);
     this.#bytes = bytes;
     this.#manifest = manifest;
     this.#skipped = skipped;
@@ -127,7 +116,7 @@ export class FilesCollector {
   }
 
   countExcluded(): void {
-    this.#counts.excludedObjects += 1;
+    this.#counts.excluded();
   }
 
   /**
@@ -157,7 +146,7 @@ export class FilesCollector {
       const done = this.#takeUnchanged(known.previous, entry);
       if (done !== undefined) return done === true ? undefined : done;
     }
-    this.#countBefore(known?.previous);
+    this.#counts.before(known?.previous);
     if (entry === undefined) return known === undefined ? undefined : this.#takeMissing(known);
     switch (entry.kind) {
       case "file":
@@ -165,8 +154,7 @@ export class FilesCollector {
       case "directory":
         return entry.object === undefined ? this.#takeFolder(entry) : this.#takeMarker(known, entry);
       case "symlink":
-        this.#counts.symlinks += 1;
-        this.#now.others += 1;
+        this.#counts.symlink();
         return this.#manifest.add(toManifestEntry(entry, {}));
       case "special":
         return this.#takeProblem(known, entry);
@@ -175,9 +163,9 @@ export class FilesCollector {
 
   /** Ends the attempt's files. Rejects, with nothing lost for the next attempt, when the source is not as it should be. */
   async finish(): Promise<{ facts: CollectedFacts; referenceKeys: ReadonlyMap<string, OpenedKey> }> {
-    const { allowUnreadable } = this.#in.spec;
-    const unreadable = allowUnreadable ? undefined : this.#skipped.unreadableFailure(this.#in.source.url);
-    const problem = unreadable ?? this.#shrinkFailure();
+    const { known, source, spec } = this.#in;
+    const unreadable = spec.allowUnreadable ? undefined : this.#skipped.unreadableFailure(source.url);
+    const problem = unreadable ?? this.#counts.refusal(source.url, known, spec.maxShrink);
     if (problem !== undefined) {
       await this.#manifest.writeJournal();
       throw problem;
@@ -190,7 +178,7 @@ export class FilesCollector {
     const facts: CollectedFacts = {
       manifest,
       stored: this.#bytes.stored,
-      ...this.#counts,
+      ...this.#counts.stated,
       ...(this.#copied.files === 0 ? {} : { copied: this.#copied }),
       ...(skipped === undefined ? {} : { skipped }),
     };
@@ -220,25 +208,14 @@ export class FilesCollector {
   }
 
   #refer(line: ManifestLine, entry: SourceEntry, stored: StoredAt | undefined): Promise<void> | undefined {
-    this.#before.files += 1;
-    this.#before.bytes += entry.sizeBytes;
+    this.#counts.unchangedBefore(entry);
     if (stored === undefined) return this.#takeFile(undefined, entry);
     this.#countContent(entry, "unchanged");
     return this.#manifest.addLine(line.withStored(stored));
   }
 
-  #countBefore(line: ManifestLine | undefined): void {
-    if (line === undefined || line.key.endsWith("/")) return;
-    const previous = line.entry;
-    if (previous.vanished) return;
-    if (!this.#in.filter.includes(previous.key)) return;
-    if (previous.kind === "file") this.#before.files += 1;
-    else this.#before.others += 1;
-    this.#before.bytes += previous.sizeBytes;
-  }
-
   #takeFolder(entry: SourceEntry): Promise<void> | undefined {
-    this.#counts.directories += 1;
+    this.#counts.directory();
     if (entry.problem === undefined) return this.#manifest.add(toManifestEntry(entry, {}));
     this.#unlistedFolder = entry.key;
     return this.#writeProblemFolder(entry, entry.problem.message);
@@ -267,7 +244,7 @@ export class FilesCollector {
   }
 
   #writeMarker(facts: SourceEntry | ManifestEntry): Promise<void> | undefined {
-    this.#counts.directories += 1;
+    this.#counts.directory();
     return this.#manifest.add(toManifestEntry(facts, {}));
   }
 
@@ -414,7 +391,7 @@ export class FilesCollector {
   /** Not to be had as it is now: named, and the version stored before is kept where there is one. */
   async #takeProblem(known: KnownFile | undefined, entry: SourceEntry): Promise<void> {
     const problem = entry.problem ?? { reason: "unreadable" as const, message: "it cannot be read" };
-    if (problem.reason !== "special") this.#now.files += 1;
+    if (problem.reason !== "special") this.#counts.problem();
     const kept = problem.reason === "special" ? false : await this.#keepEarlier(known, { stale: true });
     await this.#skipped.add({ key: entry.key, ...problem, earlierVersionKept: kept });
   }
@@ -430,7 +407,7 @@ export class FilesCollector {
     if (decideFile(previous.entry, undefined) !== "vanished") return;
     // Where something of another kind took its place, both could not be restored side by side.
     if (!(await this.#in.source.hasRoomFor(known.key))) return;
-    if (await this.#keepEarlier(known, { vanished: true })) this.#counts.vanishedObjects += 1;
+    if (await this.#keepEarlier(known, { vanished: true })) this.#counts.vanished();
   }
 
   /** Keeps the version of the last backup by reference, with a mark. False when there is none. */
@@ -443,15 +420,13 @@ export class FilesCollector {
     if (earlier === undefined || from === undefined) return false;
     const { vanished: _vanished, stale: _stale, stored: _stored, ...facts } = earlier;
     if (earlier.stored === undefined) {
-      if (earlier.kind === "directory") this.#counts.directories += 1;
-      else if (earlier.kind === "symlink") this.#counts.symlinks += 1;
-      else this.#countFile(earlier);
+      this.#counts.kept(earlier);
       await this.#manifest.add({ ...facts, ...mark });
       return true;
     }
     const stored = await this.#references.refer(earlier.stored, from);
     if (stored === undefined) return false;
-    this.#countFile(earlier);
+    this.#counts.kept(earlier);
     await this.#manifest.add({ ...facts, stored, ...mark });
     return true;
   }
@@ -467,33 +442,8 @@ export class FilesCollector {
   }
 
   #countContent(entry: SourceEntry, kind: "new" | "unchanged", progressBytes = entry.sizeBytes): void {
-    this.#countFile(entry);
-    this.#now.files += 1;
-    this.#now.bytes += entry.sizeBytes;
-    if (kind === "new") this.#counts.newObjects += 1;
-    else this.#counts.unchangedObjects += 1;
+    this.#counts.file(entry, kind);
     this.#progress.add(progressBytes, 1);
-  }
-
-  #countFile(entry: { readonly sizeBytes: number }): void {
-    this.#counts.objects += 1;
-    this.#counts.sourceBytes += entry.sizeBytes;
-  }
-
-  #shrinkFailure(): Failure | undefined {
-    const last = this.#in.known.previous;
-    const component = last?.metadata.components.files;
-    // Of a manifest that could not be read to its end only the totals are known.
-    const before =
-      component !== undefined && this.#in.known.isPreviousDamaged()
-        ? { files: component.objects, others: component.symlinks, bytes: component.sourceBytes }
-        : this.#before;
-    return sourceProblem({
-      url: this.#in.source.url,
-      now: this.#now,
-      before: last === undefined ? undefined : { ...before, backupId: last.backupId },
-      maxShrink: this.#in.spec.maxShrink,
-    });
   }
 
   #warnOfLost(): void {
