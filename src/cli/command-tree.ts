@@ -15,6 +15,7 @@ import { contextGroup } from "./commands/context.ts";
 import { keyGroup } from "./commands/key.ts";
 import { repositoryGroup } from "./commands/repository.ts";
 import { restorePointsGroup } from "./commands/restore-points.ts";
+import { copyGroup } from "./commands/copy.ts";
 import { restoreGroup } from "./commands/restore.ts";
 import { scheduleGroup } from "./commands/schedule.ts";
 import { serveCommand } from "./commands/serve.ts";
@@ -26,6 +27,7 @@ export const commandTree = defineGroup(
   [
     backupGroup,
     restoreGroup,
+    copyGroup,
     restorePointsGroup,
     projectGroup,
     environmentGroup,

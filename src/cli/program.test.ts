@@ -2,13 +2,14 @@
 import { describe, expect, test } from "vitest";
 import { createMemoryWorld } from "../../test/support/memory-service.ts";
 import { runInMemory, wordsOf } from "../../test/support/memory-terminal.ts";
-import { exampleBackup, examplePlan } from "../../test/support/service-examples.ts";
+import { exampleBackup, exampleCopy, examplePlan } from "../../test/support/service-examples.ts";
 import { Failure } from "../core/failure.ts";
 import type { Command, Group } from "./command.ts";
 import { commandTree } from "./command-tree.ts";
 
 const backupId = exampleBackup().backupId;
 const { restoreId } = examplePlan();
+const { copyId } = exampleCopy();
 
 function commandsOf(group: Group, path: readonly string[] = []): { words: string[]; command: Command }[] {
   return group.members.flatMap((member) => {
@@ -41,6 +42,11 @@ const rightWords: Record<string, readonly string[]> = {
   "restore describe": [restoreId],
   "restore cancel": [restoreId],
   "restore logs": [restoreId],
+  "copy list": [],
+  "copy get": [copyId],
+  "copy describe": [copyId],
+  "copy logs": [copyId],
+  "copy cancel": [copyId],
   "repository check": [],
   "repository scan": [],
   "repository sweep": [],

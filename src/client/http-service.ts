@@ -15,6 +15,7 @@ import { createRestorePointCalls } from "./restore-point-calls.ts";
 import { createApiKeyCalls } from "./api-key-calls.ts";
 import { placeOf } from "./call-parts.ts";
 import { createContentCalls } from "./content-calls.ts";
+import { createCopyCalls } from "./copy-calls.ts";
 import { createKeyCalls, createRepositoryCalls } from "./repository-calls.ts";
 import {
   createEnvironmentCalls,
@@ -35,6 +36,7 @@ export function createHttpService(address: ServerAddress): Lc2Service {
     ...createEnvironmentCalls(http),
     ...createRestorePointCalls(http),
     ...createContentCalls(http),
+    ...createCopyCalls(http),
     ...createRepositoryCalls(http),
     ...createKeyCalls(http),
     ...createApiKeyCalls(http),
@@ -48,7 +50,6 @@ type BackupCalls = Pick<
   Lc2Service,
   | "createBackup"
   | "dryRunBackup"
-  | "copyBackup"
   | "submitBackup"
   | "listBackups"
   | "getBackup"
@@ -97,11 +98,6 @@ function createBackupCalls(http: HttpConnection): BackupCalls {
     verifyBackup: async (reference, options, waiting) =>
       await http.callWaiting(
         { method: "POST", ...placeOf(reference, "/verify"), body: options, repeatable: true },
-        waiting,
-      ),
-    copyBackup: async (reference, options, waiting) =>
-      await http.callWaiting(
-        { method: "POST", ...placeOf(reference, "/copy"), body: options, repeatable: true },
         waiting,
       ),
     cancelBackup: async (reference) => await http.call({ method: "POST", ...placeOf(reference, "/cancel") }),

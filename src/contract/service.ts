@@ -8,6 +8,7 @@
 import type { FailureRecord } from "../core/failure.ts";
 import type { HookKind } from "../core/hooks/hook.ts";
 import type { ApiKeys } from "./access.ts";
+import type { Copies } from "./copies.ts";
 import type { Environments } from "./environments.ts";
 import type { Notifications } from "./notifications.ts";
 import type { Projects } from "./projects.ts";
@@ -31,7 +32,6 @@ import type {
   BrowseBackupResult,
   BrowseItem,
   DeleteBackupResult,
-  FileAmount,
   VerifyBackupResult,
 } from "./worker-task.ts";
 
@@ -118,26 +118,6 @@ export interface HookRunView {
   /** `Unknown`: its worker died before it said how it went. */
   readonly status: "Pending" | "InProgress" | "Holding" | "Completed" | "Failed" | "Unknown";
   readonly error?: FailureRecord;
-}
-
-/** One copying of a backup into another repository. */
-export interface CopyView {
-  readonly copyId: string;
-  readonly backupId: string;
-  readonly projectId: string;
-  readonly from: string;
-  readonly to: string;
-  readonly status: "Completed";
-  /** It was there already, whole: nothing was done. */
-  readonly wasThere: boolean;
-  readonly repositoryCreated: boolean;
-  readonly copied: FileAmount;
-  /** What was there already: of earlier copies, or of a run that was stopped. */
-  readonly found: FileAmount;
-  /** Backups some of whose stored files came along, because this one refers to them. */
-  readonly earlierBackups: readonly string[];
-  readonly createdAt: string;
-  readonly completedAt: string;
 }
 
 export interface RestoreView {
@@ -230,6 +210,7 @@ export interface DownloadResult {
 export interface Lc2Service
   extends
     ApiKeys,
+    Copies,
     Environments,
     Keys,
     Notifications,
@@ -283,22 +264,6 @@ export interface Lc2Service
     options: { restoreInto?: string },
     waiting: Waiting,
   ): Promise<VerifyBackupResult>;
-  /**
-   * Copies a sealed backup into the repository at `to` (absent: the one that its repository names), which is made
-   * where there is nothing. A second call goes on where a stopped one ended; one for a backup that is there whole
-   * resolves with `wasThere`.
-   */
-  copyBackup(
-    reference: BackupReference,
-    options: {
-      to?: string;
-      maxRateBytesPerSecond?: number;
-      encryption?: "client" | "server";
-      kmsKey?: string;
-    },
-    waiting: Waiting,
-  ): Promise<CopyView>;
-  /** Of a copy under way, by the copy's id: cancels that, and answers with the backup that it is of. */
   cancelBackup(reference: BackupReference): Promise<BackupView>;
   deleteBackup(
     reference: BackupReference,

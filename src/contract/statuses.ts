@@ -22,3 +22,13 @@ export const restoreStatuses = [
   "Cancelled",
 ] as const;
 export type RestoreStatus = (typeof restoreStatuses)[number];
+
+export const copyStatuses = [
+  "Queued",
+  "Pending",
+  "TransferInProgress",
+  "Completed",
+  "Failed",
+  "Cancelled",
+] as const;
+export type CopyStatus = (typeof copyStatuses)[number];

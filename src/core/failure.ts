@@ -300,6 +300,11 @@ export const failures = define({
     meaning: "No restore of this id is known.",
     remedy: "`lc2 restore list` shows what there is.",
   },
+  "copy-not-found": {
+    kind: "not-found",
+    meaning: "No copying of a backup has this id.",
+    remedy: "`lc2 copy list` shows what there is.",
+  },
   "path-not-found": {
     kind: "not-found",
     meaning: "The backup holds no file of this path.",

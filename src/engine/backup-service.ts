@@ -62,9 +62,8 @@ export function createBackupService(bareParts: EngineParts): BackupService {
 
     cancelBackup: async (reference) => {
       const parts = await beginCall(bareParts);
-      const copied = await findCopied(parts, reference);
-      const place = copied ?? (await locateBackup(parts, reference));
-      await requestCancel(parts, copied === undefined ? place.backupId : reference.backupId);
+      const place = await locateBackup(parts, reference);
+      await requestCancel(parts, place.backupId);
       return await readBackupView(parts, place);
     },
 
@@ -127,15 +126,4 @@ function describeDryRun(spec: BackupSpec, repository: string, probed: PrepareBac
       ? `Key: a key of project ${spec.projectId} would be made.`
       : `Key: the key of project ${spec.projectId} is there.`,
   ];
-}
-
-/** The backup that a copy is of, where the id is a copy's. */
-async function findCopied(
-  { catalog }: EngineParts,
-  { backupId: id, projectId: asked = "" }: BackupReference,
-): Promise<BackupPlace | undefined> {
-  const operation = id.startsWith("copy-") ? await catalog.getOperation(id) : undefined;
-  if (operation?.kind !== "copy" || (asked !== "" && asked !== operation.projectId)) return undefined;
-  const { projectId, repository, spec } = operation;
-  return { backupId: (spec as CopyRequest).backupId, projectId, repository };
 }

@@ -1,19 +1,20 @@
-import type { CopyView, Lc2Service, Waiting } from "../contract/service.ts";
-import type { CopyBackupResult } from "../contract/worker-task.ts";
+import type { Copies, CopyView } from "../contract/copies.ts";
+import type { Waiting } from "../contract/waiting.ts";
 import { Failure } from "../core/failure.ts";
-import { toIso } from "./backup-views.ts";
+import { requestCancel } from "./cancel-operation.ts";
 import { readCopyTarget, refuseCopyInto } from "./copy-target.ts";
+import { viewCopy } from "./copy-views.ts";
 import type { BackupPlace } from "./locate-backup.ts";
 import { carryOut } from "./operation-session.ts";
 import type { EngineParts } from "./parts.ts";
-import { readOperation } from "./read-operation.ts";
+import { readOperation, readTasks } from "./read-operation.ts";
 import { ownWork, recordOperation } from "./record-operation.ts";
 import { normalizeRepositoryUrl } from "./repository-url.ts";
 import { makeCopySteps, type CopyRequest } from "./run-copy.ts";
-import { openBackup } from "./service-call.ts";
+import { beginCall, openBackup } from "./service-call.ts";
 
-/** The verb that brings backups into another repository. */
-export function createCopyService(bareParts: EngineParts): Pick<Lc2Service, "copyBackup"> {
+/** The verbs that bring backups into another repository, and show how that went. */
+export function createCopyService(bareParts: EngineParts): Copies {
   return {
     copyBackup: async (reference, options, waiting) => {
       const wish = options.to === undefined ? undefined : normalizeRepositoryUrl(options.to);
@@ -34,6 +35,32 @@ export function createCopyService(bareParts: EngineParts): Pick<Lc2Service, "cop
       );
       return await readEndedCopy(parts, copyId);
     },
+
+    listCopies: async (query) => {
+      const parts = await beginCall(bareParts);
+      const { operations, total } = await parts.catalog.listOperations({ ...query, kind: "copy" });
+      const copies: CopyView[] = [];
+      for (const operation of operations) {
+        const queue = await parts.queue.viewOf(parts.catalog, operation);
+        copies.push(viewCopy(operation, await readTasks(parts, operation), queue));
+      }
+      return { copies, total };
+    },
+
+    getCopy: async (copyId) => await readCopy(await beginCall(bareParts), copyId),
+
+    copyLogs: async (copyId) => {
+      const parts = await beginCall(bareParts);
+      await findCopy(parts, copyId);
+      return await parts.catalog.listLog(copyId);
+    },
+
+    cancelCopy: async (copyId) => {
+      const parts = await beginCall(bareParts);
+      await findCopy(parts, copyId);
+      await requestCancel(parts, copyId);
+      return await readCopy(parts, copyId);
+    },
   };
 }
 
@@ -53,32 +80,20 @@ async function runCopy(
 
 /** The copy that has just ended; its failure, when it did not complete. */
 async function readEndedCopy(parts: EngineParts, copyId: string): Promise<CopyView> {
-  const { operation, tasks } = await readOperation(parts, copyId);
-  const end = operation?.end;
-  if (operation === undefined || end === undefined) {
-    throw new Failure("interrupted", `${copyId} has no recorded end.`);
-  }
+  const { operation, tasks } = await findCopy(parts, copyId);
+  const { end } = operation;
+  if (end === undefined) throw new Failure("interrupted", `${copyId} has no recorded end.`);
   if (end.failure !== undefined) throw Failure.fromRecord(end.failure);
-  const { backupId, to } = operation.spec as CopyRequest;
-  const result = tasks.get("copy")?.result as CopyBackupResult | undefined;
-  // A worker that died after its commit told no numbers.
-  const none = { files: 0, sizeBytes: 0 };
-  const done = result?.done ?? {
-    wasThere: false,
-    repositoryCreated: false,
-    copied: none,
-    found: none,
-    earlierBackups: [],
-  };
-  return {
-    copyId,
-    backupId,
-    projectId: operation.projectId,
-    from: operation.repository,
-    to,
-    status: "Completed",
-    ...done,
-    createdAt: toIso(operation.createdAtMs),
-    completedAt: toIso(end.finishedAtMs),
-  };
+  return viewCopy(operation, tasks, undefined);
+}
+
+async function findCopy(parts: EngineParts, copyId: string) {
+  const { operation, tasks } = await readOperation(parts, copyId);
+  if (operation?.kind === "copy") return { operation, tasks };
+  throw new Failure("copy-not-found", `No copy "${copyId}" is known. \`lc2 copy list\` shows what there is.`);
+}
+
+async function readCopy(parts: EngineParts, copyId: string): Promise<CopyView> {
+  const { operation, tasks } = await findCopy(parts, copyId);
+  return viewCopy(operation, tasks, await parts.queue.viewOf(parts.catalog, operation));
 }

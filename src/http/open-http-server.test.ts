@@ -154,6 +154,27 @@ describe("the client of a server", () => {
     expect(await client.cancelRestore(restoreId)).toMatchObject({ status: "Cancelled" });
   });
 
+  test("copies a backup, and shows, tells of and cancels copies", async () => {
+    const made = await client.copyBackup({ backupId }, { to: "s3://elsewhere/lc2" }, never);
+    expect(made).toMatchObject({ status: "Completed", to: "s3://elsewhere/lc2", wasThere: false });
+    const failed = {
+      ...{ copyId: "copy-20261124-150000-c1c1c1", backupId, projectId: "retail" },
+      ...{ from: made.from, to: made.to, status: "Failed" as const, createdAt: made.createdAt },
+      error: { code: "disk-full" as const, message: "The disk is full.", retry: "never" as const },
+    };
+    world.copies.set(failed.copyId, failed);
+    expect(await client.listCopies({ limit: 10 })).toEqual({ copies: [made, failed], total: 2 });
+    expect(await client.listCopies({ limit: 1, offset: 1 })).toEqual({ copies: [failed], total: 2 });
+    expect(await client.getCopy(failed.copyId)).toEqual(failed);
+    expect(await client.copyLogs(failed.copyId)).toEqual(world.logs);
+    expect(await client.cancelCopy(failed.copyId)).toMatchObject({ status: "Cancelled" });
+    await expect(client.getCopy("copy-x")).rejects.toMatchObject({ code: "copy-not-found" });
+    const others = await fetch(new URL(`/api/v1/projects/other/copies/${failed.copyId}/logs`, url), {
+      headers: { authorization: "Bearer right" },
+    });
+    expect(others.status).toBe(404);
+  });
+
   test("hears what happens meanwhile, and the failure that the server had", async () => {
     world.events = [{ type: "progress", progress: { component: "verify", phase: "reading", bytes: 5 } }];
     const events: ServiceEvent[] = [];

@@ -14,6 +14,7 @@ import { createMetrics, type Metrics } from "./metrics.ts";
 import { listenForMetrics, type MetricsListener } from "./metrics-listener.ts";
 import type { HttpParts } from "./parts.ts";
 import { misshapen, ProtocolRefusal, sendProblem } from "./problems.ts";
+import { addCopyRoutes } from "./copy-routes.ts";
 import { addRestoreReads } from "./restore-reads.ts";
 import { addEnvironmentRoutes } from "./environment-routes.ts";
 import { addNotificationRoutes } from "./notification-routes.ts";
@@ -54,6 +55,7 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
   addBackupVerbs(app, parts);
   addContentRoutes(app, parts);
   addRestoreReads(app, parts);
+  addCopyRoutes(app, parts);
   addRestoreRoutes(app, parts);
   addRestorePointRoutes(app, parts);
   addRepositoryRoutes(app, parts);

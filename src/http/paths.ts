@@ -9,6 +9,9 @@ export const projectPath = Type.Object({ projectId: Type.String() });
 export const backupPath = Type.Object({ projectId: Type.String(), backupId: Type.String() });
 export const restorePath = Type.Object({ projectId: Type.String(), restoreId: Type.String() });
 
+export const copyPath = Type.Object({ projectId: Type.String(), copyId: Type.String() });
+
+export const copiesBase = "/api/v1/projects/:projectId/copies";
 export const backupsBase = "/api/v1/projects/:projectId/backups";
 export const restoresBase = "/api/v1/projects/:projectId/restores";
 

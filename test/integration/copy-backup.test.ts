@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { BackupView, CopyView } from "../../src/contract/service.ts";
+import type { CopyView } from "../../src/contract/copies.ts";
+import type { BackupView } from "../../src/contract/service.ts";
 import type { ScanRepositoryResult } from "../../src/contract/worker-task.ts";
 import { openCommandLine, type CommandLine, type CommandResult } from "../support/command-line.ts";
 import { useS3Server, type S3Server } from "../support/s3-servers.ts";
@@ -158,8 +159,8 @@ describe("killed with -9", () => {
     expect(await metadataIn(to)).toEqual([]);
     expect((await describeBackup(ids[2])).alsoIn ?? []).not.toContain(pathToFileURL(to).href);
     const view = await copied(ids[2], to);
-    expect(view.found.files).toBeGreaterThanOrEqual(2);
-    expect(view.copied.files).toBeGreaterThan(0);
+    expect(view.found?.files).toBeGreaterThanOrEqual(2);
+    expect(view.copied?.files).toBeGreaterThan(0);
     await expectWhole(ids[2], to);
     expect((await describeBackup(ids[2])).alsoIn).toContain(pathToFileURL(to).href);
   });
@@ -196,13 +197,32 @@ describe("killed with -9", () => {
     const idIn = (text: string): string => /copy-\d{8}-\d{6}-[0-9a-f]{6}/.exec(text)?.[0] ?? "";
     await until("it is accepted", () => idIn(copying.text()) !== "");
     const copyId = idIn(copying.text());
-    const view = await read<BackupView>(line, ["backup", "cancel", copyId]);
-    expect(view).toMatchObject({ backupId: ids[2], status: "Completed" });
+    const running = await read<CopyView>(line, ["copy", "get", copyId]);
+    expect(["Pending", "TransferInProgress"]).toContain(running.status);
+    const view = await read<CopyView>(line, ["copy", "cancel", copyId]);
+    expect(view).toMatchObject({ copyId, backupId: ids[2], status: "Cancelled" });
+    expect(await read<BackupView>(line, ["backup", "get", ids[2]])).toMatchObject({ status: "Completed" });
     expectFailure(await copying.ended(), 1, "cancelled", /Nothing of it can be seen in the destination/);
-    expect((await run(["backup", "cancel", copyId])).stderr).toContain("already-finished");
-    expect((await run(["backup", "cancel", "copy-20200101-000000-000000"])).stderr).toContain(
-      "backup-not-found",
-    );
+    expect((await run(["copy", "cancel", copyId])).stderr).toContain("already-finished");
+    expect((await run(["copy", "cancel", "copy-20200101-000000-000000"])).stderr).toContain("copy-not-found");
+  });
+
+  it("is in the list when it has failed, with the reason and what was said meanwhile", async () => {
+    const to = place("occupied");
+    await mkdir(to);
+    await writeFile(join(to, "somebody-elses"), "words");
+    expectFailure(await copy(ids[2], to), 3, "repository-occupied", /not a repository/);
+    const { copies } = await read<{ copies: CopyView[] }>(line, ["copy", "list", "--project", "shop"]);
+    const failed = copies.find((one) => one.to === pathToFileURL(to).href);
+    expect(failed).toMatchObject({
+      backupId: ids[2],
+      status: "Failed",
+      error: { code: "repository-occupied" },
+    });
+    expect((await run(["copy", "describe", failed?.copyId ?? ""])).stdout).toContain("repository-occupied");
+    const { lines } = await read<{ lines: unknown[] }>(line, ["copy", "logs", failed?.copyId ?? ""]);
+    expect(lines.length).toBeGreaterThan(0);
+    expect((await run(["copy", "list", "--project", "other"])).stdout).toBe("No copies found.\n");
   });
 });
 
@@ -248,7 +268,7 @@ describe("a copy is refused", () => {
     expect(await namesIn(to)).not.toContain(`/${damaged}`);
     // And mended from another copy, it goes on.
     const view = await copied(ids[2], to);
-    expect(view.found.files).toBeGreaterThan(0);
+    expect(view.found?.files).toBeGreaterThan(0);
     await expectWhole(ids[2], to);
   });
 
@@ -304,7 +324,7 @@ describe("a copy is refused", () => {
       expect(await metadataIn(to)).toEqual([]);
       await execute("mount", ["-o", "remount,size=64m", mount]);
       const view = await copied(ids[2], to);
-      expect(view.found.files).toBeGreaterThan(0);
+      expect(view.found?.files).toBeGreaterThan(0);
       await expectWhole(ids[2], to);
     } finally {
       await execute("umount", [mount]);
@@ -340,7 +360,7 @@ describe("in the destination", () => {
     const swept = await line.json(["repository", "sweep", to, "--min-age", "0s"]);
     expect(swept).toMatchObject({ deletedFiles: 0 });
     expect(await scan(to)).toMatchObject({ unsealed: 0, carried: 2, incomplete: [] });
-    expect((await copied(ids[0], to)).found.files).toBeGreaterThan(0);
+    expect((await copied(ids[0], to)).found?.files).toBeGreaterThan(0);
     expect(await scan(to)).toMatchObject({ unsealed: 0, carried: 1, incomplete: [] });
     await line.json(["backup", "delete", ids[0], "--repository", to, "-y"]);
     await expectWhole(ids[2], to);

@@ -5,6 +5,7 @@
 import type { SavedContexts } from "../../src/cli/contexts.ts";
 import type { ServeWish } from "../../src/cli/host.ts";
 import type { ApiKeyView } from "../../src/contract/access.ts";
+import type { CopyView } from "../../src/contract/copies.ts";
 import type { RestorePoint } from "../../src/contract/restore-points.ts";
 import type { BackupSpec, RestoreSpec } from "../../src/contract/operations.ts";
 import type { ScheduleView } from "../../src/contract/schedules.ts";
@@ -30,11 +31,12 @@ import { Failure } from "../../src/core/failure.ts";
 import type { RestorePlan } from "../../src/core/restore/restore.ts";
 import { createMemoryDefinitions, exampleDefinitions, type DefinitionsWorld } from "./memory-definitions.ts";
 import { createMemorySchedules, exampleSchedule } from "./memory-schedules.ts";
-import { exampleBackup, examplePlan, exampleRestore } from "./service-examples.ts";
+import { exampleBackup, exampleCopy, examplePlan, exampleRestore } from "./service-examples.ts";
 
 export interface MemoryWorld extends DefinitionsWorld {
   readonly backups: Map<string, BackupView>;
   readonly restores: Map<string, RestoreView>;
+  readonly copies: Map<string, CopyView>;
   readonly schedules: Map<string, ScheduleView>;
   readonly calls: { readonly method: string; readonly arguments: readonly unknown[] }[];
   /** Sent to whoever waits, before the result. */
@@ -67,9 +69,11 @@ export interface MemoryWorld extends DefinitionsWorld {
 export function createMemoryWorld(): MemoryWorld {
   const backup = exampleBackup();
   const restore = exampleRestore();
+  const copy = exampleCopy();
   return {
     backups: new Map([[backup.backupId, backup]]),
     restores: new Map([[restore.restoreId, restore]]),
+    copies: new Map([[copy.copyId, copy]]),
     schedules: new Map([["default/nightly", exampleSchedule()]]),
     calls: [],
     events: [],
@@ -190,6 +194,11 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
     }
     return found;
   };
+  const copyOf = (copyId: string): CopyView => {
+    const found = world.copies.get(copyId);
+    if (found !== undefined) return found;
+    throw new Failure("copy-not-found", `There is no copy ${copyId}. \`lc2 copy list\` shows what there is.`);
+  };
   const restoreOf = (restoreId: string): RestoreView => {
     const found = world.restores.get(restoreId);
     if (found === undefined) {
@@ -301,17 +310,34 @@ export function createMemoryService(world: MemoryWorld): Lc2Service {
       called("copyBackup", reference, options);
       const { backupId, projectId, repository } = backupOf(reference);
       await wait(waiting);
-      return {
-        copyId: "copy-20261124-140000-c0c0c0",
+      const view: CopyView = {
+        ...exampleCopy(),
         backupId,
         projectId,
         from: repository,
-        to: options.to ?? "file:///mnt/usb",
-        status: "Completed",
+        ...(options.to === undefined ? {} : { to: options.to }),
         ...world.copy,
-        createdAt: "2026-11-24T14:00:00.000Z",
-        completedAt: "2026-11-24T14:00:12.000Z",
       };
+      world.copies.set(view.copyId, view);
+      return view;
+    },
+    listCopies: async (query) => {
+      called("listCopies", query);
+      const copies = [...world.copies.values()];
+      return await Promise.resolve({ copies: copies.slice(0, query.limit), total: copies.length });
+    },
+    getCopy: async (copyId) => {
+      called("getCopy", copyId);
+      return await Promise.resolve(copyOf(copyId));
+    },
+    copyLogs: async (copyId) => {
+      called("copyLogs", copyId);
+      copyOf(copyId);
+      return await Promise.resolve(world.logs);
+    },
+    cancelCopy: async (copyId) => {
+      called("cancelCopy", copyId);
+      return await Promise.resolve({ ...copyOf(copyId), status: "Cancelled" as const });
     },
     setCopyTarget: async (repository = ownRepository, options, waiting) => {
       called("setCopyTarget", repository, options);

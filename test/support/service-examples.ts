@@ -1,3 +1,4 @@
+import type { CopyView } from "../../src/contract/copies.ts";
 import type { BackupView, RestoreView } from "../../src/contract/service.ts";
 import type { StoredFile } from "../../src/core/repository/metadata.ts";
 import type { RestorePlan } from "../../src/core/restore/restore.ts";
@@ -165,5 +166,18 @@ export function exampleRestore(): RestoreView {
       retiredDatabase: "lportal_retired_7b21cc",
     },
     files: { added: 40, replaced: 2, removed: 0, unchanged: 49_958, bytesWritten: 12_000_000, verified: 42 },
+  };
+}
+
+export function exampleCopy(): CopyView {
+  return {
+    copyId: "copy-20261124-140000-c0c0c0",
+    backupId: exampleBackup().backupId,
+    projectId: "retail",
+    from: exampleBackup().repository,
+    to: "file:///mnt/usb",
+    status: "Completed",
+    createdAt: "2026-11-24T14:00:00.000Z",
+    completedAt: "2026-11-24T14:00:12.000Z",
   };
 }

@@ -273,7 +273,7 @@ const copyCommand = defineCommand({
 
 const cancelCommand = defineCommand({
   name: "cancel",
-  summary: "cancel a backup that is being made, or a copy by its id",
+  summary: "cancel a backup that is being made",
   output: ["table", "json", "yaml", "name"],
   arguments: { backupId: backupIdOperand },
   options: { dryRun: cancelDryRunOption, ...referenceOptions },

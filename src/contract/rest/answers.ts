@@ -2,7 +2,7 @@ import type { TSchema } from "typebox";
 import { backup, backupPage, backupSummary, deletion, verification } from "./backups.ts";
 import { environment, environmentCheck, environmentPage } from "./environments.ts";
 import { apiKey, apiKeyList, newApiKey } from "./api-keys.ts";
-import { backupSteps, copy } from "./contents.ts";
+import { backupSteps, copy, copyPage } from "./contents.ts";
 import { keyRotation } from "./keys.ts";
 import { repositoryAnswers } from "./repositories.ts";
 import { health } from "./health.ts";
@@ -43,6 +43,7 @@ export const answers: readonly TSchema[] = [
   log,
   backupSteps,
   copy,
+  copyPage,
   ...repositoryAnswers,
   keyRotation,
   apiKey,

@@ -1,7 +1,8 @@
 /** What a backup holds, and copies of it. */
 import { Type } from "typebox";
-import { choice, closed, instant, text } from "./schema.ts";
-import { encryptionWish, placeOfRepository } from "./shared.ts";
+import { copyStatuses } from "../statuses.ts";
+import { choice, closed, instant, refer, text, yes } from "./schema.ts";
+import { cursor, encryptionWish, failureRecord, limit, page, placeOfRepository, queue } from "./shared.ts";
 
 /** Where a backup is looked for. */
 export const placeQuery = Type.Object({ repository: placeOfRepository }, closed);
@@ -40,17 +41,23 @@ export const copy = Type.Object(
     projectId: Type.String(),
     from: Type.String(),
     to: Type.String(),
-    status: choice(["Completed"]),
-    wasThere: Type.Boolean({ description: "It was there already, whole: nothing was done." }),
-    repositoryCreated: Type.Boolean(),
-    copied: amount,
-    found: amount,
-    earlierBackups: Type.Array(Type.String(), { description: "Some of whose stored files came along." }),
+    status: choice(copyStatuses),
+    queue: Type.Optional(refer(queue)),
+    wasThere: Type.Optional(yes("It was there already, whole: nothing was done.")),
+    repositoryCreated: Type.Optional(Type.Boolean()),
+    copied: Type.Optional(amount),
+    found: Type.Optional(amount),
+    earlierBackups: Type.Optional(
+      Type.Array(Type.String(), { description: "Some of whose stored files came along." }),
+    ),
     createdAt: instant("When it was asked for."),
-    completedAt: instant("When it ended."),
+    completedAt: Type.Optional(instant("When it ended.")),
+    error: Type.Optional(failureRecord),
   },
   { $id: "Copy" },
 );
+export const copyPage = Type.Object({ copies: Type.Array(refer(copy)), ...page }, { $id: "CopyPage" });
+export const copyListQuery = Type.Object({ limit, cursor }, closed);
 export const backupSteps = Type.Object(
   { dryRun: Type.Boolean(), steps: Type.Array(Type.String()) },
   { $id: "BackupSteps" },
