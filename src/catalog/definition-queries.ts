@@ -23,7 +23,8 @@ function createDefinitionWrites(
 ): Pick<DefinitionRecords, "putDefinition" | "removeDefinition"> {
   return {
     putDefinition: async ({ spec, nowMs, byDefault = false, ...key }, condition) => {
-      const changedAtMs = byDefault ? 0 : nowMs;
+      const firstMs = byDefault ? 0 : nowMs;
+      const changedAtMs = byDefault ? sql<number>`0` : laterThanBefore(nowMs);
       const written = { spec: JSON.stringify(spec), changed_at_ms: changedAtMs, deleted_at_ms: null };
       const next = sql<number>`definitions.revision + 1`;
       if (typeof condition === "object") {
@@ -39,7 +40,13 @@ function createDefinitionWrites(
       }
       const row = await database
         .insertInto("definitions")
-        .values({ ...columnsOfKey(key), ...written, revision: 1, created_at_ms: nowMs })
+        .values({
+          ...columnsOfKey(key),
+          ...written,
+          changed_at_ms: firstMs,
+          revision: 1,
+          created_at_ms: nowMs,
+        })
         .onConflict((conflict) => {
           const update = conflict.columns(keyColumns).doUpdateSet((eb) => ({
             ...written,
@@ -62,7 +69,11 @@ function createDefinitionWrites(
     removeDefinition: async (key, { nowMs, revision }) => {
       let removal = database
         .updateTable("definitions")
-        .set({ revision: sql<number>`revision + 1`, changed_at_ms: nowMs, deleted_at_ms: nowMs })
+        .set({
+          revision: sql<number>`revision + 1`,
+          changed_at_ms: laterThanBefore(nowMs),
+          deleted_at_ms: nowMs,
+        })
         .where(isKey(key))
         .where("deleted_at_ms", "is", null);
       if (revision !== undefined) removal = removal.where("revision", "=", revision);
@@ -152,6 +163,7 @@ function createSavingQueries(
     },
 
     adoptDefinition: async (definition) => {
+      const revision = sql<number>`case when definitions.revision < ${definition.revision} then ${definition.revision} else definitions.revision + 1 end`;
       const columns = {
         spec: JSON.stringify(definition.spec),
         revision: definition.revision,
@@ -166,14 +178,26 @@ function createSavingQueries(
         .onConflict((conflict) =>
           conflict
             .columns(keyColumns)
-            .doUpdateSet(columns)
-            .where("definitions.changed_at_ms", "<", definition.changedAtMs),
+            .doUpdateSet({ ...columns, revision, saved_revision: revision })
+            .where((eb) =>
+              eb.or([
+                eb("definitions.changed_at_ms", "<", definition.changedAtMs),
+                eb.and([
+                  eb("definitions.changed_at_ms", "=", definition.changedAtMs),
+                  eb("definitions.revision", "<", definition.revision),
+                ]),
+              ]),
+            ),
         )
         .executeTakeFirst();
       return (adopted.numInsertedOrUpdatedRows ?? 0n) > 0n;
     },
   };
 }
+
+/** A clock that is behind must not make a change look earlier than the one that it comes after. */
+const laterThanBefore = (nowMs: number) =>
+  sql<number>`case when definitions.changed_at_ms < ${nowMs} then ${nowMs} else definitions.changed_at_ms + 1 end`;
 
 const columnsOfKey = ({ kind, projectId, name }: DefinitionKey) => ({ kind, project_id: projectId, name });
 

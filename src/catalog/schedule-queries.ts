@@ -8,13 +8,11 @@ import type {
   SlotRecord,
   SlotsToRecord,
 } from "../core/ports/schedule-records.ts";
-import type { ScheduleKey } from "../core/schedule/schedule.ts";
+import { clocksApartMs, type ScheduleKey } from "../core/schedule/schedule.ts";
 import { numberOf, present, same } from "./columns.ts";
 import { insertOperation } from "./operation-queries.ts";
 import type { CatalogTables, ScheduleSlotsTable } from "./schema.ts";
 
-/** How far clocks of several machines may be apart. */
-const clocksApartMs = 10 * 60_000;
 /** As many as an estimate looks back on. */
 const endedBackups = 20;
 /** Nobody owns what waits, so nothing expires. */

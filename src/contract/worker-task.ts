@@ -200,7 +200,11 @@ export interface TaskResults {
   "sweep-repository": SweepRepositoryResult;
   "describe-repository": RepositoryDescription;
   "check-environment": EnvironmentCheck & Finding;
-  "save-definitions": { readonly saved: number };
+  "save-definitions": {
+    readonly saved: number;
+    /** What the repository has of these that was changed later: it stays there. */
+    readonly changedElsewhere: readonly DefinitionRecord[];
+  };
   "set-copy-target": RepositoryDescription;
   "probe-repository": ProbeRepositoryResult;
   "rotate-keys": { readonly rewrapped: number; readonly alreadyCurrent: number; readonly keyId: string };

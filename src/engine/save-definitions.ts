@@ -1,4 +1,5 @@
 import { Failure, type FailureCode } from "../core/failure.ts";
+import type { DefinitionRecord } from "../core/ports/definition-records.ts";
 import { makeContext, makeLogLine, type EngineParts } from "./parts.ts";
 import { readProject } from "./read-project.ts";
 import { runTaskAlone } from "./run-worker.ts";
@@ -24,8 +25,12 @@ async function saveDefinitions(
     const { repository = parts.defaultRepository } = await readProject(parts, projectId);
     const context = makeContext(parts, { repository, projectId });
     const task = { kind: "save-definitions", context, definitions } as const;
-    await runTaskAlone(parts, "save-definitions", task, { signal });
-    await parts.catalog.markDefinitionsSaved(definitions);
+    const { changedElsewhere } = await runTaskAlone(parts, "save-definitions", task, { signal });
+    const others = new Set(changedElsewhere.map(({ kind, name }) => `${kind}/${name}`));
+    await parts.catalog.markDefinitionsSaved(
+      definitions.filter(({ kind, name }) => !others.has(`${kind}/${name}`)),
+    );
+    for (const definition of changedElsewhere) await takeOver(parts, definition);
     return true;
   } catch (error) {
     const { code, message } = Failure.from(error);
@@ -36,6 +41,16 @@ async function saveDefinitions(
     }
     return false;
   }
+}
+
+/** Of what was changed here and in another installation the later change counts, in the repository and so here. */
+async function takeOver(parts: EngineParts, definition: DefinitionRecord): Promise<void> {
+  if (!(await parts.catalog.adoptDefinition(definition))) return;
+  const { kind, name, projectId, changedAtMs } = definition;
+  const message =
+    `The ${kind} ${name} of project ${projectId} was changed by another installation at ${new Date(changedAtMs).toISOString()}, ` +
+    "later than here: that change counts, and was taken over.";
+  parts.notice(makeLogLine(parts, "warn", message));
 }
 
 async function hasBackups({ catalog }: EngineParts, projectId: string): Promise<boolean> {

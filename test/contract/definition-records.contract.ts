@@ -44,6 +44,18 @@ export function describeDefinitionRecords(records: () => DefinitionRecords): voi
       );
     });
 
+    it("are changed after the change before, whatever the clock says", async () => {
+      await records().putDefinition(define({ nowMs: 5_000 }), "absent");
+      expect(await records().putDefinition(define({ nowMs: 4_000 }), "any")).toMatchObject({
+        changedAtMs: 5_001,
+      });
+      expect(await records().putDefinition(define({ nowMs: 4_000 }), { revision: 2 })).toMatchObject({
+        changedAtMs: 5_002,
+      });
+      await records().removeDefinition(key, { nowMs: 4_000 });
+      expect(await records().listProjectDefinitions("retail")).toMatchObject([{ changedAtMs: 5_003 }]);
+    });
+
     it("are changed by one of many that have seen the same revision", async () => {
       await records().putDefinition(define(), "absent");
       const changes = Array.from({ length: 8 }, (_, index) =>
@@ -118,14 +130,18 @@ export function describeDefinitionRecords(records: () => DefinitionRecords): voi
       const saved = record({ revision: 5, changedAtMs: 5_000 });
       expect(await records().adoptDefinition(saved)).toBe(true);
       expect(await records().getDefinition(key)).toEqual(saved);
-      expect(await records().adoptDefinition(record({ spec: {}, revision: 9, changedAtMs: 5_000 }))).toBe(
-        false,
-      );
+      const again = record({ spec: {}, revision: 9, changedAtMs: 5_000 });
+      expect(await records().adoptDefinition(record({ changedAtMs: 4_000, revision: 9 }))).toBe(false);
+      expect(await records().adoptDefinition(again)).toBe(true);
+      expect(await records().adoptDefinition(again)).toBe(false);
+      expect(await records().getDefinition(key)).toEqual(again);
       expect(await records().listUnsavedProjects()).toEqual([]);
       expect(
         await records().adoptDefinition(record({ revision: 6, changedAtMs: 6_000, deletedAtMs: 6_000 })),
       ).toBe(true);
       expect(await records().getDefinition(key)).toBeUndefined();
+      expect(await records().listProjectDefinitions("retail")).toMatchObject([{ revision: 10 }]);
+      expect(await records().listUnsavedProjects()).toEqual([]);
     });
   });
 }

@@ -175,6 +175,9 @@ describe("killed with -9", () => {
     const result = await copying.ended();
     expect(result.code, result.stderr).toBe(0);
     expect(result.stderr).toMatch(/Trying again in \d+ s\./);
+    const { copies } = await read<{ copies: CopyView[] }>(line, ["copy", "list"]);
+    const copyId = copies.find((one) => one.to === pathToFileURL(to).href)?.copyId ?? "";
+    expect((await run(["copy", "logs", copyId])).stdout).toContain("Trying again");
     await expectWhole(ids[2], to);
   });
 
@@ -193,7 +196,7 @@ describe("killed with -9", () => {
 
   it("is cancelled by its own id from another process, and the backup that it is of stays", async () => {
     const to = place("cancelled-by-id");
-    const copying = line.start(["backup", "copy", ids[2], "--to", to, ...slow], env());
+    const copying = line.start(["backup", "copy", ids[2], "--to", to, "--max-rate", "100KB"], env());
     const idIn = (text: string): string => /copy-\d{8}-\d{6}-[0-9a-f]{6}/.exec(text)?.[0] ?? "";
     await until("it is accepted", () => idIn(copying.text()) !== "");
     const copyId = idIn(copying.text());
@@ -207,7 +210,7 @@ describe("killed with -9", () => {
     expect((await run(["copy", "cancel", "copy-20200101-000000-000000"])).stderr).toContain("copy-not-found");
   });
 
-  it("is in the list when it has failed, with the reason and what was said meanwhile", async () => {
+  it("is in the list when it has failed, with the reason", async () => {
     const to = place("occupied");
     await mkdir(to);
     await writeFile(join(to, "somebody-elses"), "words");
@@ -220,8 +223,6 @@ describe("killed with -9", () => {
       error: { code: "repository-occupied" },
     });
     expect((await run(["copy", "describe", failed?.copyId ?? ""])).stdout).toContain("repository-occupied");
-    const { lines } = await read<{ lines: unknown[] }>(line, ["copy", "logs", failed?.copyId ?? ""]);
-    expect(lines.length).toBeGreaterThan(0);
     expect((await run(["copy", "list", "--project", "other"])).stdout).toBe("No copies found.\n");
   });
 });

@@ -28,7 +28,10 @@ export interface DefinitionRecords {
   markDefinitionsSaved(saved: readonly (DefinitionKey & { readonly revision: number })[]): Promise<void>;
   /** Of a project whose repository is another one now: it has none of them. */
   markDefinitionsUnsaved(projectId: string): Promise<void>;
-  /** Takes over what a repository has, unless what is here was changed at the same time or later: then false. */
+  /**
+   * Takes over what a repository has, if that was changed later than what is here, or at once and more often; else
+   * false. Its revision is higher than any that ever stood under this key here.
+   */
   adoptDefinition(definition: DefinitionRecord): Promise<boolean>;
 }
 
@@ -54,7 +57,10 @@ export type DefinitionRecord = DefinitionKey & {
   /** From 1, one more with each change. */
   readonly revision: number;
   readonly createdAtMs: number;
-  /** 0: made with defaults because it was named; nobody has said anything of it. */
+  /**
+   * Later than the change before it, whatever the clocks of machines say. 0: made with defaults because it was named;
+   * nobody has said anything of it.
+   */
   readonly changedAtMs: number;
   readonly deletedAtMs?: number;
 };

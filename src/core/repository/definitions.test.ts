@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { DefinitionRecord } from "../ports/definition-records.ts";
-import { mergeDefinitions, parseSavedDefinitions } from "./definitions.ts";
+import { changedElsewhere, mergeDefinitions, parseSavedDefinitions } from "./definitions.ts";
 
 const record = (change: Partial<DefinitionRecord> = {}): DefinitionRecord => ({
   kind: "environment",
@@ -14,13 +14,27 @@ const record = (change: Partial<DefinitionRecord> = {}): DefinitionRecord => ({
 });
 
 describe("definitions of several files", () => {
-  it("are each the one that was changed last, the first of two at once", () => {
+  it("are each the one that was changed last; of two at once the same, in whatever order they are read", () => {
     const newer = record({ changedAtMs: 2, deletedAtMs: 2 });
     const other = record({ kind: "schedule" });
     expect(mergeDefinitions([record(), other], [newer])).toEqual([newer, other]);
-    expect(mergeDefinitions([newer], [record({ changedAtMs: 2, revision: 9 }), record()])).toEqual([newer]);
+    const revised = record({ changedAtMs: 2, revision: 9 });
+    const another = record({ changedAtMs: 2, revision: 9, spec: [] });
+    for (const lists of [
+      [newer, revised, another, record()],
+      [another, record(), revised, newer],
+    ])
+      expect(mergeDefinitions(lists)).toEqual([revised]);
     expect(mergeDefinitions()).toEqual([]);
   });
+});
+
+it("definitions that were changed elsewhere are those that are here, too, and newer", () => {
+  const newer = record({ changedAtMs: 2 });
+  const other = record({ kind: "schedule", changedAtMs: 3 });
+  expect(changedElsewhere([record()], [newer, other])).toEqual([newer]);
+  expect(changedElsewhere([newer, other], [newer, other])).toEqual([]);
+  expect(changedElsewhere([record({ changedAtMs: 0 })], [newer])).toEqual([]);
 });
 
 describe("a file of definitions", () => {

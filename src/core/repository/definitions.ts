@@ -2,7 +2,7 @@ import { Failure } from "../failure.ts";
 import type { DefinitionRecord } from "../ports/definition-records.ts";
 import type { KeyEntry } from "./keyring.ts";
 import { formatVersion } from "./layout.ts";
-import type { Signature } from "./metadata.ts";
+import { canonicalJson, type Signature } from "./metadata.ts";
 
 /**
  * `projects/{projectId}/definitions/{id}.json`: what people defined of a project, so that a lost catalog loses none of
@@ -21,18 +21,41 @@ export interface SavedDefinitions {
   readonly signature: Signature;
 }
 
-/** Of each definition the one that was changed last; of two changed at once the first. Pure. */
+/**
+ * Of each definition the one that was changed last; of two changed at once that with the higher revision, and then the
+ * greater one as a text, so that everybody who merges comes to the same. Pure.
+ */
 export function mergeDefinitions(
   ...lists: readonly (readonly DefinitionRecord[])[]
 ): readonly DefinitionRecord[] {
   const newest = new Map<string, DefinitionRecord>();
   for (const definition of lists.flat()) {
-    const key = `${definition.kind}/${definition.name}`;
+    const key = keyOf(definition);
     const known = newest.get(key);
-    if (known === undefined || known.changedAtMs < definition.changedAtMs) newest.set(key, definition);
+    if (known === undefined || isNewer(definition, known)) newest.set(key, definition);
   }
   return [...newest.values()];
 }
+
+function isNewer(one: DefinitionRecord, other: DefinitionRecord): boolean {
+  if (one.changedAtMs !== other.changedAtMs) return one.changedAtMs > other.changedAtMs;
+  if (one.revision !== other.revision) return one.revision > other.revision;
+  return canonicalJson(one) > canonicalJson(other);
+}
+
+/** What there is of `saved` that was changed later than somebody changed it among `own`. Pure. */
+export function changedElsewhere(
+  own: readonly DefinitionRecord[],
+  saved: readonly DefinitionRecord[],
+): readonly DefinitionRecord[] {
+  const mine = new Map(own.map((definition) => [keyOf(definition), definition]));
+  return saved.filter((definition) => {
+    const known = mine.get(keyOf(definition));
+    return known !== undefined && known.changedAtMs > 0 && isNewer(definition, known);
+  });
+}
+
+const keyOf = ({ kind, name }: DefinitionRecord): string => `${kind}/${name}`;
 
 /** Checks form, version and owner; not the signature. */
 export function parseSavedDefinitions(text: string, name: string, projectId: string): SavedDefinitions {

@@ -63,6 +63,15 @@ describe("a schedule with times", () => {
     expect(told(night + hourMs, see(make({ fromMs: night })))).toEqual([]);
   });
 
+  it("that was made by a clock which ran ahead begins with the slots that are on time", () => {
+    const schedule = make({ fromMs: night + 999 * hourMs });
+    expect(decideSchedule(night - hourMs, see(schedule))).toMatchObject({ slots: [], lookAtMs: night });
+    expect(told(night + minuteMs, see(schedule))).toEqual(["02:00 run"]);
+    expect(told(night + hourMs, see(schedule))).toEqual([]);
+    // Clocks that differ a little are not wrong.
+    expect(told(night + minuteMs, see(make({ fromMs: night + 2 * minuteMs })))).toEqual([]);
+  });
+
   it("makes one backup for what was missed, or none", () => {
     const later = night + 3 * 24 * hourMs + hourMs;
     const missed = ["02:00 missed", "02:00 missed", "02:00 missed"];
@@ -207,6 +216,10 @@ describe("a schedule with a recovery point objective", () => {
     expect(decideSchedule(night, see(schedule)).slots).toEqual([
       { slotMs: schedule.fromMs, run: true, limits: {} },
     ]);
+  });
+
+  it("begins at once, too, when it was made by a clock which ran ahead", () => {
+    expect(told(night, see({ ...schedule, fromMs: night + 999 * hourMs }))).toEqual(["01:55 run"]);
   });
 
   it("asks for the next backup so early that it is complete before the newest is too old", () => {

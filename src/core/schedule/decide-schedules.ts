@@ -1,7 +1,7 @@
 import { windowAtOrAfter, type OpenWindow } from "./backup-window.ts";
 import { readCron, type CronTimes } from "./cron-times.ts";
 import { rpoDueMs, type EndedBackup } from "./rpo-times.ts";
-import type { Schedule, SkipReason, StartLimits } from "./schedule.ts";
+import { graceMs, startOf, type Schedule, type SkipReason, type StartLimits } from "./schedule.ts";
 import { effectiveCron } from "./spread.ts";
 
 /** A backup that the schedule asked for, and that has not ended. */
@@ -44,8 +44,6 @@ export type SlotDecision =
       readonly message: string;
     };
 
-/** A slot is on time as long as a server saw it this soon: it may have been restarting. */
-const graceMs = 5 * 60_000;
 /** Of what nobody has recorded anything, as when the catalog was lost, no more than this is looked back on. */
 const unknownPastMs = 7 * 24 * 3_600_000;
 /** Answers in one look. The next one comes at once. */
@@ -173,7 +171,7 @@ function dueSlots(times: CronTimes, afterMs: number, nowMs: number): { due: numb
 
 function accountedUntil(nowMs: number, { schedule, accountedUntilMs }: ScheduleObservation): number {
   const known = accountedUntilMs ?? nowMs - unknownPastMs;
-  return Math.max(known, schedule.fromMs);
+  return Math.max(known, startOf(schedule, nowMs));
 }
 
 function limitsOf(schedule: Schedule, nowMs: number, window: OpenWindow | undefined): StartLimits {

@@ -21,6 +21,11 @@ const coming = (schedule: Schedule, count: number): string[] =>
       .join(" "),
   );
 
+it("shows the times to come of a schedule that was made by a clock which ran ahead", () => {
+  const schedule = toSchedule(wish, { timeZone: "UTC", fromMs: from * 2 });
+  expect(coming(schedule, 1)).toEqual(["10T02:00 10T02:00"]);
+});
+
 it("shows the times to come, and when their backups may begin", () => {
   expect(coming(make(), 2)).toEqual(["10T02:00 10T02:00", "11T02:00 11T02:00"]);
   expect(coming(make({ windows: ["03:00-05:00"] }), 1)).toEqual(["10T02:00 10T03:00"]);

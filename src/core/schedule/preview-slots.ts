@@ -1,6 +1,6 @@
 import { windowAtOrAfter } from "./backup-window.ts";
 import { cronTimesOf } from "./decide-schedules.ts";
-import type { Schedule } from "./schedule.ts";
+import { startOf, type Schedule } from "./schedule.ts";
 
 /** A time to come, as far as it can be told. */
 export interface ComingSlot {
@@ -13,10 +13,10 @@ export interface ComingSlot {
 export function previewSlots(schedule: Schedule, nowMs: number, count: number): ComingSlot[] {
   const times = cronTimesOf(schedule);
   const coming: ComingSlot[] = [];
-  let slotMs = times.nextAfter(Math.max(nowMs, schedule.fromMs));
+  let slotMs = times.nextAfter(Math.max(nowMs, startOf(schedule, nowMs)));
   while (slotMs !== undefined && coming.length < count) {
     const next = times.nextAfter(slotMs);
-    const startMs = startOf(schedule, slotMs);
+    const startMs = beginOf(schedule, slotMs);
     const latestMs = Math.min(next ?? Infinity, slotMs + (schedule.startWithinSeconds ?? Infinity) * 1000);
     coming.push({ slotMs, ...(startMs < latestMs ? { startMs } : {}) });
     slotMs = next;
@@ -24,6 +24,6 @@ export function previewSlots(schedule: Schedule, nowMs: number, count: number): 
   return coming;
 }
 
-function startOf({ windows, timeZone }: Schedule, slotMs: number): number {
+function beginOf({ windows, timeZone }: Schedule, slotMs: number): number {
   return windows.length === 0 ? slotMs : Math.max(slotMs, windowAtOrAfter(windows, slotMs, timeZone).openMs);
 }

@@ -1,5 +1,5 @@
 import type { Outcome } from "../operation/operation.ts";
-import type { Schedule } from "./schedule.ts";
+import { startOf, type Schedule } from "./schedule.ts";
 
 /** A backup that has ended. */
 export interface EndedBackup {
@@ -32,7 +32,8 @@ export function rpoDueMs(
   const completed = ended.filter(({ outcome }) => outcome === "Completed");
   const [newest] = completed;
   // A slot is answered once.
-  const leastMs = Math.max(schedule.fromMs, accountedUntilMs === undefined ? 0 : accountedUntilMs + pauseMs);
+  const fromMs = startOf(schedule, nowMs);
+  const leastMs = Math.max(fromMs, accountedUntilMs === undefined ? 0 : accountedUntilMs + pauseMs);
   const wantedMs = newest === undefined ? leastMs : newest.begunAtMs + rpoMs - expectedMs(completed);
   const [last] = ended;
   const failures = countFailures(ended);

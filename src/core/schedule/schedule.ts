@@ -13,9 +13,22 @@ export interface Schedule extends ScheduleKey, ScheduleTiming {
   readonly backup: Omit<BackupWish, "projectId">;
   /** Canonical URL; absent: the installation's own. */
   readonly repository?: string;
-  /** Slots before this instant are nobody's: the schedule was made, or its times were changed, then. */
+  /** Slots before this instant are nobody's: the schedule was made, or its times were changed, then. See `startOf`. */
   readonly fromMs: number;
 }
+
+/** How far clocks of several machines may be apart. */
+export const clocksApartMs = 10 * 60_000;
+
+/** A slot is on time as long as a server saw it this soon: it may have been restarting. */
+export const graceMs = 5 * 60_000;
+
+/**
+ * The instant before which slots are nobody's. A schedule that was made by a clock which ran ahead was made before now,
+ * nobody knows when: its slots are those that are on time.
+ */
+export const startOf = ({ fromMs }: Pick<Schedule, "fromMs">, nowMs: number): number =>
+  fromMs <= nowMs + clocksApartMs ? fromMs : nowMs - graceMs;
 
 /** One of `cron` and `rpoSeconds` is there. */
 export interface ScheduleTiming {

@@ -3,6 +3,7 @@ import type { TaskOf, TaskResults } from "../../contract/worker-task.ts";
 import { Failure } from "../../core/failure.ts";
 import type { DefinitionRecord } from "../../core/ports/definition-records.ts";
 import {
+  changedElsewhere,
   mergeDefinitions,
   parseSavedDefinitions,
   type SavedDefinitions,
@@ -55,7 +56,10 @@ export async function saveDefinitions(
     // One that is locked stays; it says nothing that this one does not.
     await run.store.delete(merged).catch(() => false);
   }
-  return { saved: unsigned.definitions.length };
+  return {
+    saved: unsigned.definitions.length,
+    changedElsewhere: changedElsewhere(definitions, found.definitions),
+  };
 }
 
 /** What the repository has of a project's definitions. Problems with single files are told, and lose no other one. */
