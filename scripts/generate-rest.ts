@@ -44,5 +44,5 @@ async function readOpenApi(): Promise<OpenApiDocument> {
     stopping: new AbortController().signal,
   });
   await server.close();
-  return server.openApi as OpenApiDocument;
+  return server.describe() as OpenApiDocument;
 }

@@ -32,21 +32,22 @@ export function createBackupQueries(database: Kysely<CatalogTables>): BackupQuer
     },
 
     listBackups: async (query) => {
+      const { limit, offset = 0 } = query;
       const matching = selectBackups(database, query);
-      const offset = query.offset ?? 0;
+      const count = matching.select((eb) => eb.fn.countAll().as("total"));
+      // In one statement: a server that is far away, or at work, is asked once.
       const rows = await matching
         .selectAll()
+        .select(count.as("total"))
         .orderBy("created_at_ms", "desc")
         .orderBy("backup_id", "desc")
-        .limit(query.limit)
+        .limit(limit)
         .offset(offset)
         .execute();
       const backups = rows.map(toBackup);
-      // A page that is not full is the last one.
-      const isLast = rows.length < query.limit && (rows.length > 0 || offset === 0);
-      if (isLast) return { backups, total: offset + rows.length };
-      const counted = await matching.select((eb) => eb.fn.countAll().as("total")).executeTakeFirstOrThrow();
-      return { backups, total: Number(counted.total) };
+      // A page behind the last one has no row that could say how many there are.
+      const counted = rows[0] ?? (offset > 0 ? await count.executeTakeFirst() : undefined);
+      return { backups, total: Number(counted?.total ?? 0) };
     },
 
     getBackup: async (backupId, projectId) => {

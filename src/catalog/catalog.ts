@@ -21,6 +21,8 @@ export interface CatalogFlavour {
   readonly leaseNow: () => RawBuilder<number>;
   /** Ends a `select` whose row must stay as it is until the statement is done. */
   readonly keepRow: RawBuilder<unknown>;
+  /** For what a power cut may take back: how far work is, and that its owner is alive. */
+  readonly hasty: Kysely<CatalogTables>;
   /** What a transaction says first so that no other one that says it runs beside it; absent: none ever does. */
   readonly lockQueue?: RawBuilder<unknown>;
 }
@@ -28,14 +30,14 @@ export interface CatalogFlavour {
 /** The catalog's queries, the same for SQLite and PostgreSQL. */
 export function createCatalog(
   database: Kysely<CatalogTables>,
-  { leaseNow, keepRow, lockQueue }: CatalogFlavour,
+  { leaseNow, keepRow, hasty, lockQueue }: CatalogFlavour,
 ): Catalog {
   return {
     ...createOperationQueries(database, leaseNow),
-    ...createLeaseQueries(database, leaseNow),
+    ...createLeaseQueries(database, hasty, leaseNow),
     ...createQueueQueries(database, leaseNow, lockQueue),
     ...createPlaceQueries(database, lockQueue),
-    ...createTaskQueries(database, keepRow),
+    ...createTaskQueries(database, hasty, keepRow),
     ...createLogQueries(database),
     ...createBackupQueries(database),
     ...createCopyQueries(database),
@@ -44,6 +46,9 @@ export function createCatalog(
     ...createDefinitionQueries(database),
     ...createScheduleQueries(database, leaseNow, lockQueue),
     ...createNotificationQueries(database),
-    close: () => database.destroy(),
+    close: async () => {
+      if (hasty !== database) await hasty.destroy();
+      await database.destroy();
+    },
   };
 }

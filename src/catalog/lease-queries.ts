@@ -10,12 +10,13 @@ type LeaseQueries = Pick<
 /** What is done to an open operation; all but a request to cancel by its owner alone. */
 export function createLeaseQueries(
   database: Kysely<CatalogTables>,
+  hasty: Kysely<CatalogTables>,
   leaseNow: () => RawBuilder<number>,
 ): LeaseQueries {
   const leaseUntil = (seconds: number) => sql<number>`${leaseNow()} + ${seconds * 1000}`;
   return {
     renewLease: async (id, owner, seconds) => {
-      const changed = await database
+      const changed = await hasty
         .updateTable("operations")
         .set({ lease_until_ms: leaseUntil(seconds) })
         .where("id", "=", id)

@@ -56,6 +56,7 @@ export function openPostgresCatalog(url: string, options: PostgresCatalogOptions
     leaseNow: () =>
       sql<number>`((extract(epoch from clock_timestamp()) * 1000)::bigint + ${sql.lit(ahead())}::bigint)`,
     keepRow: sql`for share`,
+    hasty: database,
     lockQueue: sql`select pg_advisory_xact_lock(hashtextextended(${`lc2 queue ${options.schema}`}, 0))`,
   });
 }

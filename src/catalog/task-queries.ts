@@ -9,6 +9,7 @@ type TaskQueries = Pick<Catalog, "startTask" | "updateTask" | "removeTask" | "li
 
 export function createTaskQueries(
   database: Kysely<CatalogTables>,
+  hasty: Kysely<CatalogTables>,
   keepRow: RawBuilder<unknown>,
 ): TaskQueries {
   /**
@@ -43,7 +44,8 @@ export function createTaskQueries(
     },
 
     updateTask: async (key, owner, change) => {
-      const changed = await database
+      const isProgress = Object.keys(change).every((name) => name === "progress");
+      const changed = await (isProgress ? hasty : database)
         .updateTable("tasks")
         .set(toColumns(change))
         .where("operation_id", "=", key.operationId)

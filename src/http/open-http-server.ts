@@ -26,7 +26,7 @@ import { addServiceRoutes } from "./service-routes.ts";
 
 export interface HttpServer {
   /** The OpenAPI document. */
-  readonly openApi: object;
+  describe(): object;
   /** `http://127.0.0.1:8080`. Rejects with `listen-failed`. */
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
   /** Metrics at an address of their own; `http://127.0.0.1:9464/metrics`. Rejects with `listen-failed`. */
@@ -69,7 +69,8 @@ export async function openHttpServer(parts: HttpParts, tls?: TlsFiles): Promise<
   await app.ready();
   let listener: MetricsListener | undefined;
   return {
-    openApi: app.swagger(),
+    // Made when it is asked for: nobody waits for it when the server starts.
+    describe: () => app.swagger(),
     listen: async (address) => {
       try {
         return await app.listen(address);
