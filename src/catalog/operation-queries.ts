@@ -7,7 +7,12 @@ import type { CatalogTables, OperationsTable } from "./schema.ts";
 
 type OperationQueries = Pick<
   Catalog,
-  "createOperation" | "getOperation" | "listOperations" | "listOpenOperations" | "countOperations"
+  | "createOperation"
+  | "getOperation"
+  | "findOperations"
+  | "listOperations"
+  | "listOpenOperations"
+  | "countOperations"
 >;
 
 export function createOperationQueries(
@@ -23,6 +28,12 @@ export function createOperationQueries(
     getOperation: async (id) => {
       const row = await database.selectFrom("operations").selectAll().where("id", "=", id).executeTakeFirst();
       return row === undefined ? undefined : toOperation(row);
+    },
+
+    findOperations: async (ids) => {
+      if (ids.length === 0) return [];
+      const rows = await database.selectFrom("operations").selectAll().where("id", "in", ids).execute();
+      return rows.map(toOperation);
     },
 
     listOperations: async (query) => {

@@ -117,9 +117,8 @@ async function listOpen(parts: EngineParts, query: BackupQuery) {
 
 /** What is under way is read at once: hundreds may wait, and each has its row in the list. */
 async function summarizeAll(parts: EngineParts, backups: readonly IndexedBackup[]): Promise<BackupSummary[]> {
-  const open = backups.every(({ outcome }) => outcome !== undefined)
-    ? new Map<string, Operation>()
-    : await readOpenOperations(parts);
+  const open = backups.filter(({ outcome }) => outcome === undefined).map(({ backupId }) => backupId);
+  const operations = new Map((await parts.catalog.findOperations(open)).map((one) => [one.id, one]));
   const summaries: BackupSummary[] = [];
   const slots = new Map(
     (await parts.catalog.findSlots(backups.map(({ backupId }) => backupId))).map((slot) => [
@@ -128,29 +127,12 @@ async function summarizeAll(parts: EngineParts, backups: readonly IndexedBackup[
     ]),
   );
   for (const backup of backups) {
-    const operation = backup.outcome === undefined ? open.get(backup.backupId) : undefined;
-    const status =
-      backup.outcome === undefined && operation === undefined
-        ? await readStatus(parts, backup)
-        : statusOf(
-            backup,
-            operation,
-            operation === undefined ? new Map() : await readTasks(parts, operation),
-          );
+    const operation = operations.get(backup.backupId);
+    const tasks = operation === undefined ? new Map() : await readTasks(parts, operation);
+    const status = statusOf(backup, operation, tasks);
     summaries.push(summarize(backup, status, slots.get(backup.backupId)));
   }
   return summaries;
-}
-
-async function readOpenOperations({ catalog }: EngineParts): Promise<ReadonlyMap<string, Operation>> {
-  const open = await catalog.listOpenOperations();
-  return new Map(open.map(({ operation }) => [operation.id, operation]));
-}
-
-/** Of one that ended between two looks at the catalog. */
-async function readStatus(parts: EngineParts, backup: IndexedBackup): Promise<BackupStatus> {
-  const { operation, tasks } = await readOperation(parts, backup.backupId);
-  return statusOf(backup, operation, tasks);
 }
 
 async function readSealed(

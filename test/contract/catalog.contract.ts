@@ -262,6 +262,9 @@ export function describeCatalog(
           cancelRequested: false,
         });
         expect(await catalog.getOperation("backup-none")).toBeUndefined();
+        const found = await catalog.findOperations([id, "backup-none"]);
+        expect(found).toEqual([await catalog.getOperation(id)]);
+        expect(await catalog.findOperations([])).toEqual([]);
       });
 
       it("counts what there is, by kind, project, application and outcome", async () => {

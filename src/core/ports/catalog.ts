@@ -39,6 +39,8 @@ export interface Catalog
    */
   createOperation(operation: NewOperation, lease: { readonly seconds: number }): Promise<boolean>;
   getOperation(id: string): Promise<Operation | undefined>;
+  /** Those of these ids that there are, in any order. */
+  findOperations(ids: readonly string[]): Promise<readonly Operation[]>;
   /** Newest first. */
   listOperations(
     query: OperationQuery,
