@@ -3,7 +3,7 @@ import type { HookResult, Hooks, HookSpec } from "../core/hooks/hook.ts";
 import { kindOf } from "../core/hooks/hook.ts";
 import { runTaskOf, undoTaskOf } from "../core/hooks/decide-hooks.ts";
 import type { OperationTask } from "../core/operation/operation.ts";
-import { holdingTasks } from "./operation-session.ts";
+import { holdingTasks } from "./watched-task.ts";
 
 type Tasks = ReadonlyMap<string, OperationTask>;
 

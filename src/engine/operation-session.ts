@@ -1,6 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Waiting } from "../contract/service.ts";
-import type { Progress } from "../contract/worker-task.ts";
 import { Failure, type FailureRecord } from "../core/failure.ts";
 import { advance, type Steps } from "../core/operation/advance.ts";
 import type { AttemptObservation } from "../core/operation/attempts.ts";
@@ -11,7 +9,6 @@ import {
   type Operation,
   type OperationTask,
 } from "../core/operation/operation.ts";
-import { StallWatch } from "../core/operation/stall.ts";
 import type { NewTask, TaskChange, TaskKey } from "../core/ports/catalog.ts";
 import { holdFound } from "./hold-places.ts";
 import {
@@ -21,8 +18,10 @@ import {
   type HeldOperation,
   type TaskRequest,
 } from "./parts.ts";
-import { adoptWorker, startWorker, type WorkerRun, type WorkMessage } from "./run-worker.ts";
+import { adoptWorker, startWorker, type WorkerRun } from "./run-worker.ts";
+import { isAway, SessionRecords } from "./session-records.ts";
 import { noteStoreAnswers, noteStoreWait } from "./store-waits.ts";
+import { WatchedTask } from "./watched-task.ts";
 
 /** Of one attempt, by name. */
 export type Tasks = ReadonlyMap<string, OperationTask>;
@@ -36,12 +35,14 @@ export interface SessionView {
   readonly budget: RetryBudget;
 }
 
+/** A running worker, and what it said of its task. */
+interface FollowedWorker {
+  readonly worker: WorkerRun;
+  readonly watched: WatchedTask;
+}
+
 /** How often a request to cancel is looked for. */
 const cancelPollMs = 1_000;
-/** How often progress is written to the catalog, for other terminals. */
-const progressRecordMs = 1_000;
-/** How often a catalog that is away is asked again. */
-const awayPollMs = 500;
 
 /**
  * One process's hold on one operation: it renews the lease, starts and follows workers, records what they
@@ -55,10 +56,9 @@ export class OperationSession implements HeldOperation {
   readonly #parts: EngineParts;
   readonly #owner: string;
   readonly #emit: EventListener;
-  readonly #workers = new Map<string, WorkerRun>();
+  readonly #workers = new Map<string, FollowedWorker>();
   readonly #timers: NodeJS.Timeout[] = [];
-  /** Records are written one after the other, in the order of what they tell. */
-  #records: Promise<void> = Promise.resolve();
+  readonly #records: SessionRecords;
   #ended: Failure | undefined;
   #cancelRequested = false;
   /** What this process was asked to do with it, because it ends. */
@@ -67,8 +67,6 @@ export class OperationSession implements HeldOperation {
   /** Nothing it does can spoil what another attempt does: it may go on while nobody can say who has it. */
   #isFenced = false;
   #isRenewing = false;
-  /** Of running tasks, by name. */
-  readonly #stalls = new Map<string, Stall>();
   #changed = false;
   #wake: (() => void) | undefined;
   /** By the wall clock, which a timer does not follow when it jumps. */
@@ -84,6 +82,18 @@ export class OperationSession implements HeldOperation {
     this.#parts = parts;
     this.#owner = leaseOwner;
     this.#emit = options.onEvent;
+    this.#records = new SessionRecords(
+      () => this.#patienceMs(),
+      (error) => void this.#end(error),
+    );
+  }
+
+  /**
+   * While the catalog is away workers go on; of what is not fenced as long as a lease lasts: after that somebody else may
+   * have the operation.
+   */
+  #patienceMs(): number {
+    return this.#isFenced ? Number.POSITIVE_INFINITY : this.#parts.leaseSeconds * 1000;
   }
 
   /** Holds the lease until `close`. */
@@ -127,15 +137,15 @@ export class OperationSession implements HeldOperation {
   }
 
   async read(): Promise<SessionView> {
-    await this.#records;
+    await this.#records.settled();
     this.#throwIfEnded();
     const { catalog } = this.#parts;
-    const operation = await this.#patiently(async () => await catalog.getOperation(this.operationId));
+    const operation = await this.#records.patiently(async () => await catalog.getOperation(this.operationId));
     if (operation === undefined || operation.leaseOwner !== this.#owner || operation.end !== undefined) {
       throw this.#end(takenOver(this.operationId));
     }
     this.#isFenced = operation.kind === "backup" || operation.kind === "copy";
-    const tasks = await this.#patiently(async () => await catalog.listTasks(this.operationId));
+    const tasks = await this.#records.patiently(async () => await catalog.listTasks(this.operationId));
     const current = tasks.filter((task) => task.attempt === operation.attempt);
     return {
       operation,
@@ -171,7 +181,7 @@ export class OperationSession implements HeldOperation {
     for (;;) {
       if (this.#leaving !== undefined && (await this.#leave(this.#leaving))) return;
       // An advance begins with a look: it may be made again.
-      const result = await this.#patiently(async () => await advance(steps));
+      const result = await this.#records.patiently(async () => await advance(steps));
       if (result.type === "done" || result.type === "failed") return;
       if (result.type === "retry") {
         if (await this.#tryLater(result.failure, result.afterMs)) return;
@@ -192,7 +202,7 @@ export class OperationSession implements HeldOperation {
     const untilMs = Math.max(clock.nowMs() + afterMs, await noteStoreWait(this.#parts, failure));
     const seconds = Math.max(0, Math.ceil((untilMs - clock.nowMs()) / 1000));
     this.log("warn", `${failure.message} Trying again in ${seconds} s.`);
-    await this.#records;
+    await this.#records.settled();
     const isDone = budget.isQueued
       ? await catalog.returnToQueue(this.operationId, this.#owner, untilMs)
       : await catalog.startAttempt(this.operationId, this.#owner, operation.attempt + 1, untilMs);
@@ -213,30 +223,29 @@ export class OperationSession implements HeldOperation {
     const key: TaskKey = { operationId: this.operationId, attempt, name };
     const startedAtMs = this.#parts.clock.nowMs();
     if (!(await this.#claimTask({ ...key, startedAtMs }))) return;
-    const record = (change: TaskChange) => this.#record(() => this.#update(key, change));
-    const listener = this.#listen(name, record);
+    const watched = this.#watch(key);
     try {
       const task = typeof request === "function" ? await request() : request;
-      this.#follow(key, await startWorker(this.#parts, task, { onMessage: listener.onMessage }), listener);
+      this.#follow(key, await startWorker(this.#parts, task, { onMessage: watched.onMessage }), watched);
     } catch (error) {
       const failure = Failure.from(error).toRecord();
-      record({ state: "failed", failure, finishedAtMs: this.#parts.clock.nowMs() });
+      this.#record(key, { state: "failed", failure, finishedAtMs: this.#parts.clock.nowMs() });
       this.#notifyChange();
     }
   }
 
   /** Asks the worker of one task to stop and waits until it is gone and recorded. Idempotent. */
   async stopTask(name: string): Promise<void> {
-    const worker = this.#workers.get(name);
+    const { worker } = this.#workers.get(name) ?? {};
     worker?.stop();
     await worker?.outcome;
-    await this.#records;
+    await this.#records.settled();
   }
 
   /** Whether the task is to be started. One that was noted while the catalog went away is nobody else's. */
   async #claimTask(task: NewTask): Promise<boolean> {
     let isUnsure = false;
-    const isNew = await this.#patiently(async () => {
+    const isNew = await this.#records.patiently(async () => {
       try {
         return await this.#parts.catalog.startTask(task, this.#owner);
       } catch (error) {
@@ -251,38 +260,33 @@ export class OperationSession implements HeldOperation {
   /** Goes on with the worker of a task that another process handed over; one that is gone has left its task lost. */
   async adoptTask(task: OperationTask): Promise<void> {
     const key: TaskKey = { operationId: this.operationId, attempt: task.attempt, name: task.name };
-    const listener = this.#listen(task.name, (change) => this.#record(() => this.#update(key, change)));
+    const watched = this.#watch(key);
     try {
-      const { name, worker = "" } = task;
-      const { stalledSince: _since, ...said } = (task.progress ?? holding) as Progress;
-      // It may have stood still since, and then says nothing more. A hook never says how far it is.
-      if (said.component !== "hook") listener.onMessage({ type: "progress", progress: said });
-      this.#follow(key, await adoptWorker(this.#parts, name, worker, listener.onMessage), listener);
+      watched.resume(task.progress);
+      const worker = await adoptWorker(this.#parts, task.name, task.worker ?? "", watched.onMessage);
+      this.#follow(key, worker, watched);
     } catch (error) {
       // It may be alive and deaf.
       if (task.worker !== undefined) this.#parts.processes.killWorker(task.worker);
       const failure = Failure.from(error).toRecord();
-      const finishedAtMs = this.#parts.clock.nowMs();
-      this.#record(() => this.#update(key, { state: "lost", failure, finishedAtMs }));
+      this.#record(key, { state: "lost", failure, finishedAtMs: this.#parts.clock.nowMs() });
     }
   }
 
-  #follow(key: TaskKey, worker: WorkerRun, { latest }: { readonly latest: () => TaskChange }): void {
-    this.#workers.set(key.name, worker);
-    this.#record(() => this.#update(key, { worker: worker.identity }));
+  #follow(key: TaskKey, worker: WorkerRun, watched: WatchedTask): void {
+    this.#workers.set(key.name, { worker, watched });
+    this.#record(key, { worker: worker.identity });
     void worker.outcome.then((outcome) => {
       this.#workers.delete(key.name);
-      const isOver = this.#isFenced && this.#stalls.get(key.name)?.isOver(performance.now()) === true;
-      this.#stalls.delete(key.name);
+      const end = watched.endOf(outcome, this.#isFenced && watched.isOver);
       const finishedAtMs = this.#parts.clock.nowMs();
-      const end = isOver && outcome.state === "lost" ? stalledEnd(key.name) : outcome;
       const held = { id: this.operationId, leaseOwner: this.#owner };
-      this.#record(async () => {
+      this.#records.write(async () => {
         const known = await holdFound(this.#parts, held, end);
-        await this.#update(key, { ...known, ...latest(), finishedAtMs });
+        await this.#update(key, { ...known, ...watched.latest, finishedAtMs });
       });
       if (outcome.state === "done")
-        this.#recordIfPossible(async () => await noteStoreAnswers(this.#parts, this.operationId));
+        this.#records.writeIfPossible(async () => await noteStoreAnswers(this.#parts, this.operationId));
       this.#notifyChange();
     });
   }
@@ -302,15 +306,15 @@ export class OperationSession implements HeldOperation {
   async #leaveWithWorkers(attempt: number): Promise<boolean> {
     const { catalog, leaseSeconds } = this.#parts;
     for (const timer of this.#timers) clearInterval(timer);
-    for (const [name, worker] of this.#workers) {
+    for (const [name, { worker }] of this.#workers) {
       const identity = await worker.handOver();
       if (identity === undefined) continue;
       // From here on nothing that happens to this process may end it.
       this.#workers.delete(name);
       const key: TaskKey = { operationId: this.operationId, attempt, name };
-      this.#record(() => this.#update(key, { worker: identity }));
+      this.#record(key, { worker: identity });
     }
-    await this.#records;
+    await this.#records.settled();
     this.#throwIfEnded();
     const lease = { seconds: leaseSeconds };
     this.#isLeft = await catalog.takeOver(this.operationId, this.#owner, handedOverBy(this.#owner), lease);
@@ -320,9 +324,9 @@ export class OperationSession implements HeldOperation {
   /** Asks every running worker to stop and waits until all are gone and recorded. */
   async stopTasks(): Promise<void> {
     const workers = [...this.#workers.values()];
-    for (const worker of workers) worker.stop();
-    await Promise.all(workers.map((worker) => worker.outcome));
-    await this.#records;
+    for (const { worker } of workers) worker.stop();
+    await Promise.all(workers.map(({ worker }) => worker.outcome));
+    await this.#records.settled();
   }
 
   /** Records the operation's end and tells it. */
@@ -340,11 +344,11 @@ export class OperationSession implements HeldOperation {
   log(level: LogLine["level"], message: string): void {
     const line = makeLogLine(this.#parts, level, message);
     this.#emit({ type: "log", line });
-    this.#recordIfPossible(() => this.#parts.catalog.appendLog(this.operationId, line));
+    this.#records.writeIfPossible(() => this.#parts.catalog.appendLog(this.operationId, line));
   }
 
   get isStalled(): boolean {
-    return [...this.#stalls.values()].some((stall) => stall.stalledMs(performance.now()) !== undefined);
+    return [...this.#workers.values()].some(({ watched }) => watched.isStalled);
   }
 
   /**
@@ -352,92 +356,34 @@ export class OperationSession implements HeldOperation {
    * at something that takes its time: the index of a large table.
    */
   #lookForStalls(): void {
-    for (const [name, worker] of this.#workers) {
-      const nowMs = performance.now();
-      const stall = this.#stalls.get(name);
-      const stalledMs = stall?.stalledMs(nowMs);
-      if (stall === undefined || stalledMs === undefined) continue;
-      if (this.#isFenced && stall.isOver(nowMs)) worker.kill();
-      stall.tell(new Date(this.#parts.clock.nowMs() - stalledMs).toISOString());
+    for (const { worker, watched } of this.#workers.values()) {
+      if (this.#isFenced && watched.isOver) worker.kill();
+      watched.tellStall(this.#parts.clock.nowMs());
     }
   }
 
-  #listen(name: string, record: (change: TaskChange) => void) {
-    let recordedAtMs = Number.NEGATIVE_INFINITY;
-    let latest: Progress | undefined;
-    const watch = new StallWatch(this.#parts.stallMs);
-    let isTold = false;
-    const tell = (stalledSince: string): void => {
-      if (isTold || latest === undefined) return;
-      isTold = true;
-      record({ progress: { ...latest, stalledSince } });
-      const message = `${this.operationId} is stalled: its ${name} task moves no byte since ${stalledSince}.`;
-      this.log("warn", message);
-      this.#parts.notice(makeLogLine(this.#parts, "warn", message));
-    };
-    this.#stalls.set(name, {
-      stalledMs: (nowMs) => watch.stalledMs(nowMs),
-      isOver: (nowMs) => watch.isOver(nowMs),
-      tell,
+  /** Follows what a worker of the task says. */
+  #watch(key: TaskKey): WatchedTask {
+    return new WatchedTask(key.name, this.#parts.stallMs, {
+      record: (change) => this.#record(key, change),
+      onProgress: (progress) => this.#emit({ type: "progress", progress }),
+      log: (level, message) => this.log(level, message),
+      onChange: () => this.#notifyChange(),
+      onStall: (since) => {
+        const message = `${this.operationId} is stalled: its ${key.name} task moves no byte since ${since}.`;
+        this.log("warn", message);
+        this.#parts.notice(makeLogLine(this.#parts, "warn", message));
+      },
     });
-    const onMessage = (message: WorkMessage): void => {
-      switch (message.type) {
-        case "progress":
-          latest = message.progress;
-          watch.hear(latest, performance.now());
-          if (watch.stalledMs(performance.now()) !== undefined) return;
-          isTold = false;
-          this.#emit({ type: "progress", progress: latest });
-          if (performance.now() - recordedAtMs < progressRecordMs) return;
-          recordedAtMs = performance.now();
-          return record({ progress: latest });
-        case "held":
-          latest = holding;
-          record({ progress: latest });
-          return this.#notifyChange();
-        case "recovery-point":
-          record({ recoveryPoint: message.at });
-          return this.#notifyChange();
-        case "log":
-          return this.log(message.level, message.message);
-        case "item":
-          return;
-      }
-    };
-    return { onMessage, latest: () => (latest === undefined ? {} : { progress: latest }) };
+  }
+
+  #record(key: TaskKey, change: TaskChange): void {
+    this.#records.write(async () => await this.#update(key, change));
   }
 
   async #update(key: TaskKey, change: TaskChange): Promise<void> {
     if (!(await this.#parts.catalog.updateTask(key, this.#owner, change)))
       this.#end(takenOver(this.operationId));
-  }
-
-  /** A record that cannot be written ends the session: the catalog would tell another story than the world. */
-  #record(write: () => Promise<void>): void {
-    this.#records = this.#records
-      .then(async () => await this.#patiently(write))
-      .catch((error: unknown) => void this.#end(Failure.from(error)));
-  }
-
-  /**
-   * While the catalog is away workers go on, records wait and looks are repeated; of what is not fenced as long as a
-   * lease lasts: after that somebody else may have the operation. Only for what may be done twice.
-   */
-  async #patiently<T>(ask: () => Promise<T>): Promise<T> {
-    const patienceMs = this.#isFenced ? Number.POSITIVE_INFINITY : this.#parts.leaseSeconds * 1000;
-    const deadlineMs = performance.now() + patienceMs;
-    for (;;) {
-      try {
-        return await ask();
-      } catch (error) {
-        if (!isAway(error) || performance.now() > deadlineMs) throw error;
-        await sleep(awayPollMs);
-      }
-    }
-  }
-
-  #recordIfPossible(write: () => Promise<void>): void {
-    this.#records = this.#records.then(write).catch(() => undefined);
   }
 
   async #renew(): Promise<void> {
@@ -463,7 +409,7 @@ export class OperationSession implements HeldOperation {
   }
 
   #renewWorkers(): void {
-    for (const worker of this.#workers.values()) worker.renewLease();
+    for (const { worker } of this.#workers.values()) worker.renewLease();
   }
 
   async #lookForCancel(): Promise<void> {
@@ -481,7 +427,7 @@ export class OperationSession implements HeldOperation {
   /** Nothing may be written any more; workers end at once. The failure is to be thrown. */
   #end(failure: Failure): Failure {
     this.#ended ??= failure;
-    for (const worker of this.#workers.values()) worker.kill();
+    for (const { worker } of this.#workers.values()) worker.kill();
     this.#notifyChange();
     return this.#ended;
   }
@@ -525,40 +471,6 @@ export async function carryOut<Observation, Action>(
     await session.close();
   }
 }
-/** What is recorded of a task whose hook's effect is there. */
-const holding: Progress = { component: "hook", phase: "holding", bytes: 0 };
-
-/** Names of the tasks whose hook's effect is there and will be undone. */
-export const holdingTasks = (tasks: ReadonlyMap<string, OperationTask>): ReadonlySet<string> =>
-  new Set(
-    [...tasks.values()]
-      .filter(
-        ({ state, progress }) =>
-          state === "running" && (progress as Progress | undefined)?.phase === holding.phase,
-      )
-      .map(({ name }) => name),
-  );
-
-/** How a session sees whether a task moves. */
-interface Stall {
-  stalledMs(nowMs: number): number | undefined;
-  isOver(nowMs: number): boolean;
-  /** Says so, once. */
-  tell(since: string): void;
-}
-
-const stalledEnd = (name: string) =>
-  ({
-    state: "failed",
-    failure: {
-      code: "stalled",
-      message: `The worker of the ${name} task moved no byte for too long (LC2_STALL_MINUTES) and was ended.`,
-      retry: "backoff",
-    },
-  }) as const;
-
-const isAway = (error: unknown): boolean => error instanceof Failure && error.code === "catalog-unreachable";
-
 const takenOver = (operationId: string): Failure =>
   new Failure(
     "interrupted",

@@ -6,8 +6,9 @@ import { hooksNotAllowed } from "../core/hooks/validate-hooks.ts";
 import type { Operation } from "../core/operation/operation.ts";
 import type { ServerEncryption } from "../core/repository/encryption.ts";
 import type { Problem } from "../core/problem.ts";
-import { holdingTasks, type OperationSession, type Tasks } from "./operation-session.ts";
+import type { OperationSession, Tasks } from "./operation-session.ts";
 import { makeContext, type EngineParts, type TaskRequest } from "./parts.ts";
+import { holdingTasks } from "./watched-task.ts";
 
 /** What a hook's task is about beside the hook. */
 export interface HookSubject {
