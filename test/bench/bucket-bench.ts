@@ -1,13 +1,13 @@
 /** An S3 server for benchmark cases, buckets full of made-up documents, and rclone on the same server. */
-import { randomBytes } from "node:crypto";
-import {
-  CreateBucketCommand,
-  DeleteBucketCommand,
-  DeleteObjectsCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  S3Client,
-} from "@aws-sdk/client-s3";
+import { spawn } from "node:child_process";
+import { hash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { crc32 } from "node:zlib";
+import { CreateBucketCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import { formatBucketUrl } from "../../src/core/files/bucket-url.ts";
 import { installServer, rootCredentials, startS3Server } from "../support/start-s3-server.ts";
 import { measure, type CommandOptions, type Measurement } from "./measure.ts";
@@ -23,6 +23,8 @@ export interface BucketBench extends AsyncDisposable {
   readonly environment: Readonly<Record<string, string>>;
   readonly programs: readonly string[];
   urlOf(bucket: string): string;
+  /** Where the server keeps a bucket's objects, as files. */
+  folderOf(bucket: string): string;
   create(bucket: string): Promise<void>;
   put(bucket: string, key: string, body: Uint8Array): Promise<void>;
   /** Objects and bytes of a bucket. */
@@ -58,6 +60,7 @@ export async function openBucketBench(): Promise<BucketBench> {
     ...options,
     env: { ...options.env, ...rcloneEnvironment },
   });
+  const folderOf = (bucket: string) => join(server.directory, "data", bucket);
   const version = (await measure([rclone, "version"])).stdout.split("\n")[0] ?? "rclone";
   return {
     endpoint,
@@ -68,6 +71,7 @@ export async function openBucketBench(): Promise<BucketBench> {
       "versitygw 1.8.0 on the same machine's file system, for both",
     ],
     urlOf: (bucket) => formatBucketUrl({ bucket, prefix: "", endpoint, region }),
+    folderOf,
     create: async (Bucket) => {
       await client.send(new CreateBucketCommand({ Bucket }));
     },
@@ -82,13 +86,8 @@ export async function openBucketBench(): Promise<BucketBench> {
       }
       return { objects, sizeBytes };
     },
-    remove: async (Bucket) => {
-      for await (const page of pagesOf(client, Bucket)) {
-        const Objects = page.map(({ Key }) => ({ Key }));
-        await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects, Quiet: true } }));
-      }
-      await client.send(new DeleteBucketCommand({ Bucket }));
-    },
+    // By requests it would take as long as what is measured.
+    remove: (bucket) => rm(folderOf(bucket), { recursive: true, force: true }),
     rclone: (args, options) => measure([rclone, ...args], withRclone(options)),
     shell: (line, options) => measure(["bash", "-c", `set -o pipefail; ${line}`], withRclone(options)),
     [Symbol.asyncDispose]: async () => {
@@ -108,8 +107,10 @@ async function* pagesOf(client: S3Client, Bucket: string) {
   } while (token !== undefined);
 }
 
+const objectsInFolder = 500;
+
 export const keyOfDocument = (index: number): string =>
-  `documents/${String(Math.floor(index / 500)).padStart(4, "0")}/document-${String(index).padStart(7, "0")}.bin`;
+  `documents/${String(Math.floor(index / objectsInFolder)).padStart(4, "0")}/document-${String(index).padStart(7, "0")}.bin`;
 
 const words = "the of a content management system stores its documents in one bucket and text in tables "
   .repeat(8)
@@ -142,4 +143,32 @@ export async function putDocuments(
       await bench.put(bucket, keyOfDocument(next.value), documentOf(next.value, largestKb, salt));
   };
   await Promise.all(Array.from({ length: transfers }, work));
+}
+
+/**
+ * The first `count` documents in a bucket, put where the server keeps its objects: through its door 200,000 of them
+ * would take longer than all that is measured.
+ */
+export async function fillWithDocuments(
+  bench: BucketBench,
+  bucket: string,
+  count: number,
+  largestKb: number,
+): Promise<void> {
+  const program = fileURLToPath(new URL("./set_attributes.py", import.meta.url));
+  const attributes = spawn("python3", [program], { stdio: ["pipe", "inherit", "inherit"] });
+  const ended = once(attributes, "close");
+  for (let index = 0; index < count; index += 1) {
+    const path = join(bench.folderOf(bucket), keyOfDocument(index));
+    if (index % objectsInFolder === 0) mkdirSync(dirname(path), { recursive: true });
+    const content = documentOf(index, largestKb);
+    writeFileSync(path, content);
+    const crc = Buffer.alloc(4);
+    crc.writeUInt32BE(crc32(content));
+    const line = `${path}\t${hash("md5", content)}\t${crc.toString("base64")}\n`;
+    if (!attributes.stdin.write(line)) await once(attributes.stdin, "drain");
+  }
+  attributes.stdin.end();
+  const [exitCode] = (await ended) as [number];
+  if (exitCode !== 0) throw new Error(`the objects of ${bucket} have not all their attributes`);
 }

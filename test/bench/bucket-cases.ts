@@ -3,7 +3,14 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { randomBytes } from "node:crypto";
 import type { BenchCase } from "./bench-case.ts";
-import { keyOfDocument, openBucketBench, putDocuments, transfers, type BucketBench } from "./bucket-bench.ts";
+import {
+  fillWithDocuments,
+  keyOfDocument,
+  openBucketBench,
+  putDocuments,
+  transfers,
+  type BucketBench,
+} from "./bucket-bench.ts";
 import { createBackup, dataOf } from "./database-cases.ts";
 import { megabytes, memoryFigure, ratioFigure, seconds, type CaseReport, type Figure } from "./figure.ts";
 import { against, cpuNote, logTo } from "./files-cases.ts";
@@ -77,7 +84,7 @@ async function fill(
   const bucket = "documents";
   bench.log(`putting ${count} objects`);
   await s3.create(bucket);
-  await putDocuments(s3, bucket, range(0, count, 1), largestKb);
+  await fillWithDocuments(s3, bucket, count, largestKb);
   const { sizeBytes } = await s3.sizeOf(bucket);
   return {
     bucket,
