@@ -1,4 +1,4 @@
-import { GetObjectTaggingCommand, HeadObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { GetObjectTaggingCommand, HeadObjectCommand } from "@aws-sdk/client-s3";
 import {
   SourceError,
   type FileSource,
@@ -12,6 +12,7 @@ import { explainHead } from "./explain-head.ts";
 import { isListed, listBucket } from "./list-bucket.ts";
 import { requestKey } from "./listed-key.ts";
 import { sortByName, toOpenedEntry } from "./object-entry.ts";
+import type { ObjectAnswer } from "./quick-get-object.ts";
 import { quickRequestsOf } from "./quick-requests.ts";
 import { openObject, type OpenedObject } from "./read-object-bytes.ts";
 import type { S3Connection } from "./s3-connection.ts";
@@ -222,7 +223,7 @@ function missingError(name: string, error: unknown): SourceError {
   return new SourceError("unreadable", reason, error);
 }
 
-function totalBytes({ ContentRange, ContentLength }: GetObjectCommandOutput): number {
+function totalBytes({ ContentRange, ContentLength }: ObjectAnswer): number {
   const total = /\/(\d+)$/.exec(ContentRange ?? "")?.[1];
   return total === undefined ? (ContentLength ?? 0) : Number(total);
 }
@@ -231,7 +232,7 @@ function totalBytes({ ContentRange, ContentLength }: GetObjectCommandOutput): nu
 export async function readTags(
   connection: S3Connection,
   name: string,
-  { TagCount = 0, VersionId }: Pick<GetObjectCommandOutput, "TagCount" | "VersionId">,
+  { TagCount = 0, VersionId }: Pick<ObjectAnswer, "TagCount" | "VersionId">,
 ): Promise<Record<string, string> | undefined> {
   if (TagCount === 0) return undefined;
   const version = VersionId === undefined || VersionId === "null" ? {} : { VersionId };
@@ -250,7 +251,7 @@ export async function readTags(
 function noteMissingMetadata(
   connection: S3Connection,
   key: FileKey,
-  { MissingMeta = 0 }: GetObjectCommandOutput,
+  { MissingMeta = 0 }: ObjectAnswer,
 ): void {
   if (MissingMeta === 0) return;
   connection.notice(

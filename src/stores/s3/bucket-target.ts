@@ -1,10 +1,5 @@
 import { createHash, hash } from "node:crypto";
-import {
-  DeleteObjectCommand,
-  HeadObjectCommand,
-  PutObjectCommand,
-  type HeadObjectCommandOutput,
-} from "@aws-sdk/client-s3";
+import { DeleteObjectCommand, PutObjectCommand } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import {
   SourceError,
@@ -14,10 +9,11 @@ import {
 } from "../../core/ports/file-source.ts";
 import type { FileTarget, FileWish, TargetFacts, TargetState } from "../../core/ports/file-target.ts";
 import { showKey, type FileKey, type ManifestEntry } from "../../core/repository/manifest.ts";
+import type { ObjectStatement } from "./answered-facts.ts";
 import { BodyMemory } from "./body-memory.ts";
 import { openBucketObject, readTags } from "./bucket-source.ts";
 import { ensureBucket } from "./ensure-bucket.ts";
-import { explainHead } from "./explain-head.ts";
+import { headObject } from "./head-object.ts";
 import { inspectBucket } from "./inspect-bucket.ts";
 import { isListed, listBucket } from "./list-bucket.ts";
 import { requestKey } from "./listed-key.ts";
@@ -178,7 +174,7 @@ class BucketTarget implements FileTarget {
     const headers = { ...toHeaderLines(file.object), "x-amz-checksum-sha256": sum };
     const answer = await quickRequestsOf(this.#way).put(this.#nameOf(key), headers, body, file.sha256);
     if (answer === undefined) return undefined;
-    answer.body.on("error", () => undefined).resume();
+    answer.body.destroy();
     return { ChecksumSHA256: answer.headers["x-amz-checksum-sha256"], ETag: answer.headers["etag"] };
   }
 
@@ -253,19 +249,14 @@ class BucketTarget implements FileTarget {
       throw this.#notKept(key, "gives other bytes back than were sent");
   }
 
-  async #head(key: FileKey): Promise<HeadObjectCommandOutput | undefined> {
+  async #head(key: FileKey): Promise<ObjectStatement | undefined> {
     const name = this.#nameOf(key);
-    try {
-      return await this.#way.client.send(
-        new HeadObjectCommand({ Bucket: this.#way.bucket, Key: name, ChecksumMode: "ENABLED" }),
-      );
-    } catch (error) {
-      if (isMissing(error) || isNoBucket(error)) return undefined;
-      throw this.#failure(await explainHead(this.#way, error), "look at", "s3:GetObject", name);
-    }
+    return await headObject(this.#way, name, { checksums: true }).catch((error: unknown) => {
+      throw this.#failure(error, "look at", "s3:GetObject", name);
+    });
   }
 
-  async #tagsOf(key: FileKey, facts: HeadObjectCommandOutput): Promise<Record<string, string> | undefined> {
+  async #tagsOf(key: FileKey, facts: ObjectStatement): Promise<Record<string, string> | undefined> {
     try {
       return await readTags(this.#way, this.#nameOf(key), facts);
     } catch (cause) {

@@ -1,11 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { HeadObjectCommand, type HeadObjectCommandOutput } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { StoredObject } from "../../core/ports/object-store.ts";
 import type { ServerEncryption } from "../../core/repository/encryption.ts";
-import { explainHead } from "./explain-head.ts";
+import type { ObjectStatement } from "./answered-facts.ts";
+import { headObject } from "./head-object.ts";
 import type { S3Connection } from "./s3-connection.ts";
-import { isMissing, s3Failure } from "./s3-failure.ts";
+import { s3Failure } from "./s3-failure.ts";
 import { statedClass } from "./storage-class.ts";
 import { proveEncryption, statedEncryption } from "./server-encryption.ts";
 
@@ -54,7 +54,7 @@ export async function confirmStored(
 }
 
 /** Of the whole object; of one in parts some stores state a hash of hashes, with the number of parts. */
-function statedSha256(facts: HeadObjectCommandOutput | undefined): { readonly sha256?: string } {
+function statedSha256(facts: ObjectStatement | undefined): { readonly sha256?: string } {
   const { ChecksumSHA256: stated = "", ChecksumType: type } = facts ?? {};
   const isWhole = type !== "COMPOSITE" && /^[A-Za-z0-9+/]{43}=$/.test(stated);
   return isWhole ? { sha256: Buffer.from(stated, "base64").toString("hex") } : {};
@@ -74,20 +74,13 @@ export type ConfirmedObject = Omit<StoredObject, "name"> & {
   readonly metadata: Readonly<Record<string, string>>;
 };
 
-async function look(way: S3Connection, key: string): Promise<HeadObjectCommandOutput | undefined> {
+async function look(way: S3Connection, key: string): Promise<ObjectStatement | undefined> {
   for (let tries = 0; ; tries += 1) {
-    try {
-      return await way.client.send(
-        new HeadObjectCommand({ Bucket: way.bucket, Key: key, ChecksumMode: "ENABLED" }),
-      );
-    } catch (error) {
-      if (!isMissing(error)) {
-        const reason = await explainHead(way, error);
-        throw s3Failure(reason, way, { verb: "look at", action: "s3:GetObject", key });
-      }
-      const pauseMs = pausesMs[tries];
-      if (pauseMs === undefined) return undefined;
-      await delay(pauseMs);
-    }
+    const found = await headObject(way, key, { checksums: true }).catch((error: unknown) => {
+      throw s3Failure(error, way, { verb: "look at", action: "s3:GetObject", key });
+    });
+    const pauseMs = pausesMs[tries];
+    if (found !== undefined || pauseMs === undefined) return found;
+    await delay(pauseMs);
   }
 }

@@ -1,6 +1,7 @@
-import type { GetObjectCommandOutput, _Object as ListedObject } from "@aws-sdk/client-s3";
+import type { _Object as ListedObject } from "@aws-sdk/client-s3";
 import type { SourceEntry } from "../../core/ports/file-source.ts";
 import type { FileKey, ObjectFacts } from "../../core/repository/manifest.ts";
+import type { ObjectStatement } from "./answered-facts.ts";
 
 /** What a list says of an object: next to nothing of what the bucket keeps beside its bytes. */
 export function toListedEntry(key: FileKey, listed: ListedObject): SourceEntry {
@@ -12,7 +13,7 @@ export function toListedEntry(key: FileKey, listed: ListedObject): SourceEntry {
 export function toOpenedEntry(
   key: FileKey,
   sizeBytes: number,
-  opened: Omit<GetObjectCommandOutput, "Body">,
+  opened: ObjectStatement,
   tags: Readonly<Record<string, string>> | undefined,
 ): SourceEntry {
   return toEntry(key, sizeBytes, opened.LastModified, opened.ETag, toObjectFacts(opened, tags));
@@ -45,7 +46,7 @@ function toWholeSeconds(time: Date | undefined): string {
 }
 
 function toObjectFacts(
-  opened: Omit<GetObjectCommandOutput, "Body">,
+  opened: ObjectStatement,
   tags: Readonly<Record<string, string>> | undefined,
 ): ObjectFacts {
   const { ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl } = opened;

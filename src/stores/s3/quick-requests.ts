@@ -1,22 +1,20 @@
 import { createHmac, hash } from "node:crypto";
-import type { Readable } from "node:stream";
+import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { GetObjectCommand } from "@aws-sdk/client-s3";
-import type { NodeHttpHandler } from "@smithy/node-http-handler";
+import { QuickLines, type LineAnswer } from "./quick-line.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { parseRetryAfter } from "./store-error.ts";
 
-/** A good answer of the store, as it came. */
-export interface QuickAnswer {
-  readonly status: number;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body: Readable;
-}
-
-type HttpHandler = Pick<NodeHttpHandler, "handle">;
-type HttpRequest = Parameters<NodeHttpHandler["handle"]>[0];
 type Headers = Readonly<Record<string, string>>;
+
+/** Where the client would send a request to; the bucket's path ends with a slash. */
+interface Address {
+  readonly isSecure: boolean;
+  readonly hostname: string;
+  readonly port: number | undefined;
+  readonly path: string;
+}
 
 const quickRequests = new WeakMap<S3Connection, QuickRequests>();
 
@@ -31,7 +29,7 @@ const emptyHash = hash("sha256", "");
 
 /** What a request says beside its address. */
 interface Message {
-  readonly method: "GET" | "PUT";
+  readonly method: "GET" | "HEAD" | "PUT";
   readonly headers: Headers;
   readonly body?: Uint8Array;
   /** Lower-case hex, of the body. */
@@ -39,14 +37,15 @@ interface Message {
 }
 
 /**
- * Sends GETs of a bucket, and PUTs of small objects, through the connection's own handler, with its limiter, its certificates and its
+ * Sends GETs and HEADs of a bucket, and PUTs of small objects, with the connection's limiter, its certificates and its
  * credentials, and without the client's work on each, which for a small object takes longer than all the rest. Only a
  * good answer is one: `undefined` means to ask again by the client, which says what is wrong and retries.
  */
 class QuickRequests {
   readonly #connection: S3Connection;
   #storeAheadMs = 0;
-  #template: Promise<HttpRequest> | undefined;
+  #address: Promise<Address> | undefined;
+  #lines: QuickLines | undefined;
   #signingKey: { readonly scope: string; readonly secret: string; readonly key: Buffer } | undefined;
 
   constructor(connection: S3Connection) {
@@ -63,8 +62,13 @@ class QuickRequests {
     key: string,
     query: readonly (readonly [string, string])[],
     headers: Headers,
-  ): Promise<QuickAnswer | undefined> {
+  ): Promise<LineAnswer | undefined> {
     return this.#send(key, query, { method: "GET", headers, sha256: emptyHash });
+  }
+
+  /** As `get`. That there is no such object, or no bucket, is a good answer too: it has no words to read. */
+  async head(key: string, headers: Headers): Promise<LineAnswer | undefined> {
+    return this.#send(key, [], { method: "HEAD", headers, sha256: emptyHash });
   }
 
   /** Sends an object whole. `sha256`: of its bytes, in lower-case hex; it is signed, so it is compared. */
@@ -73,9 +77,7 @@ class QuickRequests {
     headers: Headers,
     body: Uint8Array,
     sha256: string,
-  ): Promise<QuickAnswer | undefined> {
-    // How such a header is signed is for the client to know.
-    if (Object.values(headers).some((value) => /[^\x20-\x7e]/.test(value))) return undefined;
+  ): Promise<LineAnswer | undefined> {
     const length = { "content-length": String(body.length) };
     return this.#send(key, [], { method: "PUT", headers: { ...headers, ...length }, body, sha256 });
   }
@@ -84,31 +86,37 @@ class QuickRequests {
     key: string,
     query: readonly (readonly [string, string])[],
     message: Message,
-  ): Promise<QuickAnswer | undefined> {
-    const { client, limiter, signal } = this.#connection;
-    if (signal?.aborted) return undefined;
-    let answer: QuickAnswer;
+  ): Promise<LineAnswer | undefined> {
+    const { limiter, closed } = this.#connection;
+    // How such a header is signed is for the client to know.
+    if (closed.aborted || Object.values(message.headers).some((value) => /[^\x20-\x7e]/.test(value)))
+      return undefined;
+    let answer: LineAnswer;
     try {
-      const request = await this.#sign(key, query, message);
-      const handler: HttpHandler = client.config.requestHandler;
-      const { response } = await handler.handle(request);
-      answer = { status: response.statusCode, headers: response.headers, body: response.body as Readable };
+      const head = await this.#sign(key, query, message);
+      await limiter.acquire(closed);
+      try {
+        answer = await this.#openLines(await this.#learn()).send(head, message.body);
+      } finally {
+        limiter.release();
+      }
     } catch {
       return undefined;
     }
     const storeMs = Date.parse(answer.headers["date"] ?? "");
     if (Number.isFinite(storeMs)) this.#storeAheadMs = storeMs - Date.now();
-    if (answer.status === 200 || answer.status === 206) {
+    const isGood = answer.status === 200 || answer.status === 206;
+    if (isGood || (answer.status === 404 && message.method === "HEAD")) {
       limiter.noteAnswer();
       return answer;
     }
-    answer.body.on("error", () => undefined).resume();
+    answer.body.destroy();
     if (answer.status === 429 || answer.status >= 500) await this.#pause(answer);
     return undefined;
   }
 
   /** The store asked to slow down, or is not well: the client is not to ask again at once. */
-  async #pause({ status, headers }: QuickAnswer): Promise<void> {
+  async #pause({ status, headers }: LineAnswer): Promise<void> {
     const { limiter, retry, signal } = this.#connection;
     if (status === 429 || status === 503) limiter.noteThrottled();
     const pauseMs = parseRetryAfter(headers["retry-after"]) ?? Math.random() * retry.baseMs;
@@ -116,23 +124,40 @@ class QuickRequests {
     await delay(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
 
+  #openLines({ hostname, port, isSecure }: Address): QuickLines {
+    if (this.#lines !== undefined) return this.#lines;
+    const { connectTimeoutMs, idleTimeoutMs, tls, closed } = this.#connection;
+    const host = hostname.replace(/^\[(.*)\]$/, "$1");
+    const isName = isIP(host) === 0;
+    const lines = new QuickLines({
+      host,
+      port: port ?? (isSecure ? 443 : 80),
+      connectTimeoutMs,
+      idleTimeoutMs,
+      ...(isSecure ? { tls: { ...tls, ...(isName ? { servername: host } : {}) } } : {}),
+    });
+    closed.addEventListener("abort", () => lines.close(), { once: true });
+    return (this.#lines = lines);
+  }
+
+  /** Request line and headers. */
   async #sign(
     key: string,
     query: readonly (readonly [string, string])[],
-    { method, headers, body, sha256 }: Message,
-  ): Promise<HttpRequest> {
+    { method, headers, sha256 }: Message,
+  ): Promise<string> {
     const { client } = this.#connection;
-    const template = await (this.#template ??= this.#learn());
+    const address = await this.#learn();
     const credentials = await client.config.credentials();
     const region = await this.#connection.region();
     const time = new Date(Date.now() + client.config.systemClockOffset)
       .toISOString()
       .replaceAll(/[-:]|\.\d+/g, "");
-    const path = template.path + key.split("/").map(escape).join("/");
+    const path = address.path + key.split("/").map(escape).join("/");
     const search = query.map(([name, value]) => `${escape(name)}=${escape(value)}`).join("&");
     const signed: Record<string, string> = {
       ...headers,
-      host: template.port === undefined ? template.hostname : `${template.hostname}:${template.port}`,
+      host: address.port === undefined ? address.hostname : `${address.hostname}:${address.port}`,
       "x-amz-content-sha256": sha256,
       "x-amz-date": time,
       ...(credentials.sessionToken === undefined ? {} : { "x-amz-security-token": credentials.sessionToken }),
@@ -147,12 +172,9 @@ class QuickRequests {
       .update(`AWS4-HMAC-SHA256\n${time}\n${scope}\n${hash("sha256", canonical)}`)
       .digest("hex");
     const authorization = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(";")}, Signature=${signature}`;
-    return Object.assign(Object.create(Object.getPrototypeOf(template) as object) as HttpRequest, template, {
-      path: search === "" ? path : `${path}?${search}`,
-      method,
-      headers: { ...signed, authorization },
-      ...(body === undefined ? {} : { body }),
-    });
+    const all = names.map((name) => `${name}: ${signed[name]}\r\n`).join("");
+    const target = search === "" ? path : `${path}?${search}`;
+    return `${method} ${target} HTTP/1.1\r\n${all}authorization: ${authorization}\r\n\r\n`;
   }
 
   #keyFor(scope: string, secret: string): Buffer {
@@ -167,22 +189,33 @@ class QuickRequests {
     return key;
   }
 
-  /** Where the client would send a request to, its path being that of the bucket with a slash at its end. */
-  async #learn(): Promise<HttpRequest> {
+  #learn(): Promise<Address> {
+    return (this.#address ??= this.#askClient());
+  }
+
+  async #askClient(): Promise<Address> {
     const { client, bucket } = this.#connection;
     const command = new GetObjectCommand({ Bucket: bucket, Key: "k" });
-    let built: unknown;
+    const built = Promise.withResolvers<Built>();
     command.middlewareStack.add(
       () => (args) => {
-        built = args.request;
+        built.resolve(args.request as Built);
         return Promise.resolve({ response: {}, output: { $metadata: {} } });
       },
       { name: "learnAddress", step: "build", priority: "low" },
     );
     await client.send(command);
-    const request = built as HttpRequest;
-    return Object.assign(request, { query: {}, path: request.path.slice(0, -1) });
+    const { protocol, hostname, port, path } = await built.promise;
+    return { isSecure: protocol === "https:", hostname, port, path: path.slice(0, -1) };
   }
+}
+
+/** As far as it matters. */
+interface Built {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port?: number;
+  readonly path: string;
 }
 
 /** As signatures want it. */

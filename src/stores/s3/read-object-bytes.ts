@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { crc32 } from "node:zlib";
-import { GetObjectCommand, type GetObjectCommandOutput } from "@aws-sdk/client-s3";
+import { GetObjectCommand } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
-import { quickGetObject } from "./quick-get-object.ts";
+import { quickGetObject, type ObjectAnswer } from "./quick-get-object.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { isConditionFailed, s3Failure, type Deed } from "./s3-failure.ts";
 import { classifyError, Patience } from "./s3-retry.ts";
@@ -19,7 +19,7 @@ export interface ObjectRange {
 
 /** An object opened for reading: what the store says of it, and its bytes. */
 export interface OpenedObject {
-  readonly facts: GetObjectCommandOutput;
+  readonly facts: ObjectAnswer;
   /** Bytes that will come. */
   readonly lengthBytes: number;
   readonly bytes: AsyncIterable<Uint8Array>;
@@ -42,7 +42,7 @@ async function request(
   range: ObjectRange,
   from: number,
   etag = range.ifMatch,
-): Promise<GetObjectCommandOutput> {
+): Promise<ObjectAnswer> {
   const end = range.length === undefined ? undefined : range.offset + range.length;
   const isWhole = from === 0 && end === undefined;
   const conditions = {
@@ -60,14 +60,14 @@ async function request(
 /** Not every store knows ranges and conditions, and a proxy may drop them: pieces of two versions must not be one. */
 function assertAsAsked(
   key: string,
-  { ContentRange, ETag, Body }: GetObjectCommandOutput,
+  { ContentRange, ETag, Body }: ObjectAnswer,
   from: number,
   etag: string | undefined,
 ): void {
   const begins = Number(/^bytes (\d+)-/.exec(ContentRange ?? "bytes 0-")?.[1]);
   const isAnother = etag !== undefined && ETag !== undefined && ETag !== etag;
   if (begins === from && !isAnother) return;
-  if (Body !== undefined && "destroy" in Body) (Body.destroy as () => void)();
+  if (Body !== undefined && "destroy" in Body) Body.destroy();
   if (isAnother) throw new OtherVersion(key);
   throw new Failure(
     "store-failed",
@@ -80,14 +80,14 @@ async function* readOn(
   way: S3Connection,
   key: string,
   range: ObjectRange,
-  first: GetObjectCommandOutput,
+  first: ObjectAnswer,
   lengthBytes: number,
 ): AsyncIterable<Uint8Array> {
   const patience = new Patience(way.retry, way.hasAnswered);
   const check = first.ContentRange === undefined ? new Checksum(key, first) : undefined;
   const on = { ...range, length: lengthBytes, ...(isVersion(first) ? { versionId: first.VersionId } : {}) };
   let done = 0;
-  let facts: GetObjectCommandOutput | undefined = first;
+  let facts: ObjectAnswer | undefined = first;
   while (done < lengthBytes) {
     try {
       facts ??= await request(way, key, on, range.offset + done, first.ETag);
@@ -116,7 +116,7 @@ async function pauseBeforeNext(way: S3Connection, patience: Patience, error: unk
 }
 
 /** Without versioning the store says none, or `null`, which names whatever is there. */
-const isVersion = (facts: GetObjectCommandOutput): facts is GetObjectCommandOutput & { VersionId: string } =>
+const isVersion = (facts: ObjectAnswer): facts is ObjectAnswer & { VersionId: string } =>
   facts.VersionId !== undefined && facts.VersionId !== "null";
 
 /** Compares a whole object with the CRC-32 that the store keeps of it, where it does. */
@@ -125,7 +125,7 @@ class Checksum {
   readonly #wanted: string | undefined;
   #value = 0;
 
-  constructor(key: string, facts: GetObjectCommandOutput) {
+  constructor(key: string, facts: ObjectAnswer) {
     this.#key = key;
     // Of an object in parts it may be a checksum of checksums.
     const isOfAll = facts.ChecksumType === "FULL_OBJECT" || !facts.ChecksumCRC32?.includes("-");
@@ -160,7 +160,7 @@ class OtherVersion extends Error {
   }
 }
 
-async function* bodyOf(facts: GetObjectCommandOutput): AsyncIterable<Uint8Array> {
+async function* bodyOf(facts: ObjectAnswer): AsyncIterable<Uint8Array> {
   const body = facts.Body;
   if (body === undefined) return;
   if (!(Symbol.asyncIterator in body)) throw new TypeError("the body of an answer is no stream");

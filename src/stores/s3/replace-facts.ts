@@ -1,11 +1,7 @@
-import {
-  CopyObjectCommand,
-  HeadObjectCommand,
-  type HeadObjectCommandOutput,
-  type StorageClass,
-} from "@aws-sdk/client-s3";
+import { CopyObjectCommand, HeadObjectCommand, type StorageClass } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import type { ObjectFacts } from "../../core/repository/manifest.ts";
+import type { ObjectStatement } from "./answered-facts.ts";
 import { copySourceInput, copyWholeInParts, mostCopiedBytes, type CopySource } from "./copy-in-parts.ts";
 import { toHeaders, type ObjectHeaders } from "./object-headers.ts";
 import type { S3Connection } from "./s3-connection.ts";
@@ -19,7 +15,7 @@ import { isConditionFailed, s3Failure, type Deed } from "./s3-failure.ts";
 export async function replaceFacts(
   way: S3Connection,
   name: string,
-  now: HeadObjectCommandOutput,
+  now: ObjectStatement,
   facts: ObjectFacts | undefined,
   inOneRequest = mostCopiedBytes,
 ): Promise<void> {
@@ -56,8 +52,8 @@ function assertFactsSet(
   way: S3Connection,
   name: string,
   facts: ObjectFacts = {},
-  now: HeadObjectCommandOutput,
-  after: HeadObjectCommandOutput,
+  now: ObjectStatement,
+  after: ObjectStatement,
 ): void {
   const [before, found] = [comparableFacts(now), comparableFacts(after)];
   const ignored = Object.entries(wantedFacts(facts, before)).filter(
@@ -74,7 +70,7 @@ function assertFactsSet(
 
 type FactTexts = Readonly<Record<string, string | undefined>>;
 
-function comparableFacts(head: HeadObjectCommandOutput): FactTexts {
+function comparableFacts(head: ObjectStatement): FactTexts {
   const { ContentType, ContentDisposition, CacheControl, Metadata = {} } = head;
   return { ContentType, ContentDisposition, CacheControl, ...prefixed(Metadata) };
 }

@@ -1,11 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
-import {
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  type ListObjectsV2CommandOutput,
-} from "@aws-sdk/client-s3";
+import { ListObjectsV2Command, PutObjectCommand, type ListObjectsV2CommandOutput } from "@aws-sdk/client-s3";
 import { Failure } from "../../core/failure.ts";
 import { canCopyBetween, parseBucketUrl } from "../../core/files/bucket-url.ts";
 import type {
@@ -20,11 +15,12 @@ import type {
 import type { ServerEncryption } from "../../core/repository/encryption.ts";
 import { encodeKey } from "../../core/repository/manifest.ts";
 import { assertObjectName } from "../../core/repository/object-name.ts";
+import type { ObjectStatement } from "./answered-facts.ts";
 import { copyWithinStore } from "./copy-within-store.ts";
 import { bucketExists, bucketMissing, ensureBucket } from "./ensure-bucket.ts";
 import { confirmStored, type ConfirmedObject, type SentObject } from "./confirm-stored.ts";
 import { deleteAllVersions, deleteObject, keepsVersions } from "./delete-versions.ts";
-import { explainHead } from "./explain-head.ts";
+import { headObject } from "./head-object.ts";
 import { decodeListedKey } from "./listed-key.ts";
 import { MultipartWriter } from "./multipart-writer.ts";
 import { checksum, encodeCrc } from "./part-checksums.ts";
@@ -156,25 +152,26 @@ class S3Store implements ObjectStore {
   async head(name: string): Promise<StoredObject | undefined> {
     assertObjectName(name);
     const key = this.#way.prefix + name;
-    try {
-      const facts = await this.#way.client.send(
-        new HeadObjectCommand({ Bucket: this.#way.bucket, Key: key }),
-      );
-      this.#bucketSeen = true;
-      return {
-        name,
-        sizeBytes: facts.ContentLength ?? 0,
-        modifiedAtMs: facts.LastModified?.getTime() ?? 0,
-        ...withEncryption(statedEncryption(facts)),
-        ...statedClass(facts),
-        ...(isCold(facts) ? { thaw: thawStep(this.#way.bucket, key) } : {}),
-      };
-    } catch (error) {
-      if (!isMissing(error))
-        throw s3Failure(await explainHead(this.#way, error), this.#way, { ...looking, key });
+    const facts = await this.#look(key);
+    if (facts === undefined) {
       await this.#assertBucket();
       return undefined;
     }
+    this.#bucketSeen = true;
+    return {
+      name,
+      sizeBytes: facts.ContentLength ?? 0,
+      modifiedAtMs: facts.LastModified?.getTime() ?? 0,
+      ...withEncryption(statedEncryption(facts)),
+      ...statedClass(facts),
+      ...(isCold(facts) ? { thaw: thawStep(this.#way.bucket, key) } : {}),
+    };
+  }
+
+  #look(key: string): Promise<ObjectStatement | undefined> {
+    return headObject(this.#way, key).catch((error: unknown) => {
+      throw s3Failure(error, this.#way, { ...looking, key });
+    });
   }
 
   /** An answer to HEAD has no words: a missing object and a missing bucket look alike. */
@@ -314,15 +311,7 @@ class S3Store implements ObjectStore {
   }
 
   async #markOf(key: string): Promise<string | undefined> {
-    try {
-      const facts = await this.#way.client.send(
-        new HeadObjectCommand({ Bucket: this.#way.bucket, Key: key }),
-      );
-      return facts.Metadata?.[writeMark];
-    } catch (error) {
-      if (isMissing(error)) return undefined;
-      throw s3Failure(error, this.#way, { ...looking, key });
-    }
+    return (await this.#look(key))?.Metadata?.[writeMark];
   }
 
   async replace(name: string, bytes: Uint8Array): Promise<void> {
