@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, hash } from "node:crypto";
 import {
   accessSync,
   chmodSync,
@@ -187,9 +187,13 @@ class FolderTarget implements FileTarget {
       if (found.isSymbolicLink()) return this.#setLinkFacts(path, facts);
       const { uid, gid, mode } = facts;
       const isOwned = found.uid === uid && found.gid === gid;
-      if (this.keeps.owners && uid !== undefined && gid !== undefined && !isOwned)
+      let modeNow = found.mode;
+      if (this.keeps.owners && uid !== undefined && gid !== undefined && !isOwned) {
         lchownSync(toPath(path), uid, gid);
-      if ((lstatSync(toPath(path)).mode & 0o7777) !== mode) chmodWithoutFollowing(path, mode);
+        // Another owner clears set-user-id bits.
+        modeNow = lstatSync(toPath(path)).mode;
+      }
+      if ((modeNow & 0o7777) !== mode) chmodWithoutFollowing(path, mode);
       try {
         lutimesSync(toPath(path), secondsOf(facts), secondsOf(facts));
       } catch (error) {
@@ -274,16 +278,12 @@ class FolderTarget implements FileTarget {
   }
 
   #readBack(fd: number, key: FileKey, sizeBytes: number, sha256: string): void {
-    const hash = createHash("sha256");
-    let position = 0;
-    while (position < sizeBytes) {
+    const read = (position: number): Buffer => {
       const wanted = Math.min(this.#buffer.length, sizeBytes - position);
       const length = this.#try("read back", key, () => readSync(fd, this.#buffer, 0, wanted, position));
-      if (length === 0) break;
-      hash.update(this.#buffer.subarray(0, length));
-      position += length;
-    }
-    if (hash.digest("hex") === sha256) return;
+      return this.#buffer.subarray(0, length);
+    };
+    if (hashOf(read, sizeBytes) === sha256) return;
     throw new Failure(
       "store-failed",
       `${showKey(key)} was written to ${this.url} and read back with another content. The disk or file system ` +
@@ -299,6 +299,19 @@ class FolderTarget implements FileTarget {
       throw targetFailure(error, verb, key === "" ? this.#root : `${showKey(key)} in ${this.url}`);
     }
   }
+}
+
+/** Of `sizeBytes` bytes, or as many as come. What comes at once, as nearly every file does, is hashed at once. */
+function hashOf(read: (position: number) => Buffer, sizeBytes: number): string {
+  const first = read(0);
+  if (first.length === sizeBytes) return hash("sha256", first);
+  const sha256 = createHash("sha256");
+  let position = 0;
+  for (let piece = first; piece.length > 0; piece = read(position)) {
+    sha256.update(piece);
+    position += piece.length;
+  }
+  return sha256.digest("hex");
 }
 
 /** A new file that only we may read. What a killed process left under this name goes away. */

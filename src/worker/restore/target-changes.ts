@@ -167,6 +167,9 @@ class ChangeFinder {
   /** Folders above an object that is to be placed, which were not asked for themselves. */
   async #ensureFolders(wanted: ManifestEntry, changes: FileChange[]): Promise<void> {
     const path = wanted.key.endsWith("/") ? wanted.key.slice(0, -1) : wanted.key;
+    const nearest = this.#folders.at(-1);
+    // Those above it are ensured, too.
+    if (nearest?.isEnsured && nearest.entry.key.length === path.lastIndexOf("/") + 1) return;
     for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
       const key = path.slice(0, slash + 1);
       const known = this.#folders.find(({ entry }) => entry.key === key);

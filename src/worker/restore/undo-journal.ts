@@ -143,6 +143,8 @@ function encodeRecord({ before, after, factsOnly }: UndoRecord): string {
 
 function withPlace(entry: ManifestEntry): ManifestEntry {
   if (entry.kind !== "file") return entry;
+  const isPlaced = (entry.stored !== undefined) === entry.sizeBytes > 0;
+  if (isPlaced && entry.sha256 !== undefined) return entry;
   const sha256 = entry.sha256 ?? "0".repeat(64);
   if (entry.sizeBytes === 0) {
     const { stored: _none, ...rest } = entry;
