@@ -26,7 +26,9 @@ export interface RowsLoad {
 }
 
 /** Indexes are made in about so many batches: the last ones are short, and no tool is started for each index. */
-const batchCount = 16;
+const batchCount = 6;
+/** Of a row no more is read for an index: the server keeps longer values apart. */
+const longestRowBytes = 2048;
 /** Rows of less are read sooner than a tool has started. */
 const leastBatchBytes = 32 << 20;
 
@@ -107,7 +109,10 @@ function indexesOf(load: RowsLoad, loaded: readonly ArchiveEntry[]): IndexBatch[
   const { source, postData } = load;
   const oids = new Set(loaded.map((entry) => entry.oid));
   const bytes = new Map(
-    source.inventory.tables.map((table) => [JSON.stringify([table.schema, table.name]), table.bytes ?? 0]),
+    source.inventory.tables.map(({ schema, name, rows = 0, bytes: all = 0 }) => [
+      JSON.stringify([schema, name]),
+      Math.min(all, rows * longestRowBytes),
+    ]),
   );
   const tables = new Map(
     source.toc.entries
