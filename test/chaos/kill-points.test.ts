@@ -22,6 +22,11 @@ const at = (process: string, when: KillPoint["when"], call: string, count: numbe
 it.each([
   ["backup", "the engine, with a worker that it has not noted", at("engine", "after", "launcher.launch", 2)],
   ["backup", "the seal, once it has committed", at("seal-backup", "after", "store.createIfAbsent", 1)],
+  [
+    "backup",
+    "the worker of the files, while that of the database runs",
+    at("backup-files", "before", "task", 1),
+  ],
   ["backup", "the engine, before it records the end", at("engine", "before", "catalog.finishOperation", 1)],
   ["restore", "the swap, between two names", at("swap-database", "after", "sql ALTER DATABASE", 3)],
   ["restore", "the engine, after its plan", at("engine", "after", "catalog.putRestore", 2)],
@@ -31,6 +36,16 @@ it.each([
   const scenario = scenarios.find((one) => one.name === name);
   if (scenario === undefined) throw new Error(`no scenario ${name}`);
   const tried = await tryKillPoint(lab, scenario, point, `sample-${Math.random().toString(36).slice(2)}`);
+  expect(tried.problems).toEqual([]);
+  expect(tried.reached).toBe(true);
+});
+
+it("a restore recovers from the death of who recovers it", async () => {
+  const scenario = scenarios.find(({ name }) => name === "restore");
+  if (scenario === undefined) throw new Error("no scenario restore");
+  const swap = at("swap-database", "after", "sql ALTER DATABASE", 3);
+  const recovering = at("engine", "before", "catalog.finishOperation", 1);
+  const tried = await tryKillPoint(lab, scenario, swap, "sample-again", recovering);
   expect(tried.problems).toEqual([]);
   expect(tried.reached).toBe(true);
 });

@@ -3,7 +3,7 @@
  * programs only, which wrap the ports of the product with `around`. A process that reaches the chosen point ends
  * itself by SIGKILL: nothing of it runs any more, no handler, no `finally`.
  */
-import { appendFileSync, closeSync, openSync } from "node:fs";
+import { appendFileSync, closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
 
 export interface KillPoint {
@@ -18,10 +18,12 @@ export interface KillPoint {
 
 /** How programs under test are told; JSON in LC2_TEST_KILL_POINTS. */
 export interface KillOrder {
-  /** Holds `journal`, a point a line in the order they were reached, and `killed` once a process was. */
+  /** Holds `journal`, a point a line in the order they were reached, and `killed` and `killed-again` once a process was. */
   readonly folder: string;
   /** Absent: nobody is killed, the points are only noted. */
   readonly killAt?: KillPoint;
+  /** Where another one is killed that recovers from it. */
+  readonly killAgainAt?: KillPoint;
 }
 
 export const killOrderVariable = "LC2_TEST_KILL_POINTS";
@@ -73,11 +75,15 @@ export class KillPoints {
   }
 
   #reach(point: KillPoint): void {
-    const { folder, killAt } = this.#order;
+    const { folder, killAt, killAgainAt } = this.#order;
+    const killed = join(folder, "killed");
+    const isHere = (order?: KillPoint): boolean =>
+      order !== undefined && describePoint(order) === describePoint(point);
+    const isRecovery = existsSync(killed);
     appendFileSync(join(folder, "journal"), `${JSON.stringify(point)}\n`);
-    if (killAt === undefined || describePoint(killAt) !== describePoint(point)) return;
     // Once: whoever comes after the killed one passes the same point.
-    if (isFirst(join(folder, "killed"))) process.kill(process.pid, "SIGKILL");
+    if (isHere(killAt) && isFirst(killed)) process.kill(process.pid, "SIGKILL");
+    if (isRecovery && isHere(killAgainAt) && isFirst(`${killed}-again`)) process.kill(process.pid, "SIGKILL");
   }
 }
 

@@ -2,10 +2,11 @@
  * `npm run chaos`: kills the engine or a worker before and after each call that a backup, a restore, an undo and a
  * deletion make to the outside, and looks at what came of it.
  *
- *     npm run chaos -- [backup|restore|undo|delete|engines…] [--looks] [--every N] [--only TEXT] [--at-once N] [--list]
+ *     npm run chaos -- [backup|restore|undo|delete|engines…] [--looks] [--every N] [--only TEXT] [--at-once N] [--again] [--list]
  *
  * Points around calls that only look are left out without `--looks`: what they leave is what the change before them
- * left. `--every N` tries each Nth point, `--only TEXT` those whose name has the text. The last line is `N kill points
+ * left. `--every N` tries each Nth point, `--only TEXT` those whose name has the text. `--again` kills a second time after each: at one of
+ * the points of the recovery, another one for each. The last line is `N kill points
  * tried, N recovered`; the exit code is 0 only when all were.
  */
 import { parseArgs } from "node:util";
@@ -23,6 +24,7 @@ const { values, positionals } = parseArgs({
     "at-once": { type: "string", default: "2" },
     only: { type: "string", default: "" },
     looks: { type: "boolean", default: false },
+    again: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
   },
 });
@@ -64,7 +66,12 @@ async function tryAll(all: readonly Case[]): Promise<void> {
       const [index, { scenario, point }] = next;
       const result = await attempt(scenario, point, `run-${index}`);
       tried.push(result);
-      console.log(describeTried(scenario, point, result));
+      console.log(describeTried(scenario, describePoint(point), result));
+      const second = values.again ? chooseSecond(result, index) : undefined;
+      if (second === undefined) continue;
+      const again = await attempt(scenario, point, `run-${index}-again`, second);
+      tried.push(again);
+      console.log(describeTried(scenario, `… and ${describePoint(second)}`, again));
     }
   };
   await Promise.all(Array.from({ length: Number(values["at-once"]) }, work));
@@ -81,26 +88,31 @@ async function tryAll(all: readonly Case[]): Promise<void> {
   process.exitCode = isGood && tried.every(({ problems }) => problems.length === 0) ? 0 : 1;
 }
 
-async function attempt(scenario: Scenario, point: KillPoint, name: string): Promise<Tried> {
+/** One of what the recovery changed, spread over all of it by the points' numbers. */
+function chooseSecond({ recovery }: Tried, index: number): KillPoint | undefined {
+  const changes = recovery.filter((point) => !isLook(point));
+  return changes[(index * 7) % Math.max(1, changes.length)];
+}
+
+async function attempt(
+  scenario: Scenario,
+  point: KillPoint,
+  name: string,
+  again?: KillPoint,
+): Promise<Tried> {
   try {
-    return await tryKillPoint(lab, scenario, point, name);
+    return await tryKillPoint(lab, scenario, point, name, again);
   } catch (error) {
-    return { reached: true, starts: 0, outcome: "unknown", problems: [String(error)] };
+    return { reached: true, starts: 0, outcome: "unknown", problems: [String(error)], recovery: [] };
   }
 }
 
 function describeTried(
   { name }: Scenario,
-  point: KillPoint,
+  point: string,
   { reached, starts, outcome, problems }: Tried,
 ): string {
   const verdict = !reached ? "not reached" : problems.length === 0 ? "recovered" : "FAILED";
-  const row = [
-    name.padEnd(8),
-    describePoint(point).padEnd(62),
-    `${starts} starts`,
-    outcome.padEnd(10),
-    verdict,
-  ];
+  const row = [name.padEnd(8), point.padEnd(62), `${starts} starts`, outcome.padEnd(10), verdict];
   return [row.join("  "), ...problems.map((problem) => `    ${problem}`)].join("\n");
 }

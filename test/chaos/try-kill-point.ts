@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { killOrderVariable, type KillOrder, type KillPoint } from "./kill-points.ts";
+import { describePoint, killOrderVariable, type KillOrder, type KillPoint } from "./kill-points.ts";
 import type { Lab } from "./lab.ts";
 import type { Prepared, Scenario } from "./scenarios.ts";
 
@@ -22,6 +22,8 @@ export interface Tried {
   readonly outcome: string;
   /** Empty: recovered. */
   readonly problems: readonly string[];
+  /** Points that were reached after the kill, in order: those of the recovery, and of what went on beside it. */
+  readonly recovery: readonly KillPoint[];
 }
 
 /** The points of an undisturbed run, in order. Rejects when that is not as it should be. */
@@ -31,29 +33,37 @@ export async function listKillPoints(lab: Lab, scenario: Scenario): Promise<Kill
   return journal;
 }
 
-/** Kills one process at one point, starts again what was killed, and looks at what came of it. */
+/**
+ * Kills one process at one point, and where `killAgainAt` says so another one that recovers, starts again what was
+ * killed, and looks at what came of it.
+ */
 export async function tryKillPoint(
   lab: Lab,
   scenario: Scenario,
   killAt: KillPoint,
   name: string,
+  killAgainAt?: KillPoint,
 ): Promise<Tried> {
-  return await carryOut(lab, scenario, name, killAt);
+  const again = killAgainAt === undefined ? {} : { killAgainAt };
+  const { journal, ...tried } = await carryOut(lab, scenario, name, { killAt, ...again });
+  const at = journal.findIndex((point) => describePoint(point) === describePoint(killAt));
+  return { ...tried, recovery: at < 0 ? [] : journal.slice(at + 1) };
 }
 
 async function carryOut(
   lab: Lab,
   scenario: Scenario,
   name: string,
-  killAt?: KillPoint,
-): Promise<Tried & { readonly journal: KillPoint[] }> {
+  kills: Omit<KillOrder, "folder"> = {},
+): Promise<Omit<Tried, "recovery"> & { readonly journal: KillPoint[] }> {
   const prepared = await scenario.prepare(lab, name);
   const { folder } = prepared.machine;
-  const order: KillOrder = { folder: join(folder, "points"), ...(killAt === undefined ? {} : { killAt }) };
+  const order: KillOrder = { folder: join(folder, "points"), ...kills };
+  const last = order.killAgainAt === undefined ? "killed" : "killed-again";
   await mkdir(order.folder);
   try {
     const { starts, problems } = await startUntilDone(prepared, order);
-    const reached = existsSync(join(order.folder, "killed"));
+    const reached = existsSync(join(order.folder, last));
     const checked = problems.length > 0 ? { outcome: "open", problems } : await prepared.check();
     return { reached, starts, ...checked, journal: readJournal(order) };
   } finally {

@@ -160,6 +160,14 @@ describe("decideBackup", () => {
     });
   });
 
+  it("tries again when one worker died and the other one was stopped because of it", () => {
+    const tasks = { prepare: done, database: failed("never", "cancelled"), files: lost };
+    expect(decideBackup(observation({ tasks }))).toMatchObject({
+      type: "retry",
+      failure: { code: "worker-died" },
+    });
+  });
+
   it("says that it does not know when the repository cannot be read after a lost seal", () => {
     const tasks = { ...components, seal: lost, look: failed("never", "store-failed") };
     const decision = decideBackup(observation({ tasks }));

@@ -139,7 +139,10 @@ function componentTasks(seen: BackupObservation): TaskFacts[] {
   return [prepare, database, files].filter((task) => task !== undefined);
 }
 
-/** The failure that names the cause: one a worker stated, before one that only says it died. */
+/**
+ * The failure that names the cause: one a worker stated, before one that only says it died; that it was stopped says a
+ * task only because another one had failed.
+ */
 function firstFailure(seen: BackupObservation): FailureRecord | undefined {
   const { prepare, database, files } = seen.tasks;
   const broken = Object.entries({ prepare, database, files }).flatMap(([name, task]) =>
@@ -147,10 +150,9 @@ function firstFailure(seen: BackupObservation): FailureRecord | undefined {
       ? []
       : [failureOf(task, `the ${name} task`)],
   );
+  const causes = broken.filter(({ code }) => code !== "cancelled");
   return (
-    broken.find((failure) => failure.code !== "cancelled" && failure.code !== "worker-died") ??
-    hookFailure(seen, "before") ??
-    broken[0]
+    causes.find(({ code }) => code !== "worker-died") ?? hookFailure(seen, "before") ?? causes[0] ?? broken[0]
   );
 }
 

@@ -76,6 +76,13 @@ describe("a failure", () => {
     expect(decideRetry(failure("worker-died"), after).type).toBe("retry");
   });
 
+  it("of a worker that died counts, although another task was only stopped because of it", () => {
+    const lost: OperationTask = { ...task(1), name: "files", state: "lost" };
+    const { failure: _none, ...silent } = lost;
+    expect(countSpentAttempts(2, [task(1, "cancelled")])).toBe(0);
+    expect(countSpentAttempts(2, [task(1, "cancelled"), silent])).toBe(1);
+  });
+
   it("in front of a person is tried three times, whatever it is", () => {
     const waited = (attempt: number) => budget({ attempt, isQueued: false });
     expect(decideRetry(failure("store-unreachable"), waited(2)).type).toBe("retry");

@@ -90,8 +90,11 @@ export function pauseMs(tries: number, seed: string, isPassing: boolean): number
 export function countSpentAttempts(attempt: number, tasks: readonly OperationTask[]): number {
   let spent = 0;
   for (let earlier = 1; earlier < attempt; earlier += 1) {
-    const failures = tasks.flatMap((task) => (task.attempt === earlier ? (task.failure ?? []) : []));
-    if (failures.length === 0 || !failures.every(isFree)) spent += 1;
+    const own = tasks.filter((task) => task.attempt === earlier);
+    const failures = own.flatMap(({ failure }) => failure ?? []);
+    // A worker that died without a word may do so again.
+    const isDead = own.some(({ state, failure }) => state === "lost" && failure === undefined);
+    if (failures.length === 0 || isDead || !failures.every(isFree)) spent += 1;
   }
   return spent;
 }
