@@ -6,7 +6,7 @@ import { Failure } from "../core/failure.ts";
 import type { Catalog } from "../core/ports/catalog.ts";
 import { createCatalog } from "./catalog.ts";
 import { nextMigrations, parseSchemaVersion, type SchemaVersion } from "./migrations.ts";
-import { isBusy, PatientSqliteDialect } from "./patient-sqlite-dialect.ts";
+import { isBusy, isDiskTrouble, PatientSqliteDialect } from "./patient-sqlite-dialect.ts";
 import type { CatalogTables } from "./schema.ts";
 
 /** How long a statement waits for another process's write. */
@@ -19,13 +19,15 @@ export interface SqliteCatalogOptions {
   readonly fileSystemType?: (folder: string) => number;
   /** How long a statement waits for another process's write. For tests. */
   readonly patienceMs?: number;
+  /** The file may not grow, as on a disk that is full. For tests. */
+  readonly isFull?: boolean;
 }
 
 /**
  * Opens the catalog file, creating and migrating it as needed; safe while other processes do the same.
  * `:memory:` gives a private one. Rejects with `catalog-failed`, `catalog-too-new` and
  * `catalog-on-network` (SQLite's locks are not reliable there); methods with `catalog-unreachable` (to be tried again)
- * where another process holds it for long.
+ * where another process holds it for long, or its disk is full or fails.
  */
 export function openSqliteCatalog(path: string, options: SqliteCatalogOptions = {}): Catalog {
   const database = path === ":memory:" ? new DatabaseSync(path) : openFile(path, options);
@@ -39,6 +41,7 @@ export function openSqliteCatalog(path: string, options: SqliteCatalogOptions = 
     });
   try {
     prepareDatabase(database, path);
+    if (options.isFull === true) database.exec("pragma max_page_count = 1");
     const lasting = toKysely(database);
     const leaseClockMs = options.leaseClockMs ?? monotonicMs;
     return createCatalog(lasting, {
@@ -180,10 +183,18 @@ function refuseNetworkFileSystem(folder: string, type: (folder: string) => numbe
 function catalogFailure(path: string, error: unknown): Failure {
   if (error instanceof Failure) return error;
   const reason = error instanceof Error ? error.message : String(error);
-  if (/database or disk is full|ENOSPC/.test(reason)) {
+  if (reason.includes("ENOSPC")) {
     return new Failure("disk-full", `The catalog ${path} cannot be written: no space is left.`, {
       cause: error,
     });
+  }
+  if (isDiskTrouble(error)) {
+    return new Failure(
+      "catalog-unreachable",
+      `The catalog ${path} cannot be used now: ${reason}. Free space on its disk, or mend the disk; what waits for the catalog ` +
+        "goes on when that is done.",
+      { cause: error, retry: "backoff" },
+    );
   }
   if (isBusy(error)) {
     return new Failure(

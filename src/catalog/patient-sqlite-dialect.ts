@@ -36,6 +36,8 @@ export class PatientSqliteDialect extends SqliteDialect {
           try {
             return await connection.executeQuery(query, options);
           } catch (error) {
+            // SQLite has rolled back by itself, as it does when a disk is full: what made it do so is what is told.
+            if (query.sql === "rollback" && isRolledBack(error)) return { rows: [] };
             if (!isBusy(error) || performance.now() > deadlineMs) throw this.#describe(error);
             await sleep(2 + Math.random() * 15);
           }
@@ -47,5 +49,13 @@ export class PatientSqliteDialect extends SqliteDialect {
 }
 
 /** SQLITE_BUSY, in whichever of its forms. */
-export const isBusy = (error: unknown): boolean =>
-  error instanceof Error && "errcode" in error && (Number(error.errcode) & 0xff) === 5;
+export const isBusy = (error: unknown): boolean => primaryCodeOf(error) === 5;
+
+/** SQLITE_IOERR and SQLITE_FULL: nothing was written, and it may be the next time. */
+export const isDiskTrouble = (error: unknown): boolean => [10, 13].includes(primaryCodeOf(error));
+
+const isRolledBack = (error: unknown): boolean =>
+  error instanceof Error && error.message.includes("no transaction is active");
+
+const primaryCodeOf = (error: unknown): number =>
+  error instanceof Error && "errcode" in error ? Number(error.errcode) & 0xff : 0;

@@ -95,8 +95,9 @@ async function recordSlots(
 ): Promise<boolean> {
   if (cause === "due" && (await accountedUntil(transaction, key, nowMs)) !== accountedUntilMs) return false;
   const answered = await readAnswered(transaction, key, cause, { nowMs, slots });
-  for (const { slotMs, outcome, message, operation } of slots) {
-    if (answered.has(slotMs)) continue;
+  for (const { slotMs: wantedMs, outcome, message, operation } of slots) {
+    if (cause === "due" && answered.has(wantedMs)) continue;
+    const slotMs = cause === "due" ? wantedMs : await firstFreeInstant(transaction, key, wantedMs);
     const operationId =
       operation === undefined ? undefined : await insertFirstFree(transaction, leaseNow, operation);
     const columns = {
@@ -114,6 +115,24 @@ async function recordSlots(
       .execute();
   }
   return true;
+}
+
+/** Two people may ask at once: each gets a backup, under an instant of its own. */
+async function firstFreeInstant(
+  transaction: Transaction<CatalogTables>,
+  key: ScheduleKey,
+  fromMs: number,
+): Promise<number> {
+  for (let slotMs = fromMs; ; slotMs += 1) {
+    const taken = await transaction
+      .selectFrom("schedule_slots")
+      .select("slot_ms")
+      .where(isOf(key))
+      .where("cause", "=", "run-now")
+      .where("slot_ms", "=", slotMs)
+      .executeTakeFirst();
+    if (taken === undefined) return slotMs;
+  }
 }
 
 /** Slots among these whose answer stands. */

@@ -133,7 +133,7 @@ export const failures = define({
   "catalog-unreachable": {
     kind: "failed",
     meaning:
-      "The PostgreSQL server of the catalog, or the way to it, is not there for now; or another process holds the catalog's file.",
+      "The PostgreSQL server of the catalog, or the way to it, is not there for now; or another process holds the catalog's file, or its disk is full or fails.",
     remedy:
       "Check the server that DATABASE_URL names and the network, or the disk of the data directory. Work goes on when it is back; nothing is lost.",
   },

@@ -1,4 +1,4 @@
-import type { BackupReference, Lc2Service } from "../contract/service.ts";
+import type { Lc2Service } from "../contract/service.ts";
 import type { DeleteBackupResult, PrepareBackupResult } from "../contract/worker-task.ts";
 import type { BackupSpec } from "../core/backup/backup.ts";
 import { Failure } from "../core/failure.ts";
@@ -6,13 +6,12 @@ import { nobody } from "../core/operation/operation.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
 import { forgetPlace } from "./backup-places.ts";
 import { requestCancel } from "./cancel-operation.ts";
-import { locateBackup, type BackupPlace } from "./locate-backup.ts";
+import { locateBackup } from "./locate-backup.ts";
 import { makeContext, type EngineParts } from "./parts.ts";
 import { readEndedBackup, readBackupView } from "./read-backups.ts";
 import { placeOf, recordBackup, resolveWish, toRequest } from "./record-backup.ts";
 import { ownWork } from "./record-operation.ts";
 import { carryOutBackup } from "./run-backup.ts";
-import type { CopyRequest } from "./run-copy.ts";
 import { saveUnsaved } from "./save-definitions.ts";
 import { beginCall, openBackup, runTaskFor } from "./service-call.ts";
 

@@ -36,7 +36,9 @@ const claimMs = 120_000;
 /** So that one slow receiver does not keep the others waiting. */
 const sendersAtOnce = 3;
 const keptMs = 90 * 24 * 3_600_000;
-const earlierLooked = 100;
+/** Where many things are backed up, the operation before one lies behind those of all others. */
+const earlierLooked = 2_000;
+const earlierAtOnce = 100;
 
 type Definition = Notification & { readonly createdAtMs: number };
 
@@ -133,8 +135,11 @@ async function findEnds(parts: EngineParts, sinceMs: number): Promise<Happening[
 async function findMissed({ catalog }: EngineParts, recordedSinceMs: number): Promise<Happening[]> {
   const found: Happening[] = [];
   for (const outcome of missedOutcomes) {
-    const { slots } = await catalog.listSlots({ outcome, recordedSinceMs, limit: mostAtOnce });
-    found.push(...slots.map(missedOf).filter((one) => one !== undefined));
+    for (let offset = 0, isMore = true; isMore; offset += mostAtOnce) {
+      const { slots } = await catalog.listSlots({ outcome, recordedSinceMs, limit: mostAtOnce, offset });
+      found.push(...slots.map(missedOf).filter((one) => one !== undefined));
+      isMore = slots.length === mostAtOnce;
+    }
   }
   return found;
 }
@@ -158,14 +163,19 @@ async function outcomeBefore(
   operation: Operation,
 ): Promise<"Completed" | "Failed" | undefined> {
   const { kind, projectId, id } = operation;
-  const { operations } = await catalog.listOperations({ kind, projectId, limit: earlierLooked });
-  const earlier = operations
-    .filter((one) => one.id !== id && seriesOf(one) === seriesOf(operation))
-    .filter((one) => (one.end?.finishedAtMs ?? Infinity) <= (operation.end?.finishedAtMs ?? 0))
-    .filter((one) => one.end?.outcome !== "Cancelled" && !hasMissedItsWindow(one))
-    .toSorted((a, b) => (b.end?.finishedAtMs ?? 0) - (a.end?.finishedAtMs ?? 0));
-  const outcome = earlier[0]?.end?.outcome;
-  return outcome === "Cancelled" ? undefined : outcome;
+  const series = seriesOf(operation);
+  for (let offset = 0; offset < earlierLooked; offset += earlierAtOnce) {
+    const page = await catalog.listOperations({ kind, projectId, limit: earlierAtOnce, offset });
+    const earlier = page.operations
+      .filter((one) => one.id !== id && seriesOf(one) === series)
+      .filter((one) => (one.end?.finishedAtMs ?? Infinity) <= (operation.end?.finishedAtMs ?? 0))
+      .filter((one) => one.end?.outcome !== "Cancelled" && !hasMissedItsWindow(one))
+      .toSorted((a, b) => (b.end?.finishedAtMs ?? 0) - (a.end?.finishedAtMs ?? 0));
+    const outcome = earlier[0]?.end?.outcome;
+    if (outcome !== undefined && outcome !== "Cancelled") return outcome;
+    if (page.operations.length < earlierAtOnce) return undefined;
+  }
+  return undefined;
 }
 
 /** What an operation reads or writes: operations of the same series replace each other. */

@@ -158,8 +158,13 @@ describe("the client of a server", () => {
     const made = await client.copyBackup({ backupId }, { to: "s3://elsewhere/lc2" }, never);
     expect(made).toMatchObject({ status: "Completed", to: "s3://elsewhere/lc2", wasThere: false });
     const failed = {
-      ...{ copyId: "copy-20261124-150000-c1c1c1", backupId, projectId: "retail" },
-      ...{ from: made.from, to: made.to, status: "Failed" as const, createdAt: made.createdAt },
+      copyId: "copy-20261124-150000-c1c1c1",
+      backupId,
+      projectId: "retail",
+      from: made.from,
+      to: made.to,
+      status: "Failed" as const,
+      createdAt: made.createdAt,
       error: { code: "disk-full" as const, message: "The disk is full.", retry: "never" as const },
     };
     world.copies.set(failed.copyId, failed);

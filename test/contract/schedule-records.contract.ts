@@ -133,6 +133,17 @@ export function describeScheduleRecords(
       expect(await catalog.recordSlots(toRecord([run(night, "2")]))).toBe(true);
     });
 
+    it("that two people asked for in one millisecond have a backup each", async () => {
+      const { catalog } = open();
+      for (const id of ["1", "2"])
+        await catalog.recordSlots(toRecord([run(night, id)], { cause: "run-now", nowMs: night }));
+      const { slots } = await catalog.listSlots({ limit: 10 });
+      expect(slots.map(({ operationId, slotMs }) => [operationId, slotMs])).toEqual([
+        [backup("2").id, night + 1],
+        [backup("1").id, night],
+      ]);
+    });
+
     it("are listed by outcome and counted by schedule", async () => {
       const { catalog } = open();
       await catalog.recordSlots(toRecord([missed(night), missed(night + 1), run(night + 2, "1")]));
