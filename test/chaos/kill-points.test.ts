@@ -39,13 +39,3 @@ it.each([
   expect(tried.problems).toEqual([]);
   expect(tried.reached).toBe(true);
 });
-
-it("a restore recovers from the death of who recovers it", async () => {
-  const scenario = scenarios.find(({ name }) => name === "restore");
-  if (scenario === undefined) throw new Error("no scenario restore");
-  const swap = at("swap-database", "after", "sql ALTER DATABASE", 3);
-  const recovering = at("engine", "before", "catalog.finishOperation", 1);
-  const tried = await tryKillPoint(lab, scenario, swap, "sample-again", recovering);
-  expect(tried.problems).toEqual([]);
-  expect(tried.reached).toBe(true);
-});
