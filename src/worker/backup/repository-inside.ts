@@ -49,10 +49,9 @@ function keyInBucket(bucketUrl: string, repository: string): string | undefined 
 async function findById(files: FilesPlace, run: TaskRun): Promise<string | undefined> {
   const id = await idOf(run);
   if (id === undefined) return undefined;
-  for (const key of expectedKeys(files.url, run.context.repository)) {
-    if ((await readId(files, key + repositoryFile)) === id) return key;
-  }
-  return undefined;
+  const keys = expectedKeys(files.url, run.context.repository);
+  const found = await Promise.all(keys.map((key) => readId(files, key + repositoryFile)));
+  return keys.find((_, index) => found[index] === id);
 }
 
 /** Undefined where the repository is still to be made. */

@@ -25,17 +25,18 @@ export async function readMetadata(
   keys?: BackupKeys,
 ): Promise<BackupMetadata> {
   const metadata = await readMetadataUnchecked(run, backupId);
-  const opened = keys ?? (await openBackupKeys(run, backupId));
-  const { signature, ...signed } = metadata;
-  const expected = Buffer.from(signMetadata(signed, opened.signing).value, "hex");
-  const found = Buffer.from(signature?.value ?? "", "hex");
-  if (found.length !== expected.length || !timingSafeEqual(found, expected)) {
-    throw new Failure(
-      "metadata-damaged",
-      `metadata.json of ${backupId} was changed after it was written: its signature does not fit. Do not restore from it; use another backup or a copy.`,
-    );
-  }
+  assertSigned(metadata, keys ?? (await openBackupKeys(run, backupId)));
   return metadata;
+}
+
+function assertSigned({ signature, ...signed }: BackupMetadata, keys: BackupKeys): void {
+  const expected = Buffer.from(signMetadata(signed, keys.signing).value, "hex");
+  const found = Buffer.from(signature?.value ?? "", "hex");
+  if (found.length === expected.length && timingSafeEqual(found, expected)) return;
+  throw new Failure(
+    "metadata-damaged",
+    `metadata.json of ${signed.backupId} was changed after it was written: its signature does not fit. Do not restore from it; use another backup or a copy.`,
+  );
 }
 
 /**
@@ -46,9 +47,10 @@ export async function openBackup(
   run: TaskRun,
   backupId: string,
 ): Promise<{ metadata: BackupMetadata; keys: BackupKeys }> {
-  await readMetadataUnchecked(run, backupId);
+  const metadata = await readMetadataUnchecked(run, backupId);
   const keys = await openBackupKeys(run, backupId);
-  return { metadata: await readMetadata(run, backupId, keys), keys };
+  assertSigned(metadata, keys);
+  return { metadata, keys };
 }
 
 /** The metadata without a key: form, version and owner only. For lists, and where the key is not at hand. */

@@ -4,7 +4,7 @@ import { Failure } from "../../core/failure.ts";
 import { planHashInput } from "../../core/restore/plan-restore.ts";
 import { hooksOfRestore, type RestorePlan } from "../../core/restore/restore.ts";
 import { identifyPlaces } from "../identify-places.ts";
-import { planDatabase, type PlannedDatabase } from "./plan-database.ts";
+import type { PlannedDatabase } from "./plan-database.ts";
 import { openDatabaseSource, openPlace, requireWhole } from "./restore-source.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -94,5 +94,5 @@ async function planDatabasePart(
   const source = await openDatabaseSource(run, spec.backupId);
   return spec.restoreType === "selective"
     ? await (await import("./plan-tables.ts")).planTables(spec, database, restoreId, source, run)
-    : await planDatabase(spec, database, restoreId, source, run);
+    : await (await import("./plan-database.ts")).planDatabase(spec, database, restoreId, source, run);
 }
