@@ -185,7 +185,7 @@ async function* readRanges(
   }
 }
 
-const rangesAhead = 3;
+const rangesAhead = 2;
 
 async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array[]> {
   const pieces: Uint8Array[] = [];
