@@ -19,17 +19,18 @@ describe("the gate of calls", () => {
   it("lets so many in at once, and the others in the order in which they came, however one ends", async () => {
     const gate = new CallGate({ calls: 2, callWaitSeconds: 60 });
     const begun: string[] = [];
-    const [a, b, c, d] = ["a", "b", "c", "d"].map((name) => openWork(begun, name));
-    const done = [a, b, c, d].map(async (one) => await gate.run(never, one!.work));
+    const work = (name: string) => openWork(begun, name);
+    const [a, b, c, d] = [work("a"), work("b"), work("c"), work("d")];
+    const done = [a, b, c, d].map(async (one) => await gate.run(never, one.work));
     expect(begun).toEqual(["a", "b"]);
-    b!.fail();
+    b.fail();
     await expect(done[1]).rejects.toThrow("b");
     expect(begun).toEqual(["a", "b", "c"]);
-    a!.end();
+    a.end();
     await done[0];
     expect(begun).toEqual(["a", "b", "c", "d"]);
-    c!.end();
-    d!.end();
+    c.end();
+    d.end();
     expect(await Promise.all([done[0], done[2], done[3]])).toEqual(["a", "c", "d"]);
     expect(await gate.run(never, async () => await Promise.resolve("later"))).toBe("later");
   });

@@ -22,7 +22,7 @@ export class SessionRecords {
   write(record: () => Promise<void>): void {
     this.#last = this.#last
       .then(async () => await this.patiently(record))
-      .catch((error: unknown) => void this.#onFailed(Failure.from(error)));
+      .catch((error: unknown) => this.#onFailed(Failure.from(error)));
   }
 
   /** One that nobody misses. */

@@ -110,7 +110,7 @@ export function countingPlan(tables: readonly InventoryTable[]): CountedTable[] 
   }
   // A tree of which some leaf was left out has no count of its own that could be compared.
   const whole = [...roots.values()].filter((root) => root.complete);
-  return [...single, ...whole.map(({ complete: _, ...root }) => ({ ...root, tree: true }))];
+  return [...single, ...whole.map(({ complete: _complete, ...root }) => ({ ...root, tree: true }))];
 }
 
 export async function countTables(
