@@ -4,7 +4,7 @@ import { InvalidRequest, refuseProblems, when } from "./problem.ts";
 describe("everything that is wrong with a request", () => {
   const general = when(true, "cron", "It has no times.");
   const own = [
-    { code: "hook-not-allowed", field: "preBackupHooks[0].command", message: "Not here." },
+    { code: "hook-not-allowed", field: "preBackupHooks.0.command", message: "Not here." },
   ] as const;
 
   it("is one failure that names each problem, of their code where they have one", () => {

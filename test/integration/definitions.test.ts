@@ -39,22 +39,22 @@ test("what only the engine can find wrong is named field by field, too, all at o
     },
   });
   expect(wrong.status).toBe(400);
-  expect(fieldsOf(wrong)).toEqual(["region", "databases.0.name", "databases.0.url", "preBackupHooks[0]"]);
+  expect(fieldsOf(wrong)).toEqual(["region", "databases.0.name", "databases.0.url", "preBackupHooks.0"]);
   const schedule = await server.call("PUT", `${projects}/shop/schedules/x`, {
     body: {
       cron: "never",
       backup: { storage: { url: "http://x" }, preBackupHooks: [{ name: "h", command: "reboot" }] },
     },
   });
-  expect(fieldsOf(schedule)).toEqual(["cron", "storage.url", "preBackupHooks[0].command"]);
+  expect(fieldsOf(schedule)).toEqual(["cron", "storage.url", "preBackupHooks.0.command"]);
 });
 
 test("an admin of one project changes the times of a schedule whose places another one has named, and no place", async () => {
-  const path = `${projects}/shop/schedules/nightly`;
+  const path = `${projects}/kiosk/schedules/nightly`;
   const backup = { storage: { url: pathToFileURL(machine.folder).href } };
   await server.call("PUT", path, { body: { cron: "0 2 * * *", backup } });
   const made = await server.call("POST", "/api/v1/api-keys", {
-    body: { name: "shop-admin", role: "admin", projects: ["shop"] },
+    body: { name: "kiosk-admin", role: "admin", projects: ["kiosk"] },
   });
   const key = String(made.json["secret"]);
   const seen = (await server.call("GET", path, { key })).json;
@@ -68,7 +68,7 @@ test("an admin of one project changes the times of a schedule whose places anoth
     { ...asked, cron: "0 3 * * *", backup: { ...backup, preBackupHooks: [{ name: "h", command: "a" }] } },
   ])
     expect((await server.call("PUT", path, { key, body })).json).toMatchObject({ code: "forbidden" });
-  const other = await server.call("PUT", `${projects}/shop/schedules/mine`, {
+  const other = await server.call("PUT", `${projects}/kiosk/schedules/mine`, {
     key,
     body: { cron: "0 3 * * *", backup },
   });

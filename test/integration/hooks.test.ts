@@ -223,11 +223,11 @@ describe("hooks around a backup", () => {
     expect(malformed.status).toBe(400);
     const problems = malformed.json["problems"] as { field: string }[];
     expect(problems.map(({ field }) => field)).toEqual([
-      "preBackupHooks[0].name",
-      "preBackupHooks[0].command",
-      "preBackupHooks[1]",
-      "preBackupHooks[2].sql",
-      "preBackupHooks[2].timeout",
+      "preBackupHooks.0.name",
+      "preBackupHooks.0.command",
+      "preBackupHooks.1",
+      "preBackupHooks.2.sql",
+      "preBackupHooks.2.timeout",
     ]);
     expect((await server.call("GET", `${base}/backups`)).json["total"]).toBe(before);
     expect(await site.maintenance()).toEqual([]);

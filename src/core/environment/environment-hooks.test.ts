@@ -65,10 +65,10 @@ describe("hooks of an environment", () => {
 
   it("are checked as those of a request are", () => {
     expect(validateEnvironment(make({ postRestoreHooks: [] }))).toEqual([]);
-    expect(validateEnvironment(make())).toMatchObject([{ field: "postRestoreHooks[1].undo" }]);
+    expect(validateEnvironment(make())).toMatchObject([{ field: "postRestoreHooks.1.undo" }]);
     expect(
       validateEnvironment(make({ postRestoreHooks: [], databases: [] })).map(({ field }) => field),
-    ).toEqual(["preBackupHooks[0].sql"]);
+    ).toEqual(["preBackupHooks.0.sql"]);
   });
 
   it("are said to be allowed here, or why they are not", () => {

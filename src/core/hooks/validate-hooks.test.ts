@@ -64,7 +64,7 @@ describe("validateHooks", () => {
     ],
   ])("refuses %s", (_what, hook, fields) => {
     expect(fieldsOf(hook)).toEqual(
-      fields.map((field) => `preBackupHooks[0]${field === "" ? "" : "."}${field}`),
+      fields.map((field) => `preBackupHooks.0${field === "" ? "" : "."}${field}`),
     );
   });
 
@@ -78,13 +78,13 @@ describe("validateHooks", () => {
       undo: { sql: "y" },
     };
     expect(fieldsOf(hook, "after")).toEqual([
-      "postBackupHooks[0].storeArtifact",
-      "postBackupHooks[0].onError",
-      "postBackupHooks[0].undo",
+      "postBackupHooks.0.storeArtifact",
+      "postBackupHooks.0.onError",
+      "postBackupHooks.0.undo",
     ]);
     expect(fieldsOf({ name: "a", sql: "x", artifactPath: "/x" }, "before", restore)).toEqual([
-      "preRestoreHooks[0].sql",
-      "preRestoreHooks[0].storeArtifact",
+      "preRestoreHooks.0.sql",
+      "preRestoreHooks.0.storeArtifact",
     ]);
   });
 
@@ -109,8 +109,8 @@ describe("hooksNotAllowed", () => {
   it("names what an installation does not allow by its place in the request", () => {
     const hooks = { before: [{ name: "a", command: "x" }], after: [{ name: "b", sql: "y" }] };
     expect(hooksNotAllowed(hooks, "restore", emptyPolicy).map(({ field }) => field)).toEqual([
-      "preRestoreHooks[0].command",
-      "postRestoreHooks[0].sql",
+      "preRestoreHooks.0.command",
+      "postRestoreHooks.0.sql",
     ]);
   });
 });

@@ -17,7 +17,7 @@ const fields = {
 /** Everything of the hooks of a request that this installation does not allow, at once. */
 export const hooksNotAllowed = (hooks: Hooks, of: HooksPlace["of"], policy: HookPolicy): readonly Problem[] =>
   (["before", "after"] as const).flatMap((when) =>
-    hooks[when].flatMap((hook, index) => policyProblems(policy, `${fields[of][when]}[${index}]`, hook)),
+    hooks[when].flatMap((hook, index) => policyProblems(policy, `${fields[of][when]}.${index}`, hook)),
   );
 
 /** Everything that is wrong with the hooks of a request, at once. */
@@ -25,7 +25,7 @@ export function validateHooks(hooks: Hooks, place: HooksPlace): readonly Problem
   const names = [...hooks.before, ...hooks.after].map(({ name }) => name);
   const validateAll = (moment: "before" | "after"): Problem[] =>
     hooks[moment].flatMap((hook, index) =>
-      validateHook(`${fields[place.of][moment]}[${index}]`, hook, place, moment),
+      validateHook(`${fields[place.of][moment]}.${index}`, hook, place, moment),
     );
   return [
     ...when(names.length > 50, fields[place.of].before, "A request has at most 50 hooks."),
