@@ -346,6 +346,8 @@ test("an environment's hooks run around those of the request, and a check says w
   );
   const refused = await machine.run(["backup", "create", "--environment", "live"]);
   expect([refused.code, refused.stderr]).toEqual([3, expect.stringContaining('"rm" is not allowed here')]);
+  // Other tests restore into the same folder out of another project.
+  expect((await machine.run(["environment", "delete", "live"])).code).toBe(0);
 });
 
 describe("a hook that holds", () => {
