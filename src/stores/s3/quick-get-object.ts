@@ -1,6 +1,6 @@
 import type { GetObjectCommandInput, GetObjectCommandOutput } from "@aws-sdk/client-s3";
 import { toFacts } from "./answered-facts.ts";
-import type { AnswerBody } from "./quick-line.ts";
+import type { AnswerBody } from "./answer-body.ts";
 import { quickRequestsOf } from "./quick-requests.ts";
 import type { S3Connection } from "./s3-connection.ts";
 

@@ -1,8 +1,8 @@
 import { createHmac, hash } from "node:crypto";
-import { isIP } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { GetObjectCommand } from "@aws-sdk/client-s3";
-import { QuickLines, type LineAnswer } from "./quick-line.ts";
+import type { Pool } from "undici";
+import { ask, openLines, type LineAnswer } from "./quick-line.ts";
 import type { S3Connection } from "./s3-connection.ts";
 import { parseRetryAfter } from "./store-error.ts";
 
@@ -45,7 +45,7 @@ class QuickRequests {
   readonly #connection: S3Connection;
   #storeAheadMs = 0;
   #address: Promise<Address> | undefined;
-  #lines: QuickLines | undefined;
+  #lines: Pool | undefined;
   #signingKey: { readonly scope: string; readonly secret: string; readonly key: Buffer } | undefined;
 
   constructor(connection: S3Connection) {
@@ -93,10 +93,10 @@ class QuickRequests {
       return undefined;
     let answer: LineAnswer;
     try {
-      const head = await this.#sign(key, query, message);
+      const request = await this.#sign(key, query, message);
       await limiter.acquire(closed);
       try {
-        answer = await this.#openLines(await this.#learn()).send(head, message.body);
+        answer = await ask(this.#openLines(await this.#learn()), request);
       } finally {
         limiter.release();
       }
@@ -124,28 +124,20 @@ class QuickRequests {
     await delay(pauseMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
   }
 
-  #openLines({ hostname, port, isSecure }: Address): QuickLines {
+  #openLines({ hostname, port, isSecure }: Address): Pool {
     if (this.#lines !== undefined) return this.#lines;
-    const { connectTimeoutMs, idleTimeoutMs, tls, closed } = this.#connection;
-    const host = hostname.replace(/^\[(.*)\]$/, "$1");
-    const isName = isIP(host) === 0;
-    const lines = new QuickLines({
-      host,
-      port: port ?? (isSecure ? 443 : 80),
-      connectTimeoutMs,
-      idleTimeoutMs,
-      ...(isSecure ? { tls: { ...tls, ...(isName ? { servername: host } : {}) } } : {}),
-    });
-    closed.addEventListener("abort", () => lines.close(), { once: true });
+    const { closed } = this.#connection;
+    const at = port === undefined ? hostname : `${hostname}:${port}`;
+    const lines = openLines(`${isSecure ? "https" : "http"}://${at}`, this.#connection);
+    closed.addEventListener("abort", () => void lines.destroy().catch(() => undefined), { once: true });
     return (this.#lines = lines);
   }
 
-  /** Request line and headers. */
   async #sign(
     key: string,
     query: readonly (readonly [string, string])[],
-    { method, headers, sha256 }: Message,
-  ): Promise<string> {
+    { method, headers, body, sha256 }: Message,
+  ): Promise<Parameters<typeof ask>[1]> {
     const { client } = this.#connection;
     const address = await this.#learn();
     const credentials = await client.config.credentials();
@@ -172,9 +164,12 @@ class QuickRequests {
       .update(`AWS4-HMAC-SHA256\n${time}\n${scope}\n${hash("sha256", canonical)}`)
       .digest("hex");
     const authorization = `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(";")}, Signature=${signature}`;
-    const all = names.map((name) => `${name}: ${signed[name]}\r\n`).join("");
-    const target = search === "" ? path : `${path}?${search}`;
-    return `${method} ${target} HTTP/1.1\r\n${all}authorization: ${authorization}\r\n\r\n`;
+    return {
+      method,
+      path: search === "" ? path : `${path}?${search}`,
+      headers: { ...signed, authorization },
+      ...(body === undefined ? {} : { body }),
+    };
   }
 
   #keyFor(scope: string, secret: string): Buffer {
