@@ -76,8 +76,12 @@ function checkSchedule(schedule: Schedule, slots: readonly SlotRecord[], endMs: 
   // The newest ones may wait for their window.
   const isDue = (slotMs: number): boolean => slotMs < endMs - 2 * dayMs;
   const lost = [...wanted].filter((slotMs) => isDue(slotMs) && !counts.has(slotMs));
+  // A clock that was days behind took the schedule for an older one, and answered times from before it was made.
+  const isEarlier = (slotMs: number) => slotMs < schedule.fromMs && times.nextAfter(slotMs - 1) === slotMs;
   // A clock that ran ahead has answered some that are still to come.
-  const invented = [...counts.keys()].filter((slotMs) => slotMs <= endMs && !wanted.has(slotMs));
+  const invented = [...counts.keys()].filter(
+    (slotMs) => slotMs <= endMs && !wanted.has(slotMs) && !isEarlier(slotMs),
+  );
   return [
     ...violations,
     ...lost.map((slotMs) => `${name}: the slot ${at(slotMs)} was lost`),

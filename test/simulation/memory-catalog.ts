@@ -191,8 +191,10 @@ export class MemoryCatalog implements QueueAndSchedules {
   #record({ key, cause, accountedUntilMs, nowMs, slots }: SlotsToRecord): boolean {
     if (cause === "due" && this.#accountedUntil(key, nowMs) !== accountedUntilMs) return false;
     const kept = this.#slotsOf(key)[cause === "due" ? "due" : "asked"];
-    for (const { slotMs, outcome, message, operation } of slots) {
-      const at = indexFrom(kept, slotMs);
+    for (const { slotMs: wantedMs, outcome, message, operation } of slots) {
+      let slotMs = wantedMs;
+      let at = indexFrom(kept, slotMs);
+      if (cause === "run-now") while (kept[at]?.slotMs === slotMs) at = indexFrom(kept, (slotMs += 1));
       const found = kept[at]?.slotMs === slotMs ? kept[at] : undefined;
       if (found !== undefined && stands(found, nowMs)) continue;
       const operationId = operation === undefined ? undefined : this.#insertFirstFree(operation, nameOf(key));

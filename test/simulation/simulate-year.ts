@@ -1,6 +1,7 @@
 import type { AdmissionLimits } from "../../src/core/admission/admit-operations.ts";
 import { Failure, type FailureRecord } from "../../src/core/failure.ts";
 import type { Operation } from "../../src/core/operation/operation.ts";
+import type { DefinitionRecord } from "../../src/core/ports/definition-records.ts";
 import { checkYear, CapsWatch } from "./check-year.ts";
 import { makeSchedules } from "./make-schedules.ts";
 import { MemoryCatalog } from "./memory-catalog.ts";
@@ -28,6 +29,7 @@ const dayMs = 24 * hourMs;
 const limits: AdmissionLimits = { backups: 10, restores: 5, perProject: 2 };
 
 type Event =
+  | { readonly type: "schedule"; readonly made: DefinitionRecord }
   | { readonly type: "look"; readonly engine: SimulatedEngine; readonly turn: number }
   | { readonly type: "restart"; readonly engine: SimulatedEngine }
   | { readonly type: "crash"; readonly engine: SimulatedEngine }
@@ -67,7 +69,8 @@ class Year {
     this.#catalogAway = this.#spans(days / 20, 5 * minuteMs, 3 * hourMs);
     this.#storeAway = this.#spans(days / 25, 20 * minuteMs, 10 * hourMs);
     const catalog = new MemoryCatalog();
-    catalog.definitions.push(...makeSchedules(this.#random, projects, this.#startMs));
+    for (const made of makeSchedules(this.#random, projects, this.#startMs))
+      this.#timeline.add(made.createdAtMs, { type: "schedule", made });
     this.#world = {
       nowMs: this.#startMs,
       random: this.#random,
@@ -135,6 +138,10 @@ class Year {
     switch (event.type) {
       case "look":
         if (this.#turns.get(event.engine) === event.turn) await this.#look(event.engine);
+        return;
+      case "schedule":
+        this.#world.catalog.definitions.push(event.made);
+        for (const engine of this.#engines) this.#wake(engine, this.#world.nowMs);
         return;
       case "restart":
         event.engine.restart();
