@@ -45,12 +45,19 @@ export async function ask(lines: PoolOf, request: Request): Promise<LineAnswer> 
     onResponseData: (_control, bytes) => body?.add(bytes),
     onResponseEnd: () => body?.end(),
     onResponseError: (_control, error) => {
-      answered.reject(error);
-      body?.end(error);
+      const said = asNodeSaysIt(error);
+      answered.reject(said);
+      body?.end(said);
     },
   });
   return await answered.promise;
 }
+
+/** The library has codes of its own for a connection that is cut or does not answer; this passes, as Node's codes say. */
+const asNodeSaysIt = (error: Error & { readonly code?: unknown }): Error =>
+  typeof error.code === "string" && error.code.startsWith("UND_ERR_")
+    ? Object.assign(new Error(error.message, { cause: error }), { code: "ECONNRESET" })
+    : error;
 
 type SentHeaders = Parameters<NonNullable<Dispatcher.DispatchHandler["onResponseStart"]>>[2];
 
