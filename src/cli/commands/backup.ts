@@ -87,10 +87,8 @@ const listCommand = defineCommand({
     const found = await (await context.service()).listBackups(query);
     const { showBackups } = await import("../pages/backup-list.ts");
     context.print(found, () => showBackups(found.backups, context));
-    const shown = options.offset + found.backups.length;
-    if (found.total > shown) {
-      context.note(`${found.backups.length} of ${found.total}; more with --offset ${shown} or --limit`);
-    }
+    const { noteMore } = await import("../pages/note-more.ts");
+    noteMore(context, { offset: options.offset, shown: found.backups.length, total: found.total });
   },
 });
 

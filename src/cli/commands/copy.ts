@@ -20,10 +20,8 @@ const listCommand = defineCommand({
     });
     const { showCopies } = await import("../pages/copy-list.ts");
     context.print(found, () => showCopies(found.copies, context));
-    const shown = offset + found.copies.length;
-    if (found.total > shown) {
-      context.note(`${found.copies.length} of ${found.total}; more with --offset ${shown} or --limit`);
-    }
+    const { noteMore } = await import("../pages/note-more.ts");
+    noteMore(context, { offset, shown: found.copies.length, total: found.total });
   },
 });
 

@@ -106,10 +106,8 @@ const listCommand = defineCommand({
     });
     const { showRestores } = await import("../pages/restore-list.ts");
     context.print(found, () => showRestores(found.restores, context));
-    const shown = offset + found.restores.length;
-    if (found.total > shown) {
-      context.note(`${found.restores.length} of ${found.total}; more with --offset ${shown} or --limit`);
-    }
+    const { noteMore } = await import("../pages/note-more.ts");
+    noteMore(context, { offset, shown: found.restores.length, total: found.total });
   },
 });
 

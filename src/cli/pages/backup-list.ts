@@ -1,9 +1,10 @@
 import type { BackupSummary } from "../../contract/service.ts";
 import type { CommandContext } from "../context.ts";
-import { age, duration, size } from "../humanise.ts";
+import { age, size } from "../humanise.ts";
 import { renderTable } from "../table.ts";
 import type { Column } from "../table.ts";
-import { paintStatus, secondsBetween } from "./status.ts";
+import { whenColumns } from "./run-columns.ts";
+import { paintStatus } from "./status.ts";
 
 /** The list of backups, as a table or (`-o name`) ids. */
 export function showBackups(backups: readonly BackupSummary[], context: CommandContext): string {
@@ -37,15 +38,7 @@ export function showBackups(backups: readonly BackupSummary[], context: CommandC
   ];
   if (context.format === "wide") {
     columns.push(
-      { title: "CREATED", value: ({ createdAt }) => createdAt },
-      {
-        title: "TOOK",
-        value: ({ createdAt, completedAt }) => {
-          const seconds = secondsBetween(createdAt, completedAt);
-          return seconds === undefined ? "" : duration(seconds);
-        },
-        align: "right",
-      },
+      ...whenColumns,
       { title: "REPOSITORY", value: ({ repository }) => repository },
       { title: "SCHEDULE", value: ({ schedule }) => schedule?.name ?? "" },
     );

@@ -1,9 +1,10 @@
 import type { CopyView } from "../../contract/copies.ts";
 import type { CommandContext } from "../context.ts";
-import { age, duration, size } from "../humanise.ts";
+import { age, size } from "../humanise.ts";
 import { renderTable } from "../table.ts";
 import type { Column } from "../table.ts";
-import { paintStatus, secondsBetween } from "./status.ts";
+import { whenColumns } from "./run-columns.ts";
+import { paintStatus } from "./status.ts";
 
 /** The list of copies, as a table or (`-o name`) ids. */
 export function showCopies(copies: readonly CopyView[], context: CommandContext): string {
@@ -25,15 +26,7 @@ export function showCopies(copies: readonly CopyView[], context: CommandContext)
     columns.push(
       { title: "PROJECT", value: ({ projectId }) => projectId },
       { title: "FROM", value: ({ from }) => from },
-      { title: "CREATED", value: ({ createdAt }) => createdAt },
-      {
-        title: "TOOK",
-        value: ({ createdAt, completedAt }) => {
-          const seconds = secondsBetween(createdAt, completedAt);
-          return seconds === undefined ? "" : duration(seconds);
-        },
-        align: "right",
-      },
+      ...whenColumns,
       {
         title: "COPIED",
         value: ({ copied }) => (copied === undefined ? "" : size(copied.sizeBytes)),

@@ -1,9 +1,10 @@
 import type { RestoreView } from "../../contract/service.ts";
 import type { CommandContext } from "../context.ts";
-import { age, duration } from "../humanise.ts";
+import { age } from "../humanise.ts";
 import { renderTable } from "../table.ts";
 import type { Column } from "../table.ts";
-import { paintStatus, secondsBetween } from "./status.ts";
+import { whenColumns } from "./run-columns.ts";
+import { paintStatus } from "./status.ts";
 
 /** The list of restores, as a table or (`-o name`) ids. */
 export function showRestores(restores: readonly RestoreView[], context: CommandContext): string {
@@ -25,15 +26,7 @@ export function showRestores(restores: readonly RestoreView[], context: CommandC
   if (context.format === "wide") {
     columns.push(
       { title: "PROJECT", value: ({ projectId }) => projectId },
-      { title: "CREATED", value: ({ createdAt }) => createdAt },
-      {
-        title: "TOOK",
-        value: ({ createdAt, completedAt }) => {
-          const seconds = secondsBetween(createdAt, completedAt);
-          return seconds === undefined ? "" : duration(seconds);
-        },
-        align: "right",
-      },
+      ...whenColumns,
       { title: "DATABASE", value: ({ plan }) => plan?.database?.url ?? "" },
       { title: "FILES", value: ({ plan }) => plan?.files?.url ?? "" },
     );
