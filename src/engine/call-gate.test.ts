@@ -66,4 +66,21 @@ describe("the gate of calls", () => {
     await running;
     expect(begun).toEqual(["first"]);
   });
+
+  it("loses no place to one that gives up at the moment in which it would have got it", async () => {
+    for (let turns = 0; turns < 10; turns++) {
+      const gate = new CallGate({ calls: 1, callWaitSeconds: 60 });
+      const first = openWork([], "first");
+      const second = openWork([], "second");
+      const doomed = new AbortController();
+      const done = [gate.run(never, first.work), gate.run(doomed.signal, second.work)];
+      const ended = Promise.allSettled(done);
+      second.end();
+      first.end();
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      doomed.abort();
+      await ended;
+      expect(await gate.run(AbortSignal.timeout(1_000), async () => await Promise.resolve("in"))).toBe("in");
+    }
+  });
 });

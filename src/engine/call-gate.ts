@@ -43,21 +43,25 @@ export class CallGate {
 
   async #waitForTurn(signal: AbortSignal): Promise<void> {
     const turn = Promise.withResolvers<void>();
-    const timer = setTimeout(() => turn.reject(this.#busy()), this.#limits.callWaitSeconds * 1000);
-    const onAbort = (): void => turn.reject(new Failure("cancelled", "It was cancelled before it began."));
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) onAbort();
     const begin = (): void => {
       this.#waiting.delete(begin);
       turn.resolve();
     };
+    // Out of the line at once: a place that is given to one who has given up would be nobody's for ever.
+    const giveUp = (failure: Failure): void => {
+      this.#waiting.delete(begin);
+      turn.reject(failure);
+    };
+    const onAbort = (): void => giveUp(new Failure("cancelled", "It was cancelled before it began."));
+    const timer = setTimeout(() => giveUp(this.#busy()), this.#limits.callWaitSeconds * 1000);
+    signal.addEventListener("abort", onAbort, { once: true });
     this.#waiting.add(begin);
+    if (signal.aborted) onAbort();
     try {
       await turn.promise;
     } finally {
       clearTimeout(timer);
       signal.removeEventListener("abort", onAbort);
-      this.#waiting.delete(begin);
     }
   }
 
