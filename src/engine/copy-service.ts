@@ -1,6 +1,7 @@
 import type { Copies, CopyView } from "../contract/copies.ts";
 import type { Waiting } from "../contract/waiting.ts";
 import { Failure } from "../core/failure.ts";
+import { copyNotFound } from "../core/operation/not-found.ts";
 import { requestCancel } from "./cancel-operation.ts";
 import { readCopyTarget, refuseCopyInto } from "./copy-target.ts";
 import { viewCopy } from "./copy-views.ts";
@@ -90,7 +91,7 @@ async function readEndedCopy(parts: EngineParts, copyId: string): Promise<CopyVi
 async function findCopy(parts: EngineParts, copyId: string) {
   const { operation, tasks } = await readOperation(parts, copyId);
   if (operation?.kind === "copy") return { operation, tasks };
-  throw new Failure("copy-not-found", `No copy "${copyId}" is known. \`lc2 copy list\` shows what there is.`);
+  throw copyNotFound(copyId);
 }
 
 async function readCopy(parts: EngineParts, copyId: string): Promise<CopyView> {

@@ -1,5 +1,6 @@
 import type { Restores, RestoreView, Waiting } from "../contract/service.ts";
 import { Failure } from "../core/failure.ts";
+import { restoreNotFound } from "../core/operation/not-found.ts";
 import { nobody, type Operation, type OperationTask } from "../core/operation/operation.ts";
 import type { RestoreRecord } from "../core/ports/catalog.ts";
 import { makeOperationId } from "../core/repository/layout.ts";
@@ -115,12 +116,7 @@ interface FoundRestore {
 
 async function findRestore(parts: EngineParts, restoreId: string): Promise<FoundRestore> {
   const { operation, tasks } = await readOperation(parts, restoreId);
-  if (operation?.kind !== "restore") {
-    throw new Failure(
-      "restore-not-found",
-      `No restore "${restoreId}" is known. \`lc2 restore list\` shows what there is.`,
-    );
-  }
+  if (operation?.kind !== "restore") throw restoreNotFound(restoreId);
   return { operation, tasks, record: await parts.catalog.getRestore(restoreId) };
 }
 

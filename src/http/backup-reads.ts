@@ -1,19 +1,14 @@
+import type { Static } from "typebox";
 import { backup, backupListQuery, backupPage } from "../contract/rest/backups.ts";
 import { placeQuery } from "../contract/rest/contents.ts";
-import { log } from "../contract/rest/shared.ts";
 import type { BackupQuery } from "../contract/service.ts";
 import type { App } from "./app.ts";
 import { ofProject, permit } from "./authenticate.ts";
 import { answer, problems } from "./describe-routes.ts";
-import { openEventStream } from "./event-stream.ts";
-import { followOperation } from "./follow-operation.ts";
-import { hideOthers } from "./hide-others.ts";
+import { addOperationReads } from "./operation-reads.ts";
 import { defaultLimit, nextCursor, readCursor, readMoment } from "./paging.ts";
 import type { HttpParts } from "./parts.ts";
 import { backupPath, backupsBase as base, projectPath, referenceOf } from "./paths.ts";
-
-const tags = ["backups"];
-const one = `${base}/:backupId`;
 
 /** Lists, shows and follows backups. */
 export function addBackupReads(app: App, parts: HttpParts): void {
@@ -23,7 +18,7 @@ export function addBackupReads(app: App, parts: HttpParts): void {
     {
       onRequest: permit("look"),
       schema: {
-        tags,
+        tags: ["backups"],
         operationId: "listBackups",
         summary: "List backups, newest first",
         params: projectPath,
@@ -49,72 +44,20 @@ export function addBackupReads(app: App, parts: HttpParts): void {
     },
   );
 
-  app.get(
-    one,
-    {
-      onRequest: permit("look"),
-      schema: {
-        tags,
-        operationId: "getBackup",
-        summary: "Show a backup",
-        params: backupPath,
-        querystring: placeQuery,
-        response: { 200: answer("It.", backup), ...problems(400, 403, 404) },
-      },
-    },
-    async (request) => {
-      const reference = referenceOf(parts, request, request.query);
-      return hideOthers(request, await service.getBackup(reference));
-    },
-  );
-
-  app.get(
-    `${one}/logs`,
-    {
-      onRequest: permit("look"),
-      schema: {
-        tags,
-        operationId: "getBackupLogs",
-        summary: "What was said while it was made",
-        params: backupPath,
-        querystring: placeQuery,
-        response: { 200: answer("Oldest first.", log), ...problems(400, 403, 404) },
-      },
-    },
-    async (request) => ({
-      lines: await service.backupLogs(referenceOf(parts, request, request.query)),
-    }),
-  );
-
-  app.get(
-    `${one}/events`,
-    {
-      onRequest: permit("look"),
-      schema: {
-        tags,
-        operationId: "followBackup",
-        summary: "Follow a backup",
-        description: "Events `state` (the backup), `log` (a line) and, last, `end` (the backup).",
-        params: backupPath,
-        querystring: placeQuery,
-        response: {
-          200: {
-            description: "Until it ended.",
-            content: { "text/event-stream": { schema: { type: "string" } } },
-          },
-          ...problems(400, 403, 404),
-        },
-      },
-    },
-    async (request, reply) => {
-      const reference = referenceOf(parts, request, request.query);
-      const read = async () => hideOthers(request, await service.getBackup(reference));
-      const first = await read();
-      await followOperation(openEventStream(parts, request, reply), first, {
-        read,
+  addOperationReads(app, parts, {
+    noun: "Backup",
+    plural: "Backups",
+    one: `${base}/:backupId`,
+    params: backupPath,
+    querystring: placeQuery,
+    schema: backup,
+    find: (request) => {
+      // The route's schema has checked it.
+      const reference = referenceOf(parts, request, request.query as Static<typeof placeQuery>);
+      return {
+        read: async () => await service.getBackup(reference),
         readLog: async () => await service.backupLogs(reference),
-      });
-      return reply;
+      };
     },
-  );
+  });
 }

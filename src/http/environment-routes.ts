@@ -1,5 +1,6 @@
 import { Type } from "typebox";
-import { definitionListQuery, dryRunQuery } from "../contract/rest/definitions.ts";
+import { dryRunQuery } from "../contract/rest/definitions.ts";
+import { pageQuery } from "../contract/rest/shared.ts";
 import {
   environment,
   environmentChange,
@@ -55,7 +56,7 @@ function addEnvironmentReads(app: App, { service, nowMs }: HttpParts): void {
         operationId: "listEnvironments",
         summary: "List environments",
         params: projectPath,
-        querystring: definitionListQuery,
+        querystring: pageQuery,
         response: { 200: answer("A page of them.", environmentPage), ...problems(400, 404) },
       },
     },

@@ -7,7 +7,8 @@ import type { EventStream } from "./event-stream.ts";
 const lookMs = 500;
 const ended: readonly string[] = ["Completed", "Failed", "Cancelled"];
 
-interface Followed {
+/** What is read of a view to tell whether it changed, and ended. */
+export interface Followed {
   readonly status: string;
   readonly progress?: number;
   readonly queue?: QueueView;

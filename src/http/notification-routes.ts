@@ -1,5 +1,6 @@
 import { Type } from "typebox";
-import { definitionListQuery, dryRunQuery } from "../contract/rest/definitions.ts";
+import { dryRunQuery } from "../contract/rest/definitions.ts";
+import { pageQuery } from "../contract/rest/shared.ts";
 import {
   notification,
   notificationChange,
@@ -77,7 +78,7 @@ function addReads(app: App, { service, nowMs }: HttpParts, { base, suffix, says,
         operationId: `listNotifications${suffix}`,
         summary: `List notifications ${says}`,
         params: Type.Object(path),
-        querystring: definitionListQuery,
+        querystring: pageQuery,
         response: { 200: answer("A page of them.", notificationPage), ...problems(400, 403, 404) },
       },
     },

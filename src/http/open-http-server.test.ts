@@ -178,6 +178,13 @@ describe("the client of a server", () => {
       headers: { authorization: "Bearer right" },
     });
     expect(others.status).toBe(404);
+    const told = await fetch(new URL(`/api/v1/projects/retail/copies/${failed.copyId}/events`, url), {
+      headers: { authorization: "Bearer right" },
+    });
+    expect(told.headers.get("content-type")).toContain("text/event-stream");
+    const text = await told.text();
+    expect(text).toContain("event: log");
+    expect(text).toMatch(/event: end\ndata: .*"status":"Failed"/);
   });
 
   test("hears what happens meanwhile, and the failure that the server had", async () => {

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from "fastify";
 import type { ProjectView } from "../contract/projects.ts";
-import { definitionListQuery, dryRunQuery } from "../contract/rest/definitions.ts";
+import { dryRunQuery } from "../contract/rest/definitions.ts";
+import { pageQuery } from "../contract/rest/shared.ts";
 import { project, projectChange, projectPage, projectRequest } from "../contract/rest/projects.ts";
 import type { WriteCondition } from "../core/ports/definition-records.ts";
 import { Failure } from "../core/failure.ts";
@@ -38,7 +39,7 @@ function addProjectReads(app: App, { service, nowMs }: HttpParts): void {
         tags,
         operationId: "listProjects",
         summary: "List the projects that the API key is for",
-        querystring: definitionListQuery,
+        querystring: pageQuery,
         response: { 200: answer("A page of them.", projectPage), ...problems(400) },
       },
     },

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import { Type } from "typebox";
 import { backup } from "../contract/rest/backups.ts";
-import { definitionListQuery, dryRunQuery } from "../contract/rest/definitions.ts";
+import { dryRunQuery } from "../contract/rest/definitions.ts";
+import { pageQuery } from "../contract/rest/shared.ts";
 import {
   preview,
   previewQuery,
@@ -95,7 +96,7 @@ function addScheduleReads(app: App, { service, nowMs }: HttpParts): void {
         operationId: "listSchedules",
         summary: "List schedules",
         params: projectPath,
-        querystring: definitionListQuery,
+        querystring: pageQuery,
         response: { 200: answer("A page of them.", schedulePage), ...problems(400, 404) },
       },
     },

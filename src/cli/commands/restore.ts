@@ -2,14 +2,8 @@ import type { CommandContext } from "../context.ts";
 import { defineCommand, defineGroup, flag, value } from "../command.ts";
 import { planHash } from "../option-values.ts";
 import { restoreOptions, restoreProblems, toRestoreWish } from "./restore-options.ts";
-import {
-  cancelDryRunOption,
-  hooksOption,
-  noWaitOption,
-  pagingOptions,
-  projectFilter,
-  restoreIdOperand,
-} from "./shared-options.ts";
+import { operationCommands } from "./operation-commands.ts";
+import { hooksOption, noWaitOption, restoreIdOperand } from "./shared-options.ts";
 
 const planCommand = defineCommand({
   name: "plan",
@@ -90,91 +84,21 @@ const undoCommand = defineCommand({
   },
 });
 
-const listCommand = defineCommand({
-  name: "list",
-  summary: "list restores, newest first",
-  output: ["table", "json", "yaml", "name", "wide"],
-  arguments: {},
-  options: { project: projectFilter, ...pagingOptions },
-  run: async (context, { options: { project, limit, offset } }) => {
-    const found = await (
-      await context.service()
-    ).listRestores({
-      limit,
-      ...(offset === 0 ? {} : { offset }),
-      ...(project === undefined ? {} : { projectId: project }),
-    });
-    const { showRestores } = await import("../pages/restore-list.ts");
-    context.print(found, () => showRestores(found.restores, context));
-    const { noteMore } = await import("../pages/note-more.ts");
-    noteMore(context, { offset, shown: found.restores.length, total: found.total });
-  },
-});
-
-const getCommand = defineCommand({
-  name: "get",
-  summary: "show one restore in a line",
-  output: ["table", "json", "yaml", "name", "wide"],
-  arguments: { restoreId: restoreIdOperand },
-  options: {},
-  run: async (context, { arguments: { restoreId } }) => {
-    const view = await (await context.service()).getRestore(restoreId);
-    const { showRestores } = await import("../pages/restore-list.ts");
-    context.print(view, () => showRestores([view], context));
-  },
-});
-
-const describeCommand = defineCommand({
-  name: "describe",
-  summary: "show everything known of one restore, its plan included",
-  output: ["table", "json", "yaml"],
-  arguments: { restoreId: restoreIdOperand },
-  options: {},
-  run: async (context, { arguments: { restoreId } }) => {
-    const view = await (await context.service()).getRestore(restoreId);
-    const { describeRestore } = await import("../pages/restore-page.ts");
-    context.print(view, () => describeRestore(view, context));
-  },
-});
-
-const cancelCommand = defineCommand({
-  name: "cancel",
-  summary: "cancel a restore that is running",
-  output: ["table", "json", "yaml", "name"],
-  arguments: { restoreId: restoreIdOperand },
-  options: { dryRun: cancelDryRunOption },
-  run: async (context, { arguments: { restoreId }, options: { dryRun } }) => {
-    const service = await context.service();
-    if (dryRun) {
-      const { showCancellation } = await import("../pages/cancellation.ts");
-      return showCancellation(await service.getRestore(restoreId), context);
-    }
-    const view = await service.cancelRestore(restoreId);
-    const { showRestores } = await import("../pages/restore-list.ts");
-    context.print(view, () => showRestores([view], context));
-  },
-});
-
-const logsCommand = defineCommand({
-  name: "logs",
-  summary: "show what was said while a restore ran",
-  output: ["table", "json", "yaml"],
-  arguments: { restoreId: restoreIdOperand },
-  options: {},
-  run: async (context, { arguments: { restoreId } }) => {
-    const lines = await (await context.service()).restoreLogs(restoreId);
-    const { showLogs } = await import("../pages/logs.ts");
-    context.print({ lines }, () => showLogs(lines, context.paint));
-  },
-});
-
 export const restoreGroup = defineGroup("restore", "plan, run and undo restores", [
   planCommand,
   createCommand,
   undoCommand,
-  listCommand,
-  getCommand,
-  describeCommand,
-  cancelCommand,
-  logsCommand,
+  ...operationCommands({
+    noun: "restore",
+    list: { summary: "list restores, newest first" },
+    describe: { summary: "show everything known of one restore, its plan included" },
+    id: restoreIdOperand,
+    readPage: async (service, query) => await service.listRestores(query),
+    viewsOf: ({ restores }) => restores,
+    read: async (service, id) => await service.getRestore(id),
+    readLogs: async (service, id) => await service.restoreLogs(id),
+    cancel: async (service, id) => await service.cancelRestore(id),
+    loadTable: async () => (await import("../pages/restore-list.ts")).showRestores,
+    loadPage: async () => (await import("../pages/restore-page.ts")).describeRestore,
+  }),
 ]);

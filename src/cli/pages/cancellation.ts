@@ -3,8 +3,11 @@ import type { BackupView, RestoreView } from "../../contract/service.ts";
 import { Failure } from "../../core/failure.ts";
 import type { CommandContext } from "../context.ts";
 
+/** What can be cancelled. */
+export type Cancellable = BackupView | RestoreView | CopyView;
+
 /** Says what cancelling would come to, and does nothing. Rejects as cancelling would. */
-export function showCancellation(view: BackupView | RestoreView | CopyView, context: CommandContext): void {
+export function showCancellation(view: Cancellable, context: CommandContext): void {
   const { id, leaves } = whatIs(view);
   if (["Completed", "Failed", "Cancelled"].includes(view.status)) {
     throw new Failure(
@@ -23,7 +26,7 @@ export function showCancellation(view: BackupView | RestoreView | CopyView, cont
   );
 }
 
-function whatIs(view: BackupView | RestoreView | CopyView): { readonly id: string; readonly leaves: string } {
+function whatIs(view: Cancellable): { readonly id: string; readonly leaves: string } {
   if ("restoreId" in view)
     return {
       id: view.restoreId,

@@ -2,7 +2,7 @@
 import { Type } from "typebox";
 import { copyStatuses } from "../statuses.ts";
 import { choice, closed, instant, refer, text, yes } from "./schema.ts";
-import { cursor, encryptionWish, failureRecord, limit, page, placeOfRepository, queue } from "./shared.ts";
+import { encryptionWish, failureRecord, page, placeOfRepository, queue } from "./shared.ts";
 
 /** Where a backup is looked for. */
 export const placeQuery = Type.Object({ repository: placeOfRepository }, closed);
@@ -57,7 +57,6 @@ export const copy = Type.Object(
   { $id: "Copy" },
 );
 export const copyPage = Type.Object({ copies: Type.Array(refer(copy)), ...page }, { $id: "CopyPage" });
-export const copyListQuery = Type.Object({ limit, cursor }, closed);
 export const backupSteps = Type.Object(
   { dryRun: Type.Boolean(), steps: Type.Array(Type.String()) },
   { $id: "BackupSteps" },

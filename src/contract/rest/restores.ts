@@ -7,9 +7,7 @@ import { restoreStatuses } from "../statuses.ts";
 import { hookViews, restoreHookFields } from "./hooks.ts";
 import { choice, closed, instant, names, openObject, refer, text, whole, yes } from "./schema.ts";
 import {
-  cursor,
   failureRecord,
-  limit,
   page,
   instance,
   placeOfRepository,
@@ -71,7 +69,6 @@ export const restoreRequest = Type.Object(
   },
   closed,
 );
-export const restoreListQuery = Type.Object({ limit, cursor }, closed);
 
 export const plan = Type.Unsafe<RestorePlan>(
   Type.Object(

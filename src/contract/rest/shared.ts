@@ -1,7 +1,7 @@
 /** What requests and answers of several nouns have in common. */
 import { Type } from "typebox";
 import { failures } from "../../core/failure.ts";
-import { choice, instant, text, whole, yes } from "./schema.ts";
+import { choice, closed, instant, text, whole, yes } from "./schema.ts";
 
 export const placeOfRepository = Type.Optional(
   text("Repository, file:///… or s3://bucket/prefix?…; absent: the server's own, or where the backup is."),
@@ -20,6 +20,8 @@ export const limit = Type.Optional(
   Type.Integer({ minimum: 1, maximum: 1000, default: 50, description: "Most entries of the page." }),
 );
 export const cursor = Type.Optional(text("nextCursor of the page before.", { maxLength: 200 }));
+/** Which page of a list. */
+export const pageQuery = Type.Object({ limit, cursor }, closed);
 /** Of an answer with some of many. */
 export const page = {
   total: whole("Of all pages."),
