@@ -38,6 +38,8 @@ export interface FileFilter {
   includes(key: FileKey): boolean;
   /** For a folder's key (it ends with a slash), so that a walk can leave out whole trees. */
   folder(key: FileKey): FolderDecision;
+  /** What it was compiled of. */
+  readonly spec: FileFilterSpec;
   /** Every key that it includes begins so: a bucket is listed from there only. */
   readonly prefix?: FileKey;
 }
@@ -46,11 +48,15 @@ export interface FileFilter {
 export function narrowFilter(filter: FileFilter, prefix: FileKey): FileFilter {
   if (prefix === "") return filter;
   return {
+    spec: filter.spec,
     includes: (key) => key.startsWith(prefix) && filter.includes(key),
     folder: (key) => (key.startsWith(prefix) || prefix.startsWith(key) ? filter.folder(key) : "leave-out"),
     prefix,
   };
 }
+
+/** Everything belongs to it. */
+export const wholeSource: FileFilterSpec = { excludePatterns: [], excludePaths: [], includePaths: [] };
 
 /** Compiles once; the result costs about a microsecond per key. */
 export function compileFilter(spec: FileFilterSpec): FileFilter {
@@ -61,6 +67,7 @@ export function compileFilter(spec: FileFilterSpec): FileFilter {
   const included = includes.length === 0 ? always : matcher(includes.map(expression));
   const aboveIncluded = includes.length === 0 ? never : matcher(includes.map(aboveExpression));
   return {
+    spec,
     includes: (key) => !excluded(key) && (included(key) || (key.endsWith("/") && aboveIncluded(key))),
     folder: (key) => {
       if (excluded(key)) return "leave-out";

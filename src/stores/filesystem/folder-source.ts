@@ -8,7 +8,8 @@ import {
   type SourceEntry,
 } from "../../core/ports/file-source.ts";
 import { encodeKey, type FileKey } from "../../core/repository/manifest.ts";
-import { describe, hasCode, reasonOf, toPath, walkFolder } from "./walk-folder.ts";
+import { describe, hasCode, reasonOf, toPath } from "./file-facts.ts";
+import { walkFolder } from "./walk-folder.ts";
 
 /** The folder of a `file:///…` URL as a source of files. Only the folder itself may be a symlink. */
 export function openFolderSource(url: string): FileSource {

@@ -40,7 +40,8 @@ import { showKey, type FileKey, type ManifestEntry } from "../../core/repository
 import { assertRestorable } from "../../core/restore/restorable-key.ts";
 import { openFileContent } from "./folder-source.ts";
 import { OpenFolders } from "./open-folders.ts";
-import { describe, hasCode, reasonOf, toPath, walkFolder } from "./walk-folder.ts";
+import { describe, hasCode, reasonOf, toPath } from "./file-facts.ts";
+import { walkFolder } from "./walk-folder.ts";
 
 const run = promisify(execFile);
 const readBackBytes = 1 << 20;

@@ -1,6 +1,6 @@
 import { closeSync, constants, existsSync, lstatSync, openSync } from "node:fs";
 import { encodeKey, type FileKey } from "../../core/repository/manifest.ts";
-import { hasCode, toPath } from "./walk-folder.ts";
+import { hasCode, toPath } from "./file-facts.ts";
 
 const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
 /** Names below `/proc/self/fd/N/` are looked up in the very folder that was opened: what `openat` does. */

@@ -5,13 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { compileFilter } from "../../core/files/filter.ts";
+import { compileFilter, narrowFilter, wholeSource } from "../../core/files/filter.ts";
 import type { SourceError, SourceEntry } from "../../core/ports/file-source.ts";
 import { assertOrder, encodeKey } from "../../core/repository/manifest.ts";
 import { canonicalFolderUrl, openFolderSource } from "./folder-source.ts";
-import { walkFolder } from "./walk-folder.ts";
+import { FolderWalk } from "./folder-walk.ts";
+import { walkFolder, walkInThread } from "./walk-folder.ts";
 
-const everything = compileFilter({ excludePatterns: [], excludePaths: [], includePaths: [] });
+const everything = compileFilter(wholeSource);
 
 let root: string;
 beforeEach(() => {
@@ -153,6 +154,66 @@ describe("a walk", () => {
 
   test("of an empty folder finds nothing", async () => {
     expect(await walk()).toEqual([]);
+  });
+});
+
+describe("a walk of so much that a thread takes over", () => {
+  const objects = 2600;
+  beforeEach(() => {
+    for (let i = 0; i < objects; i++) make(`${String(i % 9)}/${i}.txt`);
+    make("5/caf\u00e9 \u{10000}");
+    writeFileSync(raw("6/caf\xe9"), "x");
+    symlinkSync("..", join(root, "7", "loop"));
+    execFileSync("mkfifo", [join(root, "8", "fifo")]);
+    make("8/cache/x");
+    make("9/x.tmp");
+  });
+  const filter = compileFilter({ ...wholeSource, excludePatterns: ["cache/", "*.tmp"] });
+
+  /** The same in one go, here. */
+  function walkHere(): { entries: SourceEntry[]; leftOut: string[] } {
+    const [entries, leftOut]: [SourceEntry[], string[]] = [[], []];
+    const here = FolderWalk.begin(root, { filter, onLeftOut: (key) => leftOut.push(key) });
+    while (here.step(entries));
+    return { entries, leftOut };
+  }
+
+  test("finds the same as one without, and leaves out the same", async () => {
+    const leftOut: string[] = [];
+    const entries = await walk(filter, (key) => leftOut.push(key));
+    expect(entries).toHaveLength(objects + 9 + 4 + 1);
+    expect({ entries, leftOut }).toEqual(walkHere());
+    expect(leftOut).toEqual(["8/cache/", "9/x.tmp"]);
+  });
+
+  test("keeps to the part of a source that is asked for", async () => {
+    const narrowed = narrowFilter(filter, "8/");
+    const keys: string[] = [];
+    const { position } = FolderWalk.begin(root, { filter: narrowed });
+    for await (const batch of walkInThread(position, { filter: narrowed }))
+      keys.push(...batch.map(({ key }) => key));
+    const all = walkHere().entries.map(({ key }) => key);
+    expect(keys).toEqual(all.filter((key) => key.startsWith("8/")));
+  });
+
+  test("ends its thread when nobody goes on", async () => {
+    let seen = 0;
+    for await (const batch of walkFolder(root, { filter })) {
+      seen += batch.length;
+      if (seen > 2100) break;
+    }
+    expect(seen).toBeLessThan(objects);
+    expect(process.getActiveResourcesInfo()).not.toContain("Worker");
+  });
+
+  test("rejects when its thread fails", async () => {
+    const { position } = FolderWalk.begin(root, { filter });
+    // A defect of ours.
+    Object.assign(position.stack[0] ?? {}, { names: undefined });
+    const all = async () => {
+      for await (const batch of walkInThread(position, { filter })) expect(batch).not.toEqual([]);
+    };
+    await expect(all()).rejects.toThrow(/undefined/);
   });
 });
 

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { FileFilter } from "../../core/files/filter.ts";
+import { compileFilter, narrowFilter, wholeSource } from "../../core/files/filter.ts";
 import { mergeJoin } from "../../core/files/merge-join.ts";
 import { SourceError, type SourceEntry } from "../../core/ports/file-source.ts";
 import type { FileTarget, MaybePromise } from "../../core/ports/file-target.ts";
@@ -147,10 +147,7 @@ class ChangeFinder {
 
   async *#removeTree(folder: SourceEntry): AsyncGenerator<FileChange, void, undefined> {
     const prefix = folder.key;
-    const inside: FileFilter = {
-      includes: (key) => key.startsWith(prefix),
-      folder: (key) => (key.startsWith(prefix) || prefix.startsWith(key) ? "enter" : "leave-out"),
-    };
+    const inside = narrowFilter(compileFilter(wholeSource), prefix);
     const open: SourceEntry[] = [];
     for await (const batch of this.#target.list({ filter: inside })) {
       for (const entry of batch) {
