@@ -19,9 +19,9 @@ export interface Walked {
   readonly isLast: boolean;
 }
 
-const entriesInMessage = 256;
+const entriesInMessage = 64;
 /** Whole folders may hold nothing that belongs to the backup. */
-const leftOutInMessage = 1024;
+const leftOutInMessage = 256;
 
 const { position, filter, prefix } = workerData as WalkTask;
 let leftOut: FileKey[] = [];

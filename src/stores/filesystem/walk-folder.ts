@@ -9,7 +9,7 @@ const batchEntries = 64;
 /** So many objects are looked at here before a thread is worth its start. */
 const entriesBeforeThread = 2000;
 /** Messages of the thread that may wait here. */
-const messagesAhead = 8;
+const messagesAhead = 4;
 
 /**
  * Yields what is in a folder in byte order of keys, in batches; a large one is looked at by a thread, beside the

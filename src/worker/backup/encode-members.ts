@@ -17,8 +17,6 @@ export interface MemberBatch {
   readonly offset: number;
   readonly plain: Uint8Array;
   readonly lengths: readonly number[];
-  /** Where the contents were compressed already: how each is stored. */
-  readonly codecs?: readonly StoredAt["codec"][] | undefined;
   /** Where the encoded form goes: room for `mostClosedBytes` of it. */
   readonly encoded: Uint8Array;
 }
@@ -32,25 +30,6 @@ export interface EncodedBatch {
   readonly places: readonly StoredAt[];
 }
 
-/** Compresses the contents in place of their plain forms, which makes the batch cheaper to encode. */
-export function compressMembers<T extends Omit<MemberBatch, "offset">>(batch: T): T {
-  const { plain } = batch;
-  let from = 0;
-  let to = 0;
-  const lengths: number[] = [];
-  const codecs: StoredAt["codec"][] = [];
-  for (const length of batch.lengths) {
-    const { codec, bytes } = compressMember(plain.subarray(from, from + length));
-    from += length;
-    // Never longer than it was, so what is still to come is not overwritten.
-    plain.set(bytes, to);
-    to += bytes.length;
-    lengths.push(bytes.length);
-    codecs.push(codec);
-  }
-  return { ...batch, plain: plain.subarray(0, to), lengths, codecs };
-}
-
 /** Compresses each content where that pays, and encrypts it bound to its place in the pack. */
 export function encodeMembers({ projectId, backupId, key }: MemberOwner, batch: MemberBatch): EncodedBatch {
   const { pack, offset, plain, encoded } = batch;
@@ -58,16 +37,14 @@ export function encodeMembers({ projectId, backupId, key }: MemberOwner, batch: 
   const places: StoredAt[] = [];
   let from = 0;
   let lengthBytes = 0;
-  batch.lengths.forEach((length, index) => {
-    const content = plain.subarray(from, from + length);
+  for (const length of batch.lengths) {
+    const { codec, bytes } = compressMember(plain.subarray(from, from + length));
     from += length;
-    const done = batch.codecs?.[index];
-    const { codec, bytes } = done === undefined ? compressMember(content) : { codec: done, bytes: content };
     const at = offset + lengthBytes;
     const data = associatedData(projectId, backupId, pack, at);
     const stored = closeBytesInto(target, lengthBytes, key, data, bytes);
     places.push({ file: pack, offset: at, length: stored, codec });
     lengthBytes += stored;
-  });
+  }
   return { lengthBytes, places };
 }

@@ -1,7 +1,6 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import {
-  compressMembers,
   encodeMembers,
   type EncodedBatch,
   type MemberBatch,
@@ -32,7 +31,7 @@ export class MemberEncoder {
    * The batch's members, in the pack from where the batch before ended, or from its beginning. `plain` and `encoded`
    * may be used again when the promise has settled; where they are memory that threads share, nothing is copied.
    */
-  encode(batch: Omit<MemberBatch, "offset" | "codecs">, isFirst: boolean): Promise<EncodedBatch> {
+  encode(batch: Omit<MemberBatch, "offset">, isFirst: boolean): Promise<EncodedBatch> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     this.#members += batch.lengths.length;
     if (this.#thread === undefined && (this.#members < membersBeforeThread || availableParallelism() < 2)) {
@@ -43,9 +42,7 @@ export class MemberEncoder {
     }
     const goesOn = this.#thread !== undefined && !isFirst;
     const offset = goesOn ? undefined : isFirst ? 0 : this.#nextOffset;
-    const sent = { ...batch, offset, codecs: undefined };
-    // While the thread has enough to do, the slower half of the work is done here.
-    return this.#send(this.#waiting.length > 1 ? compressMembers(sent) : sent);
+    return this.#send({ ...batch, offset });
   }
 
   /** Ends the thread; batches that are being encoded are rejected. May be used again, from a pack's beginning. */

@@ -8,15 +8,10 @@ import { Failure } from "../../core/failure.ts";
 import type { ObjectStore, ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
 import { associatedData, backupPrefix } from "../../core/repository/layout.ts";
 import type { StoredFile } from "../../core/repository/metadata.ts";
+import { releaseMemory } from "./release-memory.ts";
 import { assertEncrypted, openStream, startStream, type StreamEncoder } from "./stream-encryption.ts";
 import type { StreamKey } from "./stream-key.ts";
-import {
-  FrameSplitter,
-  compressFrame,
-  decompressFrame,
-  frameSlackBytes,
-  maximumFramePlainBytes,
-} from "./zstd-frames.ts";
+import { FrameSplitter, compressFrame, decompressFrame, maximumFramePlainBytes } from "./zstd-frames.ts";
 import type { Frame } from "./zstd-frames.ts";
 
 /** Where a stored file belongs, for its associated data. */
@@ -46,8 +41,6 @@ export interface StoredFileWriter {
 const defaultLevel = 3;
 const framesInFlight = 2;
 const smallFileBytes = 64 << 20;
-/** Below that a buffer may be a slice of the pool that Node keeps for small ones. */
-const leastReleasedBytes = 256 << 10;
 
 const objectName = (place: StoredFilePlace, name: string): string =>
   backupPrefix(place.projectId, place.backupId) + name;
@@ -252,17 +245,6 @@ async function* decompress(
   }
   for (const plain of ahead) yield await plain;
   splitter.finish();
-}
-
-/**
- * Gives the memory of a large buffer back at once, where it owns all of it but for `unusedBytes`. Only for
- * buffers that nobody else needs: they become empty. The collector alone lets tens of MiB a stream gather, and
- * runs again and again because of them.
- */
-function releaseMemory(bytes: Uint8Array, unusedBytes = frameSlackBytes): void {
-  const { buffer } = bytes;
-  const ownsIt = buffer.byteLength >= leastReleasedBytes && buffer.byteLength - bytes.length <= unusedBytes;
-  if (ownsIt && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 const advice =

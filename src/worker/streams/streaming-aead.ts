@@ -13,6 +13,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomFillSync } from "node:crypto";
 
 import { Failure } from "../../core/failure.ts";
+import { releaseMemory } from "./release-memory.ts";
 
 const segmentBytes = 1 << 20;
 const headerBytes = 40;
@@ -106,9 +107,12 @@ export class StreamEncryptor {
     if (this.#segment === 0) at += this.#header.copy(this.#output);
     writeNonce(this.#nonce, this.#segment, last);
     const cipher = createCipheriv("aes-256-gcm", this.#key, this.#nonce);
-    if (this.#heldBytes > 0)
-      at += cipher.update(this.#held.subarray(0, this.#heldBytes)).copy(this.#output, at);
-    if (more.length > 0) at += cipher.update(more).copy(this.#output, at);
+    for (const plain of [this.#held.subarray(0, this.#heldBytes), more]) {
+      if (plain.length === 0) continue;
+      const encrypted = cipher.update(plain);
+      at += encrypted.copy(this.#output, at);
+      releaseMemory(encrypted);
+    }
     cipher.final();
     at += cipher.getAuthTag().copy(this.#output, at);
     this.#segment += 1;
