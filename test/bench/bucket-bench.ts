@@ -1,8 +1,8 @@
 /** An S3 server for benchmark cases, buckets full of made-up documents, and rclone on the same server. */
 import { spawn } from "node:child_process";
-import { hash, randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -149,23 +149,54 @@ export async function putDocuments(
  * The first `count` documents in a bucket, put where the server keeps its objects: through its door 200,000 of them
  * would take longer than all that is measured.
  */
-export async function fillWithDocuments(
+export function fillWithDocuments(
   bench: BucketBench,
   bucket: string,
   count: number,
   largestKb: number,
 ): Promise<void> {
+  return putAsFiles(bench, bucket, function* () {
+    for (let index = 0; index < count; index += 1)
+      yield { key: keyOfDocument(index), pieces: [documentOf(index, largestKb)] };
+  });
+}
+
+/** An object of random bytes, put there in the same way: the server takes minutes to join a large one's parts. */
+export function putLarge(bench: BucketBench, bucket: string, key: string, sizeMb: number): Promise<void> {
+  function* pieces() {
+    for (let mb = 0; mb < sizeMb; mb += 1) yield randomBytes(1_000_000);
+  }
+  return putAsFiles(bench, bucket, () => [{ key, pieces: pieces() }]);
+}
+
+interface NewObject {
+  readonly key: string;
+  readonly pieces: Iterable<Buffer>;
+}
+
+async function putAsFiles(
+  bench: BucketBench,
+  bucket: string,
+  objects: () => Iterable<NewObject>,
+): Promise<void> {
   const program = fileURLToPath(new URL("./set_attributes.py", import.meta.url));
   const attributes = spawn("python3", [program], { stdio: ["pipe", "inherit", "inherit"] });
   const ended = once(attributes, "close");
-  for (let index = 0; index < count; index += 1) {
-    const path = join(bench.folderOf(bucket), keyOfDocument(index));
-    if (index % objectsInFolder === 0) mkdirSync(dirname(path), { recursive: true });
-    const content = documentOf(index, largestKb);
-    writeFileSync(path, content);
+  for (const { key, pieces } of objects()) {
+    const path = join(bench.folderOf(bucket), key);
+    mkdirSync(dirname(path), { recursive: true });
+    const file = openSync(path, "w");
+    const md5 = createHash("md5");
+    let sum = 0;
+    for (const piece of pieces) {
+      writeSync(file, piece);
+      md5.update(piece);
+      sum = crc32(piece, sum);
+    }
+    closeSync(file);
     const crc = Buffer.alloc(4);
-    crc.writeUInt32BE(crc32(content));
-    const line = `${path}\t${hash("md5", content)}\t${crc.toString("base64")}\n`;
+    crc.writeUInt32BE(sum);
+    const line = `${path}\t${md5.digest("hex")}\t${crc.toString("base64")}\n`;
     if (!attributes.stdin.write(line)) await once(attributes.stdin, "drain");
   }
   attributes.stdin.end();
