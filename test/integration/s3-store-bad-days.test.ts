@@ -277,6 +277,15 @@ describe.each([
       expect(await list("")).toEqual([earlier]);
     });
 
+    test.each([0, 1, 2])("when bytes of a part change on their way to it, after %i parts", async (after) => {
+      const rule = day.proxy.add({ operation: "UploadPart", after, fault: faults.flipSentByte(70_000) });
+      expect(await failureOf(write(large, largeBytes))).toBeDefined();
+      expect(rule.hits).toBeGreaterThan(0);
+      rule.remove();
+      expect(await list("")).toEqual([earlier]);
+      expect(await unfinishedUploads()).toBe(0);
+    });
+
     test("when bytes change on their way to us", async () => {
       await write(small, Buffer.from("a small pack"));
       const rule = day.proxy.add({ operation: "GetObject", fault: faults.flipByte(3) });

@@ -168,6 +168,18 @@ export function flipByte(at = 0): Fault {
   };
 }
 
+/** One byte of what is sent is another one when the store gets it. */
+export function flipSentByte(at = 0): Fault {
+  return async ({ forward, incoming, response }) => {
+    const body = await buffer(incoming);
+    const byte = body.at(at);
+    if (byte !== undefined) body[at] = byte ^ 0x01;
+    const answer = await forward(body);
+    response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+    answer.pipe(response);
+  };
+}
+
 /** The objects of a page in reversed order. */
 export function listBackwards(): Fault {
   return changeListing((objects) => objects.toReversed());

@@ -7,6 +7,7 @@ import {
   type SourceContent,
   type SourceEntry,
 } from "../../core/ports/file-source.ts";
+import { releaseMemory } from "../../core/release-memory.ts";
 import { showKey, type FileKey } from "../../core/repository/manifest.ts";
 import { explainHead } from "./explain-head.ts";
 import { isListed, listBucket } from "./list-bucket.ts";
@@ -106,12 +107,15 @@ async function locateObject(
   return { facts, openedAtMs, origin };
 }
 
+const nothing = new Uint8Array();
+
 class ObjectContent implements SourceContent {
   readonly facts: SourceEntry;
   readonly #connection: S3Connection;
   readonly #name: string;
   readonly #pieces: AsyncIterator<Uint8Array>;
-  #piece: Uint8Array = new Uint8Array();
+  #piece: Uint8Array = nothing;
+  #takenBytes = 0;
 
   constructor(connection: S3Connection, name: string, facts: SourceEntry, pieces: AsyncIterable<Uint8Array>) {
     this.#connection = connection;
@@ -121,16 +125,18 @@ class ObjectContent implements SourceContent {
   }
 
   async read(into: Uint8Array): Promise<number> {
-    while (this.#piece.length === 0) {
+    while (this.#takenBytes === this.#piece.length) {
+      releaseMemory(this.#piece);
+      [this.#piece, this.#takenBytes] = [nothing, 0];
       const next = await this.#pieces.next().catch((error: unknown) => {
         throw sourceError(error, this.#connection, this.#name);
       });
       if (next.done === true) return 0;
       this.#piece = next.value;
     }
-    const taken = this.#piece.subarray(0, into.length);
+    const taken = this.#piece.subarray(this.#takenBytes, this.#takenBytes + into.length);
     into.set(taken);
-    this.#piece = this.#piece.subarray(taken.length);
+    this.#takenBytes += taken.length;
     return taken.length;
   }
 

@@ -19,7 +19,7 @@ import { isListed, listBucket } from "./list-bucket.ts";
 import { requestKey } from "./listed-key.ts";
 import { MultipartWriter } from "./multipart-writer.ts";
 import { toOpenedEntry } from "./object-entry.ts";
-import { sendHeadersAsGiven, toHeaderLines, toHeaders } from "./object-headers.ts";
+import { toHeaderLines, toHeaders } from "./object-headers.ts";
 import { PartMemory } from "./part-memory.ts";
 import { quickRequestsOf } from "./quick-requests.ts";
 import { replaceFacts } from "./replace-facts.ts";
@@ -64,7 +64,6 @@ class BucketTarget implements FileTarget {
     this.#way = way;
     this.#beganMs = beganMs;
     this.url = way.url;
-    sendHeadersAsGiven(way.client);
   }
 
   inspect(): Promise<TargetState> {

@@ -74,6 +74,8 @@ export class MultipartWriter implements ObjectWriter {
   #sizeBytes = 0;
   #sentBytes = 0;
   #sendsChecksums = true;
+  /** The store has stated the CRC-32 of a part: it compares what comes, and no hash of a part has to be signed. */
+  #comparesChecksums = false;
   /** Bytes that are in the store as an object, unfinished though it is. */
   #foldedBytes = 0;
   #uploadId: string | undefined;
@@ -222,25 +224,27 @@ export class MultipartWriter implements ObjectWriter {
 
   /** Whether it is stored. Never rejects: what went wrong is thrown at the next write or commit. */
   async #uploadPart(uploadId: string, partNumber: number, body: Uint8Array, sum: string): Promise<boolean> {
+    const part = {
+      Bucket: this.#way.bucket,
+      Key: this.#key,
+      UploadId: uploadId,
+      PartNumber: partNumber,
+      Body: body,
+      ContentLength: body.length,
+      ...checksum(sum),
+      ...(this.#comparesChecksums ? { Sha256Hex: "UNSIGNED-PAYLOAD" } : {}),
+    };
     try {
-      const stored = await this.#way.client.send(
-        new UploadPartCommand({
-          Bucket: this.#way.bucket,
-          Key: this.#key,
-          UploadId: uploadId,
-          PartNumber: partNumber,
-          Body: body,
-          ContentLength: body.length,
-          ...checksum(sum),
-        }),
-        { abortSignal: this.#abortSignal() },
-      );
+      const stored = await this.#way.client.send(new UploadPartCommand(part), {
+        abortSignal: this.#abortSignal(),
+      });
       if (stored.ChecksumCRC32 !== undefined && stored.ChecksumCRC32 !== sum) {
         throw new Failure(
           "store-failed",
           `${this.#way.url} stored other bytes of part ${partNumber} of ${this.#key} than were sent (CRC32 ${stored.ChecksumCRC32} instead of ${sum}).`,
         );
       }
+      this.#comparesChecksums = stored.ChecksumCRC32 === sum;
       this.#parts.push({
         PartNumber: partNumber,
         ETag: stored.ETag,

@@ -57,7 +57,7 @@ const header = (name: keyof ObjectHeaders, value: string | undefined): ObjectHea
 
 /**
  * Makes a client send `ExpiresText` of a request's input as its header `Expires`, and `Sha256Hex` as the hash of
- * the body that the signature covers, so that it is not computed once more.
+ * the body that the signature covers, so that it is not computed once more, or says that it covers none.
  */
 export function sendHeadersAsGiven(client: S3Client): void {
   client.middlewareStack.add(

@@ -5,6 +5,7 @@ import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { Failure } from "../../core/failure.ts";
 import { formatBucketUrl, type BucketPlace } from "../../core/files/bucket-url.ts";
 import { ConcurrencyLimiter } from "./concurrency-limiter.ts";
+import { sendHeadersAsGiven } from "./object-headers.ts";
 import { defaultRetryPolicy, sendPatiently, type RetryHost, type RetryPolicy } from "./s3-retry.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -86,6 +87,7 @@ export function openS3(place: BucketPlace, env: Environment, options: S3Options 
   };
   const handler = new LimitedHandler(makeHandler(way), limiter, options.signal);
   const client = new S3Client(clientConfig(place, env, handler));
+  sendHeadersAsGiven(client);
   const closing = new AbortController();
   let answered = false;
   const hasAnswered = () => answered;

@@ -145,12 +145,14 @@ export class StoredBytesWriter {
     const iterator = pieces[Symbol.asyncIterator]();
     const first = await iterator.next();
     const level = first.done !== true && choosesCompression(first.value) ? {} : { level: 0 };
+    // The manifest states the SHA-256 of what is inside.
+    const options = { ...level, hashed: false };
     const place = {
       store: this.#run.store,
       projectId: this.#run.context.projectId,
       backupId: this.#backupId,
     };
-    const writer = await createStoredFile({ ...place, key: this.#keys.files }, name, level);
+    const writer = await createStoredFile({ ...place, key: this.#keys.files }, name, options);
     try {
       const outstanding: Promise<void>[] = [];
       for (let piece = first; piece.done !== true; piece = await iterator.next()) {

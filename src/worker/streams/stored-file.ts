@@ -2,16 +2,22 @@
  * The way of every stored file: plain bytes → zstd frames → Tink streaming AEAD → SHA-256 → object store,
  * and back. In server mode the store encrypts, and proves it of each file, instead of the streaming AEAD. Memory is the frames in flight and two segments, whatever the file's size.
  */
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 
 import { Failure } from "../../core/failure.ts";
+import { releaseMemory } from "../../core/release-memory.ts";
 import type { ObjectStore, ObjectWriter, StoredObject } from "../../core/ports/object-store.ts";
 import { associatedData, backupPrefix } from "../../core/repository/layout.ts";
 import type { StoredFile } from "../../core/repository/metadata.ts";
-import { releaseMemory } from "./release-memory.ts";
 import { assertEncrypted, openStream, startStream, type StreamEncoder } from "./stream-encryption.ts";
 import type { StreamKey } from "./stream-key.ts";
-import { FrameSplitter, compressFrame, decompressFrame, maximumFramePlainBytes } from "./zstd-frames.ts";
+import {
+  FrameSplitter,
+  compressFrame,
+  decompressFrame,
+  frameSlackBytes,
+  maximumFramePlainBytes,
+} from "./zstd-frames.ts";
 import type { Frame } from "./zstd-frames.ts";
 
 /** Where a stored file belongs, for its associated data. */
@@ -45,14 +51,21 @@ const smallFileBytes = 64 << 20;
 const objectName = (place: StoredFilePlace, name: string): string =>
   backupPrefix(place.projectId, place.backupId) + name;
 
-/** Starts `name` (relative to the backup): zstd (level 0: stored as is), Tink streaming AEAD, SHA-256. */
+export interface StoredFileOptions {
+  /** 0: stored as it is. */
+  readonly level?: number;
+  /** false: nobody asks for the SHA-256 of the stored form, and `finish` states it as "". */
+  readonly hashed?: boolean;
+}
+
+/** Starts `name` (relative to the backup): zstd, Tink streaming AEAD, SHA-256. */
 export async function createStoredFile(
   place: StoredFilePlace,
   name: string,
-  options: { readonly level?: number } = {},
+  options: StoredFileOptions = {},
 ): Promise<StoredFileWriter> {
   const writer = await place.store.write(objectName(place, name));
-  return new EncryptedFileWriter(place, name, options.level ?? defaultLevel, writer);
+  return new EncryptedFileWriter(place, name, options, writer);
 }
 
 class EncryptedFileWriter implements StoredFileWriter {
@@ -61,17 +74,18 @@ class EncryptedFileWriter implements StoredFileWriter {
   readonly #level: number;
   readonly #writer: ObjectWriter;
   readonly #encryptor: StreamEncoder;
-  readonly #hash = createHash("sha256");
+  readonly #hash: Hash | undefined;
   /** Everything before is stored; rejected for good once something failed. */
   #tail: Promise<void> = Promise.resolve();
   #plainBytes = 0;
   #storedBytes = 0;
   #ended = false;
 
-  constructor(place: StoredFilePlace, name: string, level: number, writer: ObjectWriter) {
+  constructor(place: StoredFilePlace, name: string, options: StoredFileOptions, writer: ObjectWriter) {
     this.#place = place;
     this.#name = name;
-    this.#level = level;
+    this.#level = options.level ?? defaultLevel;
+    this.#hash = options.hashed === false ? undefined : createHash("sha256");
     this.#writer = writer;
     this.#encryptor = startStream(place.key, associatedData(place.projectId, place.backupId, name));
   }
@@ -96,7 +110,7 @@ class EncryptedFileWriter implements StoredFileWriter {
     return {
       name: this.#name,
       sizeBytes: this.#storedBytes,
-      sha256: this.#hash.digest("hex"),
+      sha256: this.#hash?.digest("hex") ?? "",
       plainBytes: this.#plainBytes,
       codec: this.#level > 0 ? "zstd" : "none",
       ...(storageClass === undefined ? {} : { storageClass }),
@@ -129,7 +143,7 @@ class EncryptedFileWriter implements StoredFileWriter {
 
   async #store(segment: Uint8Array): Promise<void> {
     if (segment.length === 0) return;
-    this.#hash.update(segment);
+    this.#hash?.update(segment);
     this.#storedBytes += segment.length;
     await this.#writer.write(segment);
   }
@@ -187,7 +201,7 @@ export async function* readStoredFile(
     plainBytes += plain.length;
     if (plainBytes > file.plainBytes) break;
     yield plain;
-    if (options.releasePieces === true) releaseMemory(plain);
+    if (options.releasePieces === true) releaseMemory(plain, frameSlackBytes);
   }
   if (plainBytes !== file.plainBytes) {
     throw damaged(
@@ -241,7 +255,7 @@ async function* decompress(
       start(frame);
       if (ahead.length >= framesInFlight) yield await (ahead.shift() as Promise<Buffer>);
     }
-    releaseMemory(bytes);
+    releaseMemory(bytes, frameSlackBytes);
   }
   for (const plain of ahead) yield await plain;
   splitter.finish();

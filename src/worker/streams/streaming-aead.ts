@@ -13,7 +13,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomFillSync } from "node:crypto";
 
 import { Failure } from "../../core/failure.ts";
-import { releaseMemory } from "./release-memory.ts";
+import { releaseMemory } from "../../core/release-memory.ts";
 
 const segmentBytes = 1 << 20;
 const headerBytes = 40;
