@@ -13,6 +13,8 @@
 # Needs bash, python3 (3.9 or later) with venv and pip, and a package index to get two public libraries from:
 # Google's tink (the encryption) and zstandard (the compression). KEYFILE is the project's keyfile or what
 # `lc2 key export` printed; a recovery key does as well. The steps are explained in restore-by-hand.md.
+# Also when it is started by another shell.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 set -euo pipefail
 
 if [ "$#" -ne 5 ]; then

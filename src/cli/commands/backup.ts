@@ -215,6 +215,10 @@ const verifyCommand = defineCommand({
       : [],
   run: async (context, { arguments: { backupId }, options }) => {
     const service = await context.service();
+    if (options.restore && options.database === undefined)
+      context.note(
+        "The scratch database is made on the server that libpq's environment names; --database names another.",
+      );
     const scratch = options.restore ? { restoreInto: options.database ?? "postgres:///postgres" } : {};
     const result = await service.verifyBackup(referenceOf(backupId, options), scratch, context.waiting());
     const { showVerification } = await import("../pages/verification.ts");
