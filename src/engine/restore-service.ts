@@ -42,6 +42,7 @@ export function createRestoreService(bareParts: EngineParts): Restores {
     },
 
     createRestore: async (wish, options, waiting) => {
+      bareParts.launcher.expect?.("plan-restore", [options.repository ?? "", wish.storage?.url ?? ""]);
       const { parts, spec, place } = await openRestore(bareParts, wish, options, waiting);
       const operation = await recordRestore(parts, toRequest(spec, options), place, ownWork(parts));
       waiting.onEvent({ type: "accepted", id: operation.id });
