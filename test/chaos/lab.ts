@@ -1,4 +1,5 @@
 /** What the runs of chaos share: a source with a backup of it, made once, and what is looked at afterwards. */
+import { randomBytes } from "node:crypto";
 import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,12 +11,13 @@ import {
   type Fingerprint,
 } from "../../demo/fingerprint.ts";
 import type { PostgresServer } from "../../demo/postgres-servers.ts";
-import { openSqliteCatalog } from "../../src/catalog/open-sqlite-catalog.ts";
 import type { BackupSpec } from "../../src/contract/operations.ts";
 import type { Lc2Service, Waiting } from "../../src/contract/service.ts";
 import { readConfig } from "../../src/main/config.ts";
+import { loadCatalog } from "../../src/main/open-catalog.ts";
 import { openService } from "../../src/main/service.ts";
 import { freshDatabase, type TestDatabase } from "../support/servers.ts";
+import { inFiles, type LabPlaces, type MachineRepository } from "./lab-places.ts";
 
 /** What a database and a folder hold. */
 export interface Content {
@@ -31,34 +33,45 @@ export class Lab implements AsyncDisposable {
   readonly content: Content;
   /** Two backups of the source; the second one refers to files of the first. */
   readonly backupIds: readonly [string, string];
+  readonly #places: LabPlaces;
+  /** The one that made the backups. */
+  readonly #template: Machine | undefined;
 
   private constructor(
-    made: Pick<Lab, "folder" | "server" | "source" | "content"> & { backupIds: readonly [string, string] },
+    made: Pick<Lab, "folder" | "server" | "source" | "content"> & {
+      backupIds: readonly [string, string];
+      places: LabPlaces;
+      template?: Machine;
+    },
   ) {
     this.folder = made.folder;
     this.server = made.server;
     this.source = made.source;
     this.content = made.content;
     this.backupIds = made.backupIds;
+    this.#places = made.places;
+    this.#template = made.template;
   }
 
-  static async open(server: PostgresServer): Promise<Lab> {
+  static async open(server: PostgresServer, places = inFiles): Promise<Lab> {
     const folder = await mkdtemp(join(tmpdir(), "lc2-chaos-"));
     await chmod(folder, 0o755);
     const source = await freshDatabase(server);
     await fillDatabase(server, source.name, source.owner.name, "as it was");
     const files = join(folder, "files");
     await fillFolder(files, "as it was");
+    const { largeFileBytes } = places.repositories;
+    if (largeFileBytes !== undefined) await writeFile(join(files, "film.mp4"), randomBytes(largeFileBytes));
     const content = await readContent(server, source.name, files);
-    const unfinished = { folder, server, source, content };
+    const unfinished = { folder, server, source, content, places };
     const lab = new Lab({ ...unfinished, backupIds: ["", ""] });
-    const machine = await lab.openMachine("template");
-    const first = await machine.service.createBackup(lab.backupSpec(), {}, waiting());
+    const template = await lab.openMachine("template");
+    const first = await template.service.createBackup(lab.backupSpec(), {}, waiting());
     await writeFile(join(files, "added later.txt"), "only the second backup has it");
-    const second = await machine.service.createBackup(lab.backupSpec(), {}, waiting());
-    await machine.service.close();
+    const second = await template.service.createBackup(lab.backupSpec(), {}, waiting());
     const backupIds = [first.backupId, second.backupId] as const;
-    return new Lab({ ...unfinished, content: await readContent(server, source.name, files), backupIds });
+    const backedUp = await readContent(server, source.name, files);
+    return new Lab({ ...unfinished, content: backedUp, backupIds, template });
   }
 
   get files(): string {
@@ -82,33 +95,40 @@ export class Lab implements AsyncDisposable {
     };
   }
 
-  /** A data directory of its own; with `copy`, the keys and the repository of the two backups. */
+  /** A data directory and a catalog of its own; with `copy`, the keys and the repository of the two backups. */
   async openMachine(name: string, options: { readonly copy?: boolean } = {}): Promise<Machine> {
     const folder = join(this.folder, name);
-    const temporary = join(folder, "tmp");
+    const [data, temporary] = [join(folder, "data"), join(folder, "tmp")];
     await mkdir(temporary, { recursive: true });
+    const template = options.copy === true ? this.#template : undefined;
+    if (template !== undefined)
+      await cp(join(template.folder, "data/keys"), join(data, "keys"), { recursive: true });
+    const place = await (template?.place.copy(data) ?? this.#places.repositories.open(data));
+    const catalog = await this.#places.catalogs.open();
     const env = {
       ...process.env,
       ...this.source.owner.environment,
-      LC2_DATA_DIR: join(folder, "data"),
+      ...place.env,
+      ...catalog.env,
+      LC2_DATA_DIR: data,
       LC2_PG_BIN: this.server.installation.clientDirectory ?? "",
       TMPDIR: temporary,
     };
-    if (options.copy === true) {
-      for (const part of ["keys", "repository"]) {
-        const from = join(this.folder, "template/data", part);
-        await cp(from, join(folder, "data", part), { recursive: true });
-      }
-    }
     const config = readConfig({}, env);
-    const openCatalog = () => openSqliteCatalog(join(config.dataDirectory, "catalog.db"));
-    const service = openService(config, openCatalog, { onNotice: () => undefined });
+    const service = openService(config, await loadCatalog(config.catalog), { onNotice: () => undefined });
     const repository = config.defaultRepository;
-    if (options.copy === true) await service.scanRepository(repository, { projectId: "shop" }, waiting());
-    return { folder, temporary, env, service, repository };
+    if (template !== undefined) await service.scanRepository(repository, { projectId: "shop" }, waiting());
+    const close = async (): Promise<void> => {
+      await service.close();
+      await catalog.drop();
+      await place.remove();
+      await rm(folder, { recursive: true, force: true });
+    };
+    return { folder, temporary, env, service, repository, place, close };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#template?.close();
     await this.source.drop();
     await rm(this.folder, { recursive: true, force: true });
   }
@@ -120,7 +140,12 @@ export interface Machine {
   readonly temporary: string;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly service: Lc2Service;
+  /** URL or path, for the service. */
   readonly repository: string;
+  /** The same, for who looks at it from outside. */
+  readonly place: MachineRepository;
+  /** Leaves nothing of it. */
+  close(): Promise<void>;
 }
 
 export const waiting = (): Waiting => ({

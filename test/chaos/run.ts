@@ -3,16 +3,21 @@
  * deletion make to the outside, and looks at what came of it.
  *
  *     npm run chaos -- [backup|restore|undo|delete|engines…] [--looks] [--every N] [--only TEXT] [--at-once N] [--again] [--list]
+ *                      [--catalog sqlite|postgres] [--repository folder|s3]
  *
  * Points around calls that only look are left out without `--looks`: what they leave is what the change before them
- * left. `--every N` tries each Nth point, `--only TEXT` those whose name has the text. `--again` kills a second time after each: at one of
- * the points of the recovery, another one for each. The last line is `N kill points
- * tried, N recovered`; the exit code is 0 only when all were.
+ * left. `--every N` tries each Nth point, `--only TEXT` those whose name has the text. `--again` kills a second time
+ * after each: at one of the points of the recovery, another one for each. With `--catalog postgres` each run has a
+ * database for its catalog instead of a file, with `--repository s3` a bucket for its repository instead of a folder.
+ * The last line is `N kill points tried, N recovered`; the exit code is 0 only when all were.
  */
 import { parseArgs } from "node:util";
 import { runTests } from "../../scripts/run-tests.ts";
 import { ensurePostgresServers, startPostgres } from "../../demo/postgres-servers.ts";
+import { connectToS3 } from "../support/s3-servers.ts";
+import { startS3Server } from "../support/start-s3-server.ts";
 import { describePoint, isLook, type KillPoint } from "./kill-points.ts";
+import { inBuckets, inDatabases, inFiles } from "./lab-places.ts";
 import { Lab } from "./lab.ts";
 import { scenarios, type Scenario } from "./scenarios.ts";
 import { listKillPoints, tryKillPoint, type Tried } from "./try-kill-point.ts";
@@ -26,8 +31,12 @@ const { values, positionals } = parseArgs({
     looks: { type: "boolean", default: false },
     again: { type: "boolean", default: false },
     list: { type: "boolean", default: false },
+    catalog: { type: "string", default: "sqlite" },
+    repository: { type: "string", default: "folder" },
   },
 });
+const catalog = choose("catalog", values.catalog, ["sqlite", "postgres"]);
+const repository = choose("repository", values.repository, ["folder", "s3"]);
 
 const isWanted = (name: string): boolean => positionals.length === 0 || positionals.includes(name);
 const engines =
@@ -38,7 +47,12 @@ const chosen = scenarios.filter(({ name }) => isWanted(name));
 const installation = (await ensurePostgresServers({})).findLast((one) => one.hasClientTools);
 if (installation === undefined) throw new Error("No PostgreSQL server can be had here.");
 await using server = await startPostgres(installation);
-await using lab = await Lab.open(server);
+// It dies with this process.
+const s3 = repository === "s3" ? connectToS3(await startS3Server("versitygw")) : undefined;
+await using lab = await Lab.open(server, {
+  catalogs: catalog === "postgres" ? inDatabases(server) : inFiles.catalogs,
+  repositories: s3 === undefined ? inFiles.repositories : inBuckets(s3),
+});
 process.once("SIGINT", () => process.exit(130));
 
 interface Case {
@@ -57,6 +71,12 @@ for (const scenario of chosen) {
 }
 if (values.list) for (const { scenario, point } of cases) console.log(scenario.name, describePoint(point));
 else await tryAll(cases);
+
+function choose<K extends string>(option: string, value: string, kinds: readonly K[]): K {
+  const chosenKind = kinds.find((kind) => kind === value);
+  if (chosenKind === undefined) throw new Error(`--${option} is ${kinds.join(" or ")}, not ${value}`);
+  return chosenKind;
+}
 
 async function tryAll(all: readonly Case[]): Promise<void> {
   const waiting = [...all.entries()];

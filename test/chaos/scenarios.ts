@@ -58,7 +58,7 @@ const backup: Scenario = {
           ],
         };
       },
-      clear: async () => await machine.service.close(),
+      clear: async () => await machine.close(),
     };
   },
 };
@@ -120,7 +120,7 @@ const deletion: Scenario = {
       machine,
       call: { verb: "delete", id: deleted },
       check: async () => ({ outcome: "Completed", problems: await lookAtRepository(machine, [kept]) }),
-      clear: async () => await machine.service.close(),
+      clear: async () => await machine.close(),
     };
   },
 };
@@ -142,9 +142,9 @@ async function prepareTarget(lab: Lab, run: string) {
   await fillFolder(target.folder, "changed since");
   const before = await readContent(server, target.database, target.folder);
   const drop = async (): Promise<void> => {
-    await machine.service.close();
     for (const name of await databasesOf(lab, target))
       await server.query(`DROP DATABASE "${name}" WITH (FORCE)`);
+    await machine.close();
   };
   return { machine, target, before, drop };
 }
@@ -186,6 +186,8 @@ async function lookAtRepository(machine: Machine, backupIds: readonly string[]):
   const checked = await service.checkRepository(repository, { readData: true }, waiting());
   problems.push(...checked.damages.map(({ message }) => `damage: ${message}`));
   problems.push(...checked.leftovers.map(({ name }) => `${name} is left in the repository`));
+  const uploads = await machine.place.listUploads();
+  problems.push(...uploads.map((key) => `an upload of ${key} is left in the repository`));
   problems.push(...(await leftTemporary(machine)).map((name) => `${name} is left`));
   return problems;
 }

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describePoint, killOrderVariable, type KillOrder, type KillPoint } from "./kill-points.ts";
@@ -68,7 +68,6 @@ async function carryOut(
     return { reached, starts, ...checked, journal: readJournal(order) };
   } finally {
     await prepared.clear();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -5,12 +5,13 @@
 import childProcess from "node:child_process";
 import { syncBuiltinESMExports } from "node:module";
 import { tmpdir } from "node:os";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import pg from "pg";
 import type { TaskKind, TaskOf } from "../../src/contract/worker-task.ts";
+import { isBucketUrl } from "../../src/core/files/bucket-url.ts";
 import type { ObjectStore, ObjectWriter } from "../../src/core/ports/object-store.ts";
 import { KeyfileService } from "../../src/keys/keyfile/keyfile-service.ts";
-import { openFilesystemStore } from "../../src/stores/filesystem/filesystem-store.ts";
+import { openStore } from "../../src/main/open-store.ts";
 import { openFolderTarget } from "../../src/stores/filesystem/folder-target.ts";
 import { runTask } from "../../src/worker/run-task.ts";
 import type { TaskRun } from "../../src/worker/task.ts";
@@ -18,6 +19,7 @@ import { runWorkerProcess } from "../../src/worker/worker-process.ts";
 import { KillPoints, readKillOrder } from "./kill-points.ts";
 
 let points = new KillPoints("worker", readKillOrder());
+let pointedUploads: Promise<void> | undefined;
 
 pointAtStatements();
 pointAtPrograms();
@@ -34,7 +36,10 @@ await runWorkerProcess({
     };
     return await points.around("task", () => runTask(kind, task, pointed));
   },
-  openStore: async (url) => openFilesystemStore(fileURLToPath(url)),
+  openStore: async (url, options) => {
+    if (isBucketUrl(url)) await (pointedUploads ??= pointAtUploads());
+    return await openStore(url, options);
+  },
   openKeys: async (directory) => new KeyfileService(directory),
   env: process.env,
 });
@@ -52,6 +57,19 @@ function wrapStore(store: ObjectStore): ObjectStore {
           }
         : (Reflect.get(inner, member) as unknown),
   });
+}
+
+/** The requests for a large object: one call of the store is many of the server. Loaded only where there is a bucket. */
+async function pointAtUploads(): Promise<void> {
+  const ofUpload = /^(?:Create|Complete|Abort)MultipartUpload$|^UploadPart/;
+  const { S3Client } = await import("@aws-sdk/client-s3");
+  const prototype = S3Client.prototype as { send: (...parameters: object[]) => unknown };
+  const { send } = prototype;
+  prototype.send = function pointed(this: unknown, ...parameters: object[]): unknown {
+    const make = () => Reflect.apply(send, this, parameters);
+    const request = parameters[0]?.constructor.name.replace("Command", "") ?? "";
+    return ofUpload.test(request) ? points.around(`s3 ${request}`, make) : make();
+  };
 }
 
 /** All that goes through `pg`: probes, locks, snapshots, the swap. Named by the statement's first words. */

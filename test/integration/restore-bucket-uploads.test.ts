@@ -1,4 +1,4 @@
-import { CreateMultipartUploadCommand, ListMultipartUploadsCommand } from "@aws-sdk/client-s3";
+import { CreateMultipartUploadCommand } from "@aws-sdk/client-s3";
 import { expect, test } from "vitest";
 import { openBucketTarget } from "../../src/stores/s3/bucket-target.ts";
 import { useS3Server } from "../support/s3-servers.ts";
@@ -11,17 +11,13 @@ test("a restore ends the uploads of its own files that it may have begun, and no
   const client = server.client();
   for (const Key of ["large", "large-other"])
     await client.send(new CreateMultipartUploadCommand({ Bucket: bucket.name, Key }));
-  const uploads = async () =>
-    (await client.send(new ListMultipartUploadsCommand({ Bucket: bucket.name }))).Uploads?.map(
-      ({ Key }) => Key,
-    ) ?? [];
   const files = [{ key: "large", sizeBytes: 9 << 20 }];
   const later = openBucketTarget(connectTo(bucket.url, server.environment), Date.now() + 3_600_000);
   await later.removeTemporary(files);
   await later.close();
-  expect(await uploads()).toEqual(["large", "large-other"]);
+  expect(await bucket.uploads()).toEqual(["large", "large-other"]);
   const own = openBucketTarget(connectTo(bucket.url, server.environment), Date.now() - 3_600_000);
   await own.removeTemporary(files);
   await own.close();
-  expect(await uploads()).toEqual(["large-other"]);
+  expect(await bucket.uploads()).toEqual(["large-other"]);
 });

@@ -1,6 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
 import {
-  ListMultipartUploadsCommand,
   ListObjectVersionsCommand,
   PutObjectLegalHoldCommand,
   PutObjectLockConfigurationCommand,
@@ -21,7 +20,6 @@ import {
   type FreshBucketOptions,
   type S3Server,
   type S3ServerKind,
-  type TestBucket,
 } from "../support/s3-servers.ts";
 import { until } from "../support/until.ts";
 
@@ -98,11 +96,6 @@ async function unfinished(store: ObjectStore): Promise<StoredObject[]> {
   return await Array.fromAsync(store.listUnfinished());
 }
 
-async function uploadsOf(bucket: TestBucket, Prefix: string): Promise<unknown[]> {
-  const list = new ListMultipartUploadsCommand({ Bucket: bucket.name, Prefix });
-  return (await bucket.server.client().send(list)).Uploads ?? [];
-}
-
 const codeOf = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
     () => "done",
@@ -163,7 +156,7 @@ for (const kind of kinds) {
         await writer.abort();
         await writer.abort();
       }
-      expect(await uploadsOf(bucket, `${prefix}given-up`)).toEqual([]);
+      expect(await bucket.uploads(`${prefix}given-up`)).toEqual([]);
       expect(await bucket.keys()).toEqual([]);
     });
 
@@ -171,15 +164,12 @@ for (const kind of kinds) {
       const { store, bucket } = await open(kind);
       const writer = await store.write("a1/dead");
       await writer.write(Buffer.alloc(9 * mebibyte));
-      await until(
-        "the upload is there",
-        async () => (await uploadsOf(bucket, `${prefix}a1/dead`)).length === 1,
-      );
+      await until("the upload is there", async () => (await bucket.uploads(`${prefix}a1/dead`)).length === 1);
       // MinIO lists uploads of a whole key only, so a sweep finds none; it ends them itself after a day.
       const isListed = kind !== "minio";
       const isWhole = async () => (await unfinished(store))[0]?.sizeBytes === 8 * mebibyte;
       await until("the part is there", async () => !isListed || (await isWhole()));
-      expect((await uploadsOf(bucket, prefix)).length).toBe(isListed ? 1 : 0);
+      expect((await bucket.uploads(prefix)).length).toBe(isListed ? 1 : 0);
       const left = (await unfinished(store)).map(({ name }) => name);
       const form = /^a1\/dead\.lc2-upload-[\w-]+$/;
       expect(left.map((name) => form.test(name))).toEqual(isListed ? [true] : []);
@@ -188,7 +178,7 @@ for (const kind of kinds) {
       expect(deleted).toEqual(isListed ? [true, false] : []);
       expect(await unfinished(store)).toEqual([]);
       await writer.abort();
-      expect(await uploadsOf(bucket, `${prefix}a1/dead`)).toEqual([]);
+      expect(await bucket.uploads(`${prefix}a1/dead`)).toEqual([]);
     });
 
     it("deletes every version of an object, and nothing of one whose name begins alike", async () => {
@@ -290,7 +280,7 @@ for (const kind of kinds) {
       expect(await codeOf(writer.commit())).toBe("cancelled");
       await writer.abort();
       expect(await store.delete("leases/shared-1.json")).toBe(true);
-      expect(await uploadsOf(bucket, "big")).toEqual([]);
+      expect(await bucket.uploads("big")).toEqual([]);
       expect(await bucket.keys()).toEqual([]);
     });
 

@@ -3,10 +3,14 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Agent } from "node:https";
 import {
+  CopyObjectCommand,
   CreateBucketCommand,
+  DeleteBucketCommand,
   DeleteObjectCommand,
   GetObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
+  NoSuchBucket,
   PutBucketPolicyCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
@@ -46,6 +50,8 @@ export interface FreshBucketOptions {
   readonly versioning?: boolean;
   /** Object lock can only be had from a bucket's creation on; it brings versioning along. */
   readonly objectLock?: boolean;
+  /** It has only its name yet: whoever uses it makes it. */
+  readonly isMissing?: boolean;
 }
 
 export interface TestBucket {
@@ -66,6 +72,12 @@ export interface TestBucket {
   delete(key: string): Promise<void>;
   /** Every key, as the server lists them. */
   keys(prefix?: string): Promise<string[]>;
+  /** Keys of uploads that were begun and neither completed nor aborted; minio knows those of a whole key. */
+  uploads(prefix?: string): Promise<string[]>;
+  /** Every object of another bucket of this server, with all that is kept beside its bytes. */
+  copyFrom(other: TestBucket): Promise<void>;
+  /** With its objects; one that is not there is no error. The last call. */
+  remove(): Promise<void>;
   /** What the second user may do, as statements of a bucket policy without `Principal`. versitygw only. */
   allowGuest(
     statements: readonly { readonly actions: readonly string[]; readonly resources: readonly string[] }[],
@@ -81,7 +93,7 @@ export async function useS3Server(kind: S3ServerKind): Promise<S3Server> {
 }
 
 /** The ways to talk to a server that runs already. */
-function connectToS3({ kind, endpoint }: S3ServerAddress): S3Server {
+export function connectToS3({ kind, endpoint }: S3ServerAddress): S3Server {
   const server: S3Server = {
     kind,
     endpoint,
@@ -89,7 +101,7 @@ function connectToS3({ kind, endpoint }: S3ServerAddress): S3Server {
     environment: environmentOf(rootCredentials),
     guestEnvironment: environmentOf(guestCredentials),
     client: (other = endpoint) => openClient(other),
-    freshBucket: (options = {}) => createBucket(server, options),
+    freshBucket: (options = {}) => freshBucket(server, options),
   };
   return server;
 }
@@ -125,9 +137,19 @@ function openClient(endpoint: string): S3Client {
   });
 }
 
-async function createBucket(server: S3Server, options: FreshBucketOptions): Promise<TestBucket> {
+async function freshBucket(server: S3Server, options: FreshBucketOptions): Promise<TestBucket> {
   const Bucket = `test-${randomBytes(6).toString("hex")}`;
   const client = server.client();
+  if (options.isMissing !== true) await createBucket(server, client, Bucket, options);
+  return openBucket(server, client, Bucket);
+}
+
+async function createBucket(
+  server: S3Server,
+  client: S3Client,
+  Bucket: string,
+  options: FreshBucketOptions,
+): Promise<void> {
   await client.send(
     new CreateBucketCommand({
       Bucket,
@@ -140,6 +162,9 @@ async function createBucket(server: S3Server, options: FreshBucketOptions): Prom
     const VersioningConfiguration = { Status: "Enabled" as const };
     await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }));
   }
+}
+
+function openBucket(server: S3Server, client: S3Client, Bucket: string): TestBucket {
   const place: BucketPlace = {
     bucket: Bucket,
     prefix: "",
@@ -167,11 +192,36 @@ async function createBucket(server: S3Server, options: FreshBucketOptions): Prom
       await client.send(new DeleteObjectCommand({ Bucket, Key }));
     },
     keys: (prefix) => listKeys(client, Bucket, prefix),
+    uploads: async (Prefix) => {
+      const prefix = Prefix === undefined ? {} : { Prefix };
+      const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket, ...prefix }));
+      return Uploads.map(({ Key }) => Key ?? "");
+    },
+    copyFrom: async (other) => {
+      const copy = (Key: string) =>
+        client.send(
+          new CopyObjectCommand({ Bucket, Key, CopySource: `${other.name}/${encodeURIComponent(Key)}` }),
+        );
+      await Promise.all((await other.keys()).map(copy));
+    },
+    remove: async () => await removeBucket(client, Bucket),
     allowGuest: async (statements) => {
       const Policy = policyFor(Bucket, statements);
       await client.send(new PutBucketPolicyCommand({ Bucket, Policy }));
     },
   };
+}
+
+async function removeBucket(client: S3Client, Bucket: string): Promise<void> {
+  try {
+    const keys = await listKeys(client, Bucket);
+    await Promise.all(keys.map((Key) => client.send(new DeleteObjectCommand({ Bucket, Key }))));
+    await client.send(new DeleteBucketCommand({ Bucket }));
+  } catch (error) {
+    if (!(error instanceof NoSuchBucket)) throw error;
+  } finally {
+    client.destroy();
+  }
 }
 
 async function listKeys(client: S3Client, Bucket: string, Prefix?: string): Promise<string[]> {
