@@ -24,6 +24,7 @@ import { scanRepository } from "../../src/worker/repository/scan-repository.ts";
 import { sweepRepository } from "../../src/worker/repository/sweep-repository.ts";
 import type { TaskRun } from "../../src/worker/task.ts";
 import { verifyStored } from "../../src/worker/read/verify-stored.ts";
+import { changedStore } from "../support/changed-store.ts";
 import {
   backUpFolder,
   backupIdOf,
@@ -247,6 +248,31 @@ describe("sweeping", () => {
         .toSorted((a, b) => (a < b ? -1 : 1)),
     ).toEqual(before);
     await killed.abort();
+  });
+
+  it("removes what a killed worker only tried out, and nothing of another program beside it", async () => {
+    await backUpFolder(place, source, { number: 1 });
+    const tried = "probe/5e8dd31c86d7496d/condition";
+    for (const name of [tried, "probe/apollo/moon.jpg"])
+      await place.run.store.createIfAbsent(name, Buffer.from("lc2"));
+    expect(await sweep(24 * 3600)).toMatchObject({ deletedFiles: 0, keptYoung: 1 });
+    expect(await sweep(0)).toMatchObject({ removed: [tried] });
+    expect(await names("probe/")).toEqual(["probe/apollo/moon.jpg"]);
+  });
+
+  it("goes on where the bucket locks what was only tried out", async () => {
+    await storeFiles(place, source, { number: 1 });
+    const inner = place.run.store;
+    await inner.createIfAbsent("probe/5e8dd31c86d7496d/condition", Buffer.from("lc2"));
+    const store = changedStore(inner, {
+      delete: async (name) => {
+        if (name.startsWith("probe/")) throw new Failure("object-locked", `${name} is under retention`);
+        return await inner.delete(name);
+      },
+    });
+    const { removed } = await sweep(0, { ...place.run, store });
+    expect(removed.filter((name) => !name.startsWith("backups/"))).toEqual([]);
+    expect(await names("backups/")).toEqual([]);
   });
 
   it("removes an attempt that was never sealed, once it is old enough", async () => {

@@ -81,10 +81,11 @@ export function keyContext(
 
 /** Ids that become folder names: lower-case letters, digits and hyphens, as §7 of the API asks. */
 export const projectIdPattern = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+export const probeIdPattern = /^[0-9a-f]{16}$/;
 export const backupIdPattern = /^backup-\d{8}-\d{6}-[0-9a-f]{6}$/;
 
 const ownNames =
-  /^(?:(?:backups|undo)\/[a-z0-9-]+\/(?:backup|restore)-\d{8}-\d{6}-[0-9a-f]{6}\/|projects\/[a-z0-9-]+\/definitions\/|leases\/|probe\/|lc2-repository\.json)/;
+  /^(?:(?:backups|undo)\/[a-z0-9-]+\/(?:backup|restore)-\d{8}-\d{6}-[0-9a-f]{6}\/|projects\/[a-z0-9-]+\/definitions\/|leases\/|probe\/[0-9a-f]{16}\/|lc2-repository\.json)/;
 
 /** Whether a name can be of a repository: in a bucket others may write beside it, and below it. */
 export const isRepositoryName = (name: string): boolean => ownNames.test(name);

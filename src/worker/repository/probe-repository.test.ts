@@ -70,18 +70,22 @@ describe("a probe", () => {
 
   test("says whether a repository is there, and a repository can be made after it", async () => {
     const run = makeRun(new MemoryStore());
-    await run.store.createIfAbsent("probe/dead/once", Buffer.from("left by a probe that was killed"));
+    await run.store.createIfAbsent(
+      "probe/d00d000000000000/once",
+      Buffer.from("left by a probe that was killed"),
+    );
     await ensureRepository(run);
     expect((await probe(run)).repositoryFound).toBe(true);
   });
 
-  test("clears away what a dead one left, and nothing of a running one", async () => {
+  test("clears away what a dead one left, and nothing of a running one or of another program", async () => {
     const store = new MemoryStore();
-    await store.createIfAbsent("probe/other/once", Buffer.from("x"));
+    const names = ["probe/aaaaaaaaaaaaaaaa/once", "probe/apollo/moon.jpg"];
+    for (const name of names) await store.createIfAbsent(name, Buffer.from("x"));
     await probe(makeRun(store));
-    expect(await namesIn(store)).toEqual(["probe/other/once"]);
+    expect(await namesIn(store)).toEqual(names);
     await probe(makeRun(store, Date.now() + 7_200_000));
-    expect(await namesIn(store)).toEqual([]);
+    expect(await namesIn(store)).toEqual(["probe/apollo/moon.jpg"]);
   });
 
   test("adds what only this kind of store can tell", async () => {

@@ -1,7 +1,7 @@
 import type { ProbeRepositoryResult, TaskOf } from "../../contract/worker-task.ts";
-import { Failure } from "../../core/failure.ts";
 import type { ObjectStore, StoreCapability } from "../../core/ports/object-store.ts";
 import { probePrefix, repositoryFile } from "../../core/repository/layout.ts";
+import { isLocked, listProbes, removeProbe } from "./probe-objects.ts";
 import { readObject } from "../streams/read-object.ts";
 import type { TaskRun } from "../task.ts";
 
@@ -130,23 +130,13 @@ const yesOrNo = (
 ): StoreCapability => ({ name, answer: isYes ? "yes" : "no", sentence: isYes ? yes : no });
 
 async function clearDeadProbes(run: TaskRun): Promise<void> {
-  for await (const { name, modifiedAtMs } of run.store.list(probePrefix)) {
-    if (run.clock.nowMs() - modifiedAtMs > deadAfterMs) await deleteUnlessLocked(run.store, name);
+  for await (const { name, modifiedAtMs } of listProbes(run.store)) {
+    if (run.clock.nowMs() - modifiedAtMs > deadAfterMs) await removeProbe(run.store, name);
   }
 }
 
 async function deleteAll(store: ObjectStore, prefix: string): Promise<void> {
   const names: string[] = [];
   for await (const { name } of store.list(prefix)) names.push(name);
-  for (const name of names) await deleteUnlessLocked(store, name);
+  for (const name of names) await removeProbe(store, name);
 }
-
-/** What a bucket locks by default stays until its time is over; that was said. */
-async function deleteUnlessLocked(store: ObjectStore, name: string): Promise<void> {
-  await store.delete(name).catch((error: unknown) => {
-    if (!isLocked(error)) throw error;
-  });
-}
-
-const isLocked = (error: unknown): error is Failure =>
-  error instanceof Failure && error.code === "object-locked";

@@ -2,6 +2,7 @@ import {
   backupIdPattern,
   backupPrefix,
   isRepositoryName,
+  probePrefix,
   projectIdPattern,
   projectPrefix,
 } from "../../core/repository/layout.ts";
@@ -13,6 +14,7 @@ import {
   namedFiles,
   readSealedBackups,
 } from "./live-files.ts";
+import { listProbes, removeProbe } from "./probe-objects.ts";
 import { withExclusiveLease } from "./repository-lease.ts";
 import { listProjects } from "./scan-repository.ts";
 import { forProject, openRepository } from "./repository.ts";
@@ -22,7 +24,7 @@ import { Failure } from "../../core/failure.ts";
 
 /**
  * Removes what belongs to no backup: attempts that were never sealed or do not count, journals, bytes that
- * only deleted backups referred to, unfinished writes; each only when it is older than `minimumAgeSeconds`.
+ * only deleted backups referred to, unfinished writes, what was only tried out; each only when it is older than `minimumAgeSeconds`.
  *
  * A project whose manifests cannot be read (its key is not here) is left alone and named. Idempotent.
  */
@@ -41,7 +43,8 @@ export async function sweepRepository(
         keptYoung += 1;
         continue;
       }
-      if (!task.dryRun) await deleteForCertain(run, leftover.name);
+      const isRemoved = task.dryRun || (await remove(run, leftover.name));
+      if (!isRemoved) continue;
       removed.push(leftover.name);
       deletedBytes += leftover.sizeBytes;
     }
@@ -52,7 +55,14 @@ export async function sweepRepository(
 async function* listAll(run: TaskRun): AsyncIterable<StoredObject> {
   // Whoever shares the bucket has uploads under way, too: they are no business of ours.
   for await (const write of run.store.listUnfinished()) if (isRepositoryName(write.name)) yield write;
+  yield* listProbes(run.store);
   yield* listLeftovers(run);
+}
+
+async function remove(run: TaskRun, name: string): Promise<boolean> {
+  if (name.startsWith(probePrefix)) return await removeProbe(run.store, name);
+  await deleteForCertain(run, name);
+  return true;
 }
 
 /**
