@@ -2,6 +2,7 @@
 import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import type { PostgresServer } from "../../demo/postgres-servers.ts";
+import { probePrefix } from "../../src/core/repository/layout.ts";
 import type { S3Server, TestBucket } from "../support/s3-servers.ts";
 import { freshDatabase, urlWithPassword } from "../support/servers.ts";
 
@@ -33,8 +34,8 @@ export interface MachineRepository {
   readonly env: Readonly<Record<string, string>>;
   /** All that this one holds, for another machine. */
   copy(dataDirectory: string): Promise<MachineRepository>;
-  /** What the store itself says was begun and not ended. */
-  listUploads(): Promise<string[]>;
+  /** What the store itself says of what was begun and not ended: uploads, and what was only tried out. */
+  listUnfinished(): Promise<string[]>;
   remove(): Promise<void>;
 }
 
@@ -54,7 +55,7 @@ function openFolder(dataDirectory: string): MachineRepository {
       await cp(folder, join(other, "repository"), { recursive: true });
       return openFolder(other);
     },
-    listUploads: async () => [],
+    listUnfinished: async () => [],
     remove: nothingToDo,
   };
 }
@@ -81,7 +82,7 @@ function openBucket(bucket: TestBucket): MachineRepository {
       await other.copyFrom(bucket);
       return openBucket(other);
     },
-    listUploads: async () => await bucket.uploads(),
+    listUnfinished: async () => [...(await bucket.uploads()), ...(await bucket.keys(probePrefix))],
     remove: async () => await bucket.remove(),
   };
 }

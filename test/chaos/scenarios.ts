@@ -186,8 +186,8 @@ async function lookAtRepository(machine: Machine, backupIds: readonly string[]):
   const checked = await service.checkRepository(repository, { readData: true }, waiting());
   problems.push(...checked.damages.map(({ message }) => `damage: ${message}`));
   problems.push(...checked.leftovers.map(({ name }) => `${name} is left in the repository`));
-  const uploads = await machine.place.listUploads();
-  problems.push(...uploads.map((key) => `an upload of ${key} is left in the repository`));
+  const unfinished = await machine.place.listUnfinished();
+  problems.push(...unfinished.map((name) => `${name} was begun and is left in the repository`));
   problems.push(...(await leftTemporary(machine)).map((name) => `${name} is left`));
   return problems;
 }

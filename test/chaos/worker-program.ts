@@ -9,6 +9,7 @@ import { pathToFileURL } from "node:url";
 import pg from "pg";
 import type { TaskKind, TaskOf } from "../../src/contract/worker-task.ts";
 import { isBucketUrl } from "../../src/core/files/bucket-url.ts";
+import { probePrefix } from "../../src/core/repository/layout.ts";
 import type { ObjectStore, ObjectWriter } from "../../src/core/ports/object-store.ts";
 import { KeyfileService } from "../../src/keys/keyfile/keyfile-service.ts";
 import { openStore } from "../../src/main/open-store.ts";
@@ -19,7 +20,7 @@ import { runWorkerProcess } from "../../src/worker/worker-process.ts";
 import { KillPoints, readKillOrder } from "./kill-points.ts";
 
 let points = new KillPoints("worker", readKillOrder());
-let pointedUploads: Promise<void> | undefined;
+let pointedRequests: Promise<void> | undefined;
 
 pointAtStatements();
 pointAtPrograms();
@@ -37,7 +38,7 @@ await runWorkerProcess({
     return await points.around("task", () => runTask(kind, task, pointed));
   },
   openStore: async (url, options) => {
-    if (isBucketUrl(url)) await (pointedUploads ??= pointAtUploads());
+    if (isBucketUrl(url)) await (pointedRequests ??= pointAtRequests());
     return await openStore(url, options);
   },
   openKeys: async (directory) => new KeyfileService(directory),
@@ -59,17 +60,29 @@ function wrapStore(store: ObjectStore): ObjectStore {
   });
 }
 
-/** The requests for a large object: one call of the store is many of the server. Loaded only where there is a bucket. */
-async function pointAtUploads(): Promise<void> {
-  const ofUpload = /^(?:Create|Complete|Abort)MultipartUpload$|^UploadPart/;
+/**
+ * Changes of a bucket of which one call of the store makes several: those for a large object, and for what is tried
+ * out. Loaded only where there is a bucket.
+ */
+async function pointAtRequests(): Promise<void> {
   const { S3Client } = await import("@aws-sdk/client-s3");
   const prototype = S3Client.prototype as { send: (...parameters: object[]) => unknown };
   const { send } = prototype;
   prototype.send = function pointed(this: unknown, ...parameters: object[]): unknown {
     const make = () => Reflect.apply(send, this, parameters);
-    const request = parameters[0]?.constructor.name.replace("Command", "") ?? "";
-    return ofUpload.test(request) ? points.around(`s3 ${request}`, make) : make();
+    const request = parameters[0] ?? {};
+    return isOneOfSeveral(request) ? points.around(`s3 ${nameOf(request)}`, make) : make();
   };
+}
+
+function nameOf(request: object): string {
+  return request.constructor.name.replace("Command", "");
+}
+
+function isOneOfSeveral(request: object): boolean {
+  const { Key = "" } = (request as { input?: { Key?: string } }).input ?? {};
+  const isTried = /^(?:Put|Delete)/.test(nameOf(request)) && Key.startsWith(probePrefix);
+  return isTried || /^(?:Create|Complete|Abort)MultipartUpload$|^UploadPart/.test(nameOf(request));
 }
 
 /** All that goes through `pg`: probes, locks, snapshots, the swap. Named by the statement's first words. */
