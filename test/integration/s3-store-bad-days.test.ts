@@ -278,7 +278,7 @@ describe.each([
       expect(rule.hits).toBeGreaterThan(0);
       rule.remove();
       expect(await list("")).toEqual([earlier]);
-      expect(await unfinishedUploads()).toBe(0);
+      expect(await day.bucket.uploads()).toEqual([]);
     });
 
     test("when bytes change on their way to us", async () => {
