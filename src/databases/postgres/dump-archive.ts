@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { closeSync } from "node:fs";
-import { setPriority } from "node:os";
 import { join } from "node:path";
 import { Failure } from "../../core/failure.ts";
 import type { ArchiveSummary } from "./archive-walker.ts";
@@ -85,7 +84,8 @@ export async function dumpArchive(options: DumpArchiveOptions): Promise<DumpedAr
 
 function startPgDump(options: DumpArchiveOptions, stdout: number): ChildProcess {
   const { connection, tools, env } = options;
-  const child = spawn(
+  // With the priority of this process, which it inherits.
+  return spawn(
     join(tools.directory, "pg_dump"),
     [
       "--format=custom",
@@ -101,16 +101,7 @@ function startPgDump(options: DumpArchiveOptions, stdout: number): ChildProcess 
       cwd: options.scratchDirectory,
     },
   );
-  try {
-    if (child.pid !== undefined) setPriority(child.pid, lowPriority);
-  } catch {
-    // A courtesy to the machine's other work; not every system lets us.
-  }
-  return child;
 }
-
-/** As `nice -n 10`. */
-const lowPriority = 10;
 
 export interface ProcessExit {
   readonly code: number | null;
