@@ -7,7 +7,7 @@ import { interleave, measure, median } from "./measure.ts";
 import { environmentOf } from "./workbench.ts";
 
 const loadDatabase = "pgbench";
-const maxRate = "10MB";
+const maxRate = "5MB";
 const clients = "4";
 
 export const loadCases: readonly BenchCase[] = [
@@ -20,7 +20,7 @@ export const loadCases: readonly BenchCase[] = [
       const pgbench = join(source.tools, "pgbench");
       const scratch = await bench.scratch("load");
       const full = bench.scale === "full";
-      const secondsEach = full ? 30 : 4;
+      const secondsEach = full ? 60 : 4;
       await source.server.query(`DROP DATABASE IF EXISTS ${loadDatabase}`);
       await source.server.query(`CREATE DATABASE ${loadDatabase}`);
       await measure([pgbench, "--initialize", "--quiet", "--scale", full ? "20" : "2", loadDatabase], {

@@ -11,6 +11,8 @@ import { lc2, lc2Text, type Workbench } from "./workbench.ts";
 const backupsAtOnce = 10;
 const restoresAtOnce = 5;
 const queued = 200;
+/** A few more than run and wait: restores end while they are counted. */
+const asked = { backups: queued - 20, restores: 50 };
 
 export const serverCases: readonly BenchCase[] = [
   {
@@ -73,7 +75,7 @@ export const serverCases: readonly BenchCase[] = [
 
 /** A folder for each backup, because a place is worked on by one at a time; and one backup to restore. */
 async function prepare(folder: string, dataDirectory: string): Promise<string> {
-  for (let source = 0; source < queued + backupsAtOnce; source += 1) {
+  for (let source = 0; source < asked.backups; source += 1) {
     const place = join(folder, "sources", String(source));
     await mkdir(place, { recursive: true });
     await writeFile(join(place, "file"), Buffer.alloc(4_000_000, String(source)));
@@ -87,14 +89,14 @@ async function prepare(folder: string, dataDirectory: string): Promise<string> {
 }
 
 async function ask(server: ServiceUnderTest, folder: string, backupId: string): Promise<void> {
-  for (let source = 0; source < queued + backupsAtOnce; source += 1) {
+  for (let source = 0; source < asked.backups; source += 1) {
     await server.call("POST", `projects/project-${source % 20}/backups`, {
       storage: { url: `file://${folder}/sources/${source}` },
       // So slow that the measurement is over before they are.
       maxRateBytesPerSecond: 100_000,
     });
   }
-  for (let target = 0; target < 100; target += 1) {
+  for (let target = 0; target < asked.restores; target += 1) {
     await server.call("POST", "projects/default/restores", {
       backupId,
       storage: { url: `file://${folder}/targets/${target}` },
