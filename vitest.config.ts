@@ -16,8 +16,8 @@ const env: Record<string, string> = process.argv.includes("--coverage")
 export default defineConfig({
   test: {
     watch: false,
-    // Real servers and dump tools share the machine with the tests.
-    maxWorkers: 2,
+    // Real servers and dump tools share the machine with the tests, which wait for them a third of the time.
+    maxWorkers: 3,
     projects: [
       {
         test: {
