@@ -13,6 +13,8 @@ export interface RestoreTarget {
   readonly connection: Connection;
   readonly env: Environment;
   readonly signal: AbortSignal;
+  /** Options of the sessions, which the operator's own (`PGOPTIONS`) win over. */
+  readonly settings?: string;
 }
 
 export interface ToolOutcome {
@@ -34,11 +36,11 @@ const loadingOptions =
 /** Environment of the tools for loading: where to connect and the session settings above. */
 function loadingEnvironment(target: RestoreTarget): Record<string, string> {
   const environment = toolEnvironment(target.connection, target.env);
-  const own = environment["PGOPTIONS"];
+  const options = [target.settings, environment["PGOPTIONS"], loadingOptions];
   return {
     ...environment,
     PGAPPNAME: "lc2 restore",
-    PGOPTIONS: own === undefined ? loadingOptions : `${own} ${loadingOptions}`,
+    PGOPTIONS: options.filter((one) => one !== undefined).join(" "),
   };
 }
 

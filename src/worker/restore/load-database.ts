@@ -1,5 +1,6 @@
 import { planSteps } from "../../core/restore/restore-steps.ts";
 import type { DatabasePlan } from "../../core/restore/restore.ts";
+import { readLoadingSettings } from "../../databases/postgres/loading-settings.ts";
 import { restoreEntries, type ArchiveOptions } from "../../databases/postgres/restore-archive.ts";
 import type { RestoreTarget } from "../../databases/postgres/restore-tool.ts";
 import { loadRows } from "./load-rows.ts";
@@ -25,11 +26,12 @@ export interface LoadSelection {
 export async function loadDatabase(
   source: DatabaseSource,
   plan: DatabasePlan,
-  target: RestoreTarget,
+  loaded: RestoreTarget,
   run: TaskRun,
   between: BetweenSteps,
   selection?: LoadSelection,
 ): Promise<void> {
+  const target = { ...loaded, settings: await readLoadingSettings(loaded.connection, plan.jobs) };
   const options: ArchiveOptions = {
     ...(selection === undefined ? {} : { tables: selection.tables }),
     noOwner: plan.noOwner,
