@@ -42,6 +42,7 @@ export function createRestoreService(bareParts: EngineParts): Restores {
     },
 
     createRestore: async (wish, options, waiting) => {
+      // Loads while the catalog is opened. A request that is refused has started it in vain; it ends with this process.
       bareParts.launcher.expect?.("plan-restore", [options.repository ?? "", wish.storage?.url ?? ""]);
       const { parts, spec, place } = await openRestore(bareParts, wish, options, waiting);
       const operation = await recordRestore(parts, toRequest(spec, options), place, ownWork(parts));

@@ -10,7 +10,7 @@ import { openFileSource } from "../../src/worker/open-files.ts";
 import { failureOf } from "../support/backup-run.ts";
 import { startFaultProxy } from "../support/fault-proxy.ts";
 import * as faults from "../support/s3-faults.ts";
-import { compileFilter } from "../../src/core/files/filter.ts";
+import { compileFilter, wholeSource } from "../../src/core/files/filter.ts";
 import { dyingStore, Life } from "../support/dying.ts";
 import {
   backupIdOf,
@@ -299,7 +299,7 @@ test.each([
   proxy.add({ operation: "ListObjects", fault: faults.delay(100) });
   const run = { ...place.run, env: server.environment };
   const source = await openFileSource(bucket.urlOf({ endpoint: proxy.endpoint, prefix: "site/" }), run);
-  const filter = compileFilter({ excludePatterns: [], excludePaths: [], includePaths: [] });
+  const filter = compileFilter(wholeSource);
   const found: string[] = [];
   for await (const batch of source.list({ filter })) found.push(...batch.map(({ key }) => `site/${key}`));
   source.close?.();

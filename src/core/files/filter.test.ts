@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { encodeKey } from "../repository/manifest.ts";
-import { compileFilter, compilePatterns, narrowFilter, type FileFilterSpec } from "./filter.ts";
+import { compileFilter, compilePatterns, narrowFilter, wholeSource, type FileFilterSpec } from "./filter.ts";
 
-const nothing: FileFilterSpec = { excludePatterns: [], excludePaths: [], includePaths: [] };
-const filter = (spec: Partial<FileFilterSpec>) => compileFilter({ ...nothing, ...spec });
+const filter = (spec: Partial<FileFilterSpec>) => compileFilter({ ...wholeSource, ...spec });
 
 describe("patterns", () => {
   test.each<[pattern: string, matching: string[], others: string[]]>([

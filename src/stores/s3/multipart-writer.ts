@@ -74,8 +74,11 @@ export class MultipartWriter implements ObjectWriter {
   #sizeBytes = 0;
   #sentBytes = 0;
   #sendsChecksums = true;
-  /** The store has stated the CRC-32 of a part: it compares what comes, and no hash of a part has to be signed. */
-  #comparesChecksums = false;
+  /**
+   * No hash of a part has to be signed: the store has stated the CRC-32 of one, so it compares what comes, and nobody
+   * on the way can change bytes on purpose.
+   */
+  #spareSignedHash = false;
   /** Bytes that are in the store as an object, unfinished though it is. */
   #foldedBytes = 0;
   #uploadId: string | undefined;
@@ -232,7 +235,7 @@ export class MultipartWriter implements ObjectWriter {
       Body: body,
       ContentLength: body.length,
       ...checksum(sum),
-      ...(this.#comparesChecksums ? { Sha256Hex: "UNSIGNED-PAYLOAD" } : {}),
+      ...(this.#spareSignedHash ? { Sha256Hex: "UNSIGNED-PAYLOAD" } : {}),
     };
     try {
       const stored = await this.#way.client.send(new UploadPartCommand(part), {
@@ -244,7 +247,7 @@ export class MultipartWriter implements ObjectWriter {
           `${this.#way.url} stored other bytes of part ${partNumber} of ${this.#key} than were sent (CRC32 ${stored.ChecksumCRC32} instead of ${sum}).`,
         );
       }
-      this.#comparesChecksums = stored.ChecksumCRC32 === sum;
+      this.#spareSignedHash = !this.#way.isExposed && stored.ChecksumCRC32 === sum;
       this.#parts.push({
         PartNumber: partNumber,
         ETag: stored.ETag,

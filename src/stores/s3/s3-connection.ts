@@ -51,6 +51,8 @@ export interface S3Connection {
   readonly closed: AbortSignal;
   /** Whether the store has answered anything yet. */
   readonly hasAnswered: () => boolean;
+  /** Whoever is on the way can change what is sent, but for what its signature covers. */
+  readonly isExposed: boolean;
   /** Default level: `warn`. */
   readonly notice: (message: string, level?: NoticeLevel) => void;
   /** How clean-up is sent: it goes on after `signal` was aborted, for a few seconds, no longer. */
@@ -75,7 +77,8 @@ const limiters = new Map<string, { readonly limiter: ConcurrencyLimiter; asked: 
  */
 export function openS3(place: BucketPlace, env: Environment, options: S3Options = {}): S3Connection {
   const notice = (message: string, level: NoticeLevel = "warn") => options.onNotice?.(message, level);
-  if (place.endpoint?.startsWith("http:") && !isThisMachine(place.endpoint)) {
+  const isExposed = isExposedWay(place.endpoint);
+  if (isExposed) {
     notice(`The way to ${place.endpoint} is not encrypted. Use an https endpoint.`);
   }
   const retry = { ...defaultRetryPolicy, ...options.retry };
@@ -111,6 +114,7 @@ export function openS3(place: BucketPlace, env: Environment, options: S3Options 
     ...way,
     closed: options.signal === undefined ? closing.signal : AbortSignal.any([options.signal, closing.signal]),
     hasAnswered,
+    isExposed,
     notice,
     cleaningUp: () => (options.signal?.aborted ? { abortSignal: AbortSignal.timeout(cleanUpMs) } : {}),
     close: () => {
@@ -120,8 +124,10 @@ export function openS3(place: BucketPlace, env: Environment, options: S3Options 
   };
 }
 
-function isThisMachine(endpoint: string): boolean {
-  return /^http:\/\/(?:localhost|127\.[0-9.]+|\[::1\])(?::|\/|$)/.test(endpoint);
+/** Plain HTTP to another machine. */
+export function isExposedWay(endpoint: string | undefined): boolean {
+  if (endpoint?.startsWith("http:") !== true) return false;
+  return !/^http:\/\/(?:localhost|127\.[0-9.]+|\[::1\])(?::|\/|$)/.test(endpoint);
 }
 
 function limiterFor(place: BucketPlace, asked: number | undefined): ConcurrencyLimiter {
