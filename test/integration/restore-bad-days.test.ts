@@ -90,13 +90,17 @@ describe("what is refused before anything starts", () => {
     expect(blockerCodes(plan)).toEqual(["target-occupied"]);
   });
 
-  test("a missing target, where one is to be swapped, filled or restored in place", async () => {
+  test("a missing target, where one is to be swapped or restored in place; an empty one is made", async () => {
     await using all = await prepare();
     const url = all.server.urlOf("not_there", all.database.owner.name);
-    for (const into of ["swap", "empty", "in-place"] as const) {
-      const plan = await all.source.as(all.database.owner).plan({ url, into });
-      expect(blockerCodes(plan)).toEqual(["database-not-found"]);
+    const { plan } = all.source.as(all.database.owner);
+    for (const into of ["swap", "in-place"] as const) {
+      expect(blockerCodes(await plan({ url, into }))).toEqual(["database-not-found"]);
     }
+    expect(await plan({ url, into: "empty" })).toMatchObject({
+      blockers: [],
+      database: { into: "new", finalName: "not_there" },
+    });
   });
 
   test("a role that may not create databases is told what to grant and which ways do without", async () => {

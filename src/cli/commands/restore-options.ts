@@ -67,7 +67,7 @@ export const restoreOptions = {
   into: value(
     "--into <way>",
     "swap: a new database beside the old one, then exchanged; new: a new database, under a dated name " +
-      "where the target's is taken; empty: an existing empty one; in-place: in one transaction " +
+      "where the target's is taken; empty: an empty one, made where it is missing; in-place: in one transaction " +
       "(default: what fits the target)",
     oneOf(...ways),
     { complete: ways },

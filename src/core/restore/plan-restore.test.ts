@@ -34,7 +34,6 @@ describe("a wish that cannot be granted is refused with its own code:", () => {
     ["swap", { owns: false }, "rights-missing-to-restore"],
     ["new", { createDatabase: false }, "rights-missing-to-restore"],
     ["empty", {}, "target-occupied"],
-    ["empty", { state: "missing" }, "database-not-found"],
     ["empty", { state: "empty", mayCreateInside: false }, "rights-missing-to-restore"],
     ["in-place", { state: "missing" }, "database-not-found"],
     ["in-place", { mayCreateInside: false }, "rights-missing-to-restore"],
@@ -43,6 +42,13 @@ describe("a wish that cannot be granted is refused with its own code:", () => {
     expect(into).toBe(wanted);
     expect(blockers.map((blocker) => blocker.code)).toEqual([code]);
   });
+});
+
+test("an empty database that is missing is made, where rights allow", () => {
+  const missing: TargetObservation = { ...able, state: "missing" };
+  expect(chooseInto("empty", missing)).toEqual({ into: "new", blockers: [] });
+  const { blockers } = chooseInto("empty", { ...missing, createDatabase: false });
+  expect(blockers.map(({ code }) => code)).toEqual(["rights-missing-to-restore"]);
 });
 
 test("a new database beside an occupied one needs no ownership of it", () => {

@@ -24,10 +24,12 @@ export interface IntoDecision {
 
 /**
  * Where the rows go. Nothing that exists is overwritten unless it was asked for: by default a missing database
- * is made, an empty one filled, and one that holds something is replaced by a swap, which can be undone. Pure.
+ * is made, an empty one filled, and one that holds something is replaced by a swap, which can be undone. Who wants an
+ * empty one and has none gets one made. Pure.
  */
 export function chooseInto(wanted: RestoreInto | undefined, target: TargetObservation): IntoDecision {
-  const into = wanted ?? defaultInto(target);
+  const isMissing = target.state === "missing";
+  const into = wanted === "empty" && isMissing ? "new" : (wanted ?? defaultInto(target));
   const refuse = (code: FailureCode, message: string): IntoDecision => ({
     into,
     blockers: [{ code, message }],
@@ -38,7 +40,7 @@ export function chooseInto(wanted: RestoreInto | undefined, target: TargetObserv
     case "new":
       return target.createDatabase ? fine : refuse("rights-missing-to-restore", noCreateDatabase(target));
     case "swap":
-      if (target.state === "missing") {
+      if (isMissing) {
         return refuse(
           "database-not-found",
           `There is no database "${database}" to swap out. Use --into new.`,
@@ -48,12 +50,6 @@ export function chooseInto(wanted: RestoreInto | undefined, target: TargetObserv
         ? fine
         : refuse("rights-missing-to-restore", swapNeeds(target));
     case "empty":
-      if (target.state === "missing") {
-        return refuse(
-          "database-not-found",
-          `There is no database "${database}". Create it empty, or use --into new.`,
-        );
-      }
       if (target.state === "occupied") {
         return refuse(
           "target-occupied",
@@ -69,7 +65,7 @@ export function chooseInto(wanted: RestoreInto | undefined, target: TargetObserv
               `ALTER DATABASE ${quoted(database)} OWNER TO ${quoted(user)};`,
           );
     case "in-place":
-      if (target.state === "missing") {
+      if (isMissing) {
         return refuse("database-not-found", `There is no database "${database}". Use --into new.`);
       }
       return target.mayCreateInside
