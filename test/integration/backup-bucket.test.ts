@@ -22,7 +22,7 @@ import {
 } from "../support/files-run.ts";
 import { connectTo } from "../support/s3-store-over-proxy.ts";
 import { useS3Server, type S3Server, type TestBucket } from "../support/s3-servers.ts";
-import { until } from "../support/until.ts";
+import { settle } from "../support/settle.ts";
 
 const versitygw = await useS3Server("versitygw");
 const minio = await useS3Server("minio");
@@ -76,12 +76,6 @@ async function backUp(
   } finally {
     inner.close?.();
   }
-}
-
-/** Lets the second pass in which an object was written, so that it counts as settled. */
-async function settle(): Promise<void> {
-  const writtenMs = Date.now();
-  await until("what was written is three seconds old", () => Date.now() - writtenMs > 3600);
 }
 
 const keysOf = async (metadata: BackupMetadata): Promise<FileKey[]> =>

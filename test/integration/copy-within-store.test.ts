@@ -22,7 +22,7 @@ import {
 } from "../support/files-run.ts";
 import { failureOf } from "../support/backup-run.ts";
 import { connectTo } from "../support/s3-store-over-proxy.ts";
-import { until } from "../support/until.ts";
+import { settle } from "../support/settle.ts";
 import { useS3Server, type S3Server, type TestBucket } from "../support/s3-servers.ts";
 
 const minio = await useS3Server("minio");
@@ -117,8 +117,7 @@ describe("a backup of a bucket into a repository of the same store, which encryp
     await restoreTo(place, target.url, backupIdOf(1), { run });
     for (const key of await from.keys()) expect(await target.get(key), key).toBe(await from.get(key));
     await from.put("large 3", Buffer.alloc(1 << 21, "changed "));
-    const writtenMs = Date.now();
-    await until("what was written is old enough to count as settled", () => Date.now() - writtenMs > 3600);
+    await settle();
     await backUp(2);
     await from.put("large 4", Buffer.alloc(1 << 21, "changed "));
     const second = await backUp(3);
