@@ -1,6 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
+ * How much time a reader's wait fills the bucket for: to be woken for each piece of a slow stream costs this machine
+ * and the source's half as much again as to read in bursts.
+ */
+const burstSeconds = 0.5;
+
+/**
  * Keeps a task's reading below a rate: a bucket that fills with time and holds at most a second's worth.
  * Several readers may share one; each waits for its own bytes, in turn.
  */
@@ -30,7 +36,7 @@ export class RateLimiter {
     this.#available = Math.min(filled, bytesPerSecond) - bytes;
     this.#filledAtMs = now;
     if (this.#available >= 0) return;
-    const waitMs = (-this.#available / bytesPerSecond) * 1000;
+    const waitMs = (-this.#available / bytesPerSecond + burstSeconds) * 1000;
     await delay(waitMs, undefined, { signal: this.#signal });
   }
 }
