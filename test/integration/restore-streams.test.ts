@@ -39,14 +39,14 @@ interface Prepared extends AsyncDisposable {
   readonly source: RestoreRun;
 }
 
-async function prepare(major: number): Promise<Prepared> {
+async function prepare(major: number, definitions = schema, streams = 2): Promise<Prepared> {
   const server = await useServer(major);
   const database = await freshDatabase(server);
   await server.psql(
-    `SET ROLE ${quote(database.owner.name)}; CREATE SCHEMA cms; SET search_path = cms; ${schema}`,
+    `SET ROLE ${quote(database.owner.name)}; CREATE SCHEMA cms; SET search_path = cms; ${definitions}`,
     database.name,
   );
-  const source = await backUp(database, database.owner, { streams: 2 });
+  const source = await backUp(database, database.owner, { streams });
   return {
     server,
     database,
@@ -88,7 +88,7 @@ describe.each(await majorsAvailable())("PostgreSQL %i", (major) => {
       await toolsOf(major),
       `${holdFirstLoader('[ -e "$here/indexed" ]')}
        "$real" "$@" || exit $?
-       case "$*" in */indexes-*) : > "$here/indexed";; esac`,
+       case "$*" in */indexes-*) [ ! -e "$here/first" ] || : > "$here/indexed";; esac`,
     );
     const before = await fingerprintDatabase(server, database.name);
     const { database: plan } = await source
@@ -99,6 +99,40 @@ describe.each(await majorsAvailable())("PostgreSQL %i", (major) => {
   });
 });
 
+test("indexes of a table are made while the next one of the same archive is loaded", async () => {
+  const major = Math.max(...(await majorsAvailable()));
+  await using all = await prepare(
+    major,
+    `CREATE TABLE first (id int PRIMARY KEY, body text);
+     INSERT INTO first SELECT i, repeat(md5(i::text), 56) FROM generate_series(1, 20000) i;
+     CREATE TABLE second (id int PRIMARY KEY, body text);
+     INSERT INTO second SELECT i, repeat(md5(i::text), 56) FROM generate_series(1, 20000) i;`,
+    1,
+  );
+  const { server, database, source } = all;
+  expect(source.component.archives).toHaveLength(1);
+  await using watched = await wrapPgRestore(
+    await toolsOf(major),
+    `here=$(dirname "$0")
+     case "$*" in
+       *--section=data*)
+         {
+           head -c 60000000
+           n=0; until [ -e "$here/indexed" ]; do n=$((n + 1)); [ $n -lt 1200 ] || exit 9; sleep 0.1; done
+           cat
+         } | "$real" "$@"
+         exit;;
+       */indexes-*) "$real" "$@" && : > "$here/indexed"; exit;;
+     esac
+     exec "$real" "$@"`,
+  );
+  const before = await fingerprintDatabase(server, database.name);
+  await source
+    .as(database.owner)
+    .restore({ url: database.owner.url, jobs: 2, tools: watched.directory });
+  expect(diffFingerprints(before, await fingerprintDatabase(server, database.name))).toEqual([]);
+});
+
 test("an index that cannot be made stops those that still load, and is what the failure names", async () => {
   const major = Math.max(...(await majorsAvailable()));
   await using all = await prepare(major);
@@ -106,7 +140,7 @@ test("an index that cannot be made stops those that still load, and is what the 
   await using broken = await wrapPgRestore(
     await toolsOf(major),
     `${holdFirstLoader("false")}
-     case "$*" in */indexes-*) echo "pg_restore: error: boom" >&2; exit 1;; esac
+     case "$*" in */indexes-*) [ ! -e "$here/first" ] || { echo "pg_restore: error: boom" >&2; exit 1; };; esac
      exec "$real" "$@"`,
   );
   const owner = source.as(database.owner);

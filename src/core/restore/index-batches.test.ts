@@ -29,7 +29,7 @@ const entries = [
 ];
 const all = new Set(entries.map(({ dumpId }) => dumpId));
 const ids = (tables: [number, number][], batchBytes: number, wanted: ReadonlySet<number> = all) =>
-  batchIndexes(entries, wanted, new Map(tables), batchBytes).map(({ dumpIds }) => dumpIds);
+  batchIndexes(entries, wanted, new Set(), new Map(tables), batchBytes).map(({ dumpIds }) => dumpIds);
 
 describe("indexes that are made while rows of other tables are loaded", () => {
   it("are those of tables whose rows are in, which need nothing that is made after rows", () => {
@@ -44,7 +44,20 @@ describe("indexes that are made while rows of other tables are loaded", () => {
       [4, 20],
     ];
     expect(ids(tables, 30)).toEqual([[22], [23, 20], [21]]);
-    expect(batchIndexes(entries, all, new Map(tables), 30).map(({ bytes }) => bytes)).toEqual([500, 30, 10]);
+    expect(batchIndexes(entries, all, new Set(), new Map(tables), 30).map(({ bytes }) => bytes)).toEqual([
+      500, 30, 10,
+    ]);
+  });
+
+  it("wait for the index of a partition's parent, and none is made twice", () => {
+    const partition = [...entries, entry(40, "INDEX", "post-data", [2, 22])];
+    const madeAfter = (made: number[]) =>
+      batchIndexes(partition, new Set([20, 40]), new Set(made), new Map([[2, 10]]), 1000).map(
+        ({ dumpIds }) => dumpIds,
+      );
+    expect(madeAfter([])).toEqual([[20]]);
+    expect(madeAfter([22])).toEqual([[20, 40]]);
+    expect(madeAfter([22, 20, 40])).toEqual([]);
   });
 
   it("are only those that the restore wants", () => {

@@ -11,21 +11,23 @@ const kindsOfOneTable: ReadonlySet<string> = new Set(["INDEX", "CONSTRAINT"]);
 
 /**
  * The indexes, keys and unique constraints that need the rows of one table alone, for tables whose rows are in: they
- * can be made while others are loaded. `wanted` has the dump ids that may be made; `tables` the bytes of each such
- * table's rows by its dump id. A batch is closed when it has `batchBytes`; the largest come first. What else follows
- * rows (foreign keys, partitions' attachments, triggers) is not among them. Pure.
+ * can be made while others are loaded. `wanted` has the dump ids that may be made, `made` those that are (a
+ * partition's index needs that of its parent); `tables` the bytes of each such table's rows by its dump id. A batch is
+ * closed when it has `batchBytes`; the largest come first. What else follows rows (foreign keys, partitions'
+ * attachments, triggers) is not among them. Pure.
  */
 export function batchIndexes(
   entries: readonly SectionedEntry[],
   wanted: ReadonlySet<number>,
+  made: ReadonlySet<number>,
   tables: ReadonlyMap<number, number>,
   batchBytes: number,
 ): IndexBatch[] {
   const byId = new Map(entries.map((entry) => [entry.dumpId, entry]));
   const ready = entries
-    .filter(({ dumpId, kind }) => wanted.has(dumpId) && kindsOfOneTable.has(kind))
+    .filter(({ dumpId, kind }) => wanted.has(dumpId) && !made.has(dumpId) && kindsOfOneTable.has(kind))
     .flatMap(({ dumpId, dependencies }) => {
-      const others = dependencies.filter((id) => !tables.has(id)).map((id) => byId.get(id));
+      const others = dependencies.filter((id) => !tables.has(id) && !made.has(id)).map((id) => byId.get(id));
       const areMade = others.every((other) => other?.section === "pre-data" && other.kind !== "TABLE");
       const sizes = dependencies.flatMap((id) => tables.get(id) ?? []);
       return areMade && sizes.length > 0 ? [{ dumpId, bytes: Math.max(...sizes) }] : [];

@@ -101,6 +101,11 @@ export class ArchiveWalker {
     return this.#totalBytes;
   }
 
+  /** Tables whose rows have passed whole, in the archive's order. */
+  get tables(): readonly WalkedTable[] {
+    return this.#tables;
+  }
+
   /** Length of header and table of contents, once known. */
   get headBytes(): number | undefined {
     return this.#head.headBytes;
