@@ -127,9 +127,7 @@ test("indexes of a table are made while the next one of the same archive is load
      exec "$real" "$@"`,
   );
   const before = await fingerprintDatabase(server, database.name);
-  await source
-    .as(database.owner)
-    .restore({ url: database.owner.url, jobs: 2, tools: watched.directory });
+  await source.as(database.owner).restore({ url: database.owner.url, jobs: 2, tools: watched.directory });
   expect(diffFingerprints(before, await fingerprintDatabase(server, database.name))).toEqual([]);
 });
 
