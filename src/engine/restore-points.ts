@@ -64,7 +64,8 @@ function noneFound(
     environment === undefined ? `project ${projectId}` : `environment ${environment} of project ${projectId}`;
   const when = atMs === undefined ? "" : ` at or before ${new Date(atMs).toISOString()}`;
   const into = target === undefined ? "" : ` for ${target.name}`;
-  const why = reasons.length === 0 ? "there are no backups." : reasons.slice(0, 3).join(" ");
+  const none = atMs === undefined ? "there are no backups." : "no backup is that old.";
+  const why = reasons.length === 0 ? none : reasons.slice(0, 3).join(" ");
   return new Failure(
     "restore-point-not-found",
     `No state of ${of}${when} can be gone back to${into}: ${why} \`lc2 restore-points list\` shows all.`,

@@ -27,7 +27,15 @@ describe("what a dead process left", () => {
   it("stays ended when it ended in another way, or was tried often enough", () => {
     expect(returnsToQueue(backup, [], undefined)).toBe(false);
     expect(returnsToQueue(backup, [], { ...interrupted, code: "cancelled" })).toBe(false);
-    expect(returnsToQueue({ ...backup, attempt: 2 }, [], interrupted)).toBe(true);
-    expect(returnsToQueue({ ...backup, attempt: 3 }, [], interrupted)).toBe(false);
+    expect(returnsToQueue({ ...backup, attempt: 9 }, [], interrupted)).toBe(true);
+    expect(returnsToQueue({ ...backup, attempt: 10 }, [], interrupted)).toBe(false);
+    const failed = {
+      ...task,
+      state: "failed",
+      failure: { code: "worker-died", message: "", retry: "backoff" },
+    } as const;
+    expect(returnsToQueue({ ...backup, attempt: 10 }, [failed], interrupted), "one of them failed").toBe(
+      true,
+    );
   });
 });

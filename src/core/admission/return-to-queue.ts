@@ -1,5 +1,5 @@
 import type { FailureRecord } from "../failure.ts";
-import { countSpentAttempts, maximumAttempts } from "../operation/decide-retry.ts";
+import { countDeaths, maximumDeaths } from "../operation/decide-retry.ts";
 import type { Operation, OperationTask } from "../operation/operation.ts";
 
 /**
@@ -14,7 +14,7 @@ export function returnsToQueue(
   failure: Pick<FailureRecord, "code"> | undefined,
 ): boolean {
   const { admittedAtMs, attempt } = operation;
-  if (admittedAtMs === undefined || countSpentAttempts(attempt, tasks) + 1 >= maximumAttempts) return false;
+  if (admittedAtMs === undefined || countDeaths(attempt, tasks) + 1 >= maximumDeaths) return false;
   if (failure?.code !== "interrupted") return false;
   return (
     operation.kind === "backup" ||

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { Failure, type FailureCode, type FailureRecord } from "../failure.ts";
 import {
   classifyFailure,
+  countDeaths,
   countSpentAttempts,
   decideRetry,
   pauseMs,
@@ -71,16 +72,19 @@ describe("a failure", () => {
 
   it("of a store that is away does not use up what the operation has for its own faults", () => {
     const tasks = [task(1, "store-unreachable"), task(2, "worker-died"), task(3, "store-throttled"), task(4)];
-    expect(countSpentAttempts(5, tasks)).toBe(2);
+    expect(countSpentAttempts(5, tasks)).toBe(1);
     const after = budget({ attempt: 5, spentAttempts: 1 });
     expect(decideRetry(failure("worker-died"), after).type).toBe("retry");
   });
 
-  it("of a worker that died counts, although another task was only stopped because of it", () => {
-    const lost: OperationTask = { ...task(1), name: "files", state: "lost" };
-    const { failure: _none, ...silent } = lost;
-    expect(countSpentAttempts(2, [task(1, "cancelled")])).toBe(0);
-    expect(countSpentAttempts(2, [task(1, "cancelled"), silent])).toBe(1);
+  it("does not count where the process that made the attempt died, which is counted by itself", () => {
+    const { failure: _none, ...silent }: OperationTask = { ...task(1), state: "lost" };
+    expect(countSpentAttempts(2, [task(1, "cancelled"), silent])).toBe(0);
+    expect(countSpentAttempts(3, [silent])).toBe(0);
+    expect(countSpentAttempts(2, [task(1, "worker-died"), silent])).toBe(1);
+    expect(countDeaths(2, [task(1, "cancelled"), silent])).toBe(1);
+    expect(countDeaths(3, [silent]), "nothing had begun the second time").toBe(2);
+    expect(countDeaths(3, [task(1, "cancelled"), task(2, "worker-died")])).toBe(0);
   });
 
   it("in front of a person is tried three times, whatever it is", () => {

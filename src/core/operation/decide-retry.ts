@@ -41,6 +41,12 @@ export interface RetryBudget {
 
 /** Attempts in all that may be an operation's own fault, the first included. */
 export const maximumAttempts = 3;
+/**
+ * Attempts in all that may end with the process that made them. Most such deaths are no fault of the operation (a
+ * deployment, a machine, another operation that takes all memory), so there are more of them; but what ends every
+ * process that tries it is not tried for ever.
+ */
+export const maximumDeaths = 10;
 /** How long what is away, or in the way, is waited for. */
 const patienceMs = 24 * 3_600_000;
 const pauses = {
@@ -86,17 +92,33 @@ export function pauseMs(tries: number, seed: string, isPassing: boolean): number
   return Math.ceil(fractionOf(seed) * Math.min(longestMs, baseMs * 2 ** Math.min(20, tries - 1)));
 }
 
-/** How many of the attempts before this one count: all but those that ended for what was no fault of theirs. */
+/** How many of the attempts before this one failed for what may be their own fault. */
 export function countSpentAttempts(attempt: number, tasks: readonly OperationTask[]): number {
-  let spent = 0;
-  for (let earlier = 1; earlier < attempt; earlier += 1) {
-    const own = tasks.filter((task) => task.attempt === earlier);
-    const failures = own.flatMap(({ failure }) => failure ?? []);
-    // A worker that died without a word may do so again.
-    const isDead = own.some(({ state, failure }) => state === "lost" && failure === undefined);
-    if (failures.length === 0 || isDead || !failures.every(isFree)) spent += 1;
-  }
-  return spent;
+  return countAttempts(attempt, tasks, (own) =>
+    own.some(({ failure }) => failure !== undefined && !isFree(failure)),
+  );
+}
+
+/** How many of the attempts before this one ended with the process that made them: nobody noted why. */
+export function countDeaths(attempt: number, tasks: readonly OperationTask[]): number {
+  return countAttempts(
+    attempt,
+    tasks,
+    (own) =>
+      own.every(({ failure }) => failure === undefined) ||
+      own.some(({ state, failure }) => state === "lost" && failure === undefined),
+  );
+}
+
+function countAttempts(
+  attempt: number,
+  tasks: readonly OperationTask[],
+  counts: (own: readonly OperationTask[]) => boolean,
+): number {
+  let count = 0;
+  for (let earlier = 1; earlier < attempt; earlier += 1)
+    if (counts(tasks.filter((task) => task.attempt === earlier))) count += 1;
+  return count;
 }
 
 /** A task that was stopped says nothing against its attempt: another one failed, or a server ended. */
