@@ -40,7 +40,7 @@ export interface RetryBudget {
 }
 
 /** Attempts in all that may be an operation's own fault, the first included. */
-export const maximumAttempts = 3;
+const maximumAttempts = 3;
 /**
  * Attempts in all that may end with the process that made them. Most such deaths are no fault of the operation (a
  * deployment, a machine, another operation that takes all memory), so there are more of them; but what ends every
