@@ -398,6 +398,13 @@ test("backup logs shows time, level and every line", async () => {
 `);
 });
 
+test("backup logs of a run that said nothing says so", async () => {
+  const world = createMemoryWorld();
+  world.logs = [];
+  const { stdout } = await runInMemory(["backup", "logs", backupId], { world });
+  expect(stdout).toBe("Nothing was said while it ran; `describe` shows how it went.\n");
+});
+
 describe("backup browse", () => {
   test("lists tables and files as they come, names made safe", async () => {
     const { stdout, stderr, world } = await runInMemory(["backup", "browse", backupId, "reports/**"]);
