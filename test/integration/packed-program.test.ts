@@ -32,7 +32,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "lc2-packed-"));
   installed = join(folder, "installed");
   await mkdir(installed);
-  const packed = await run(process.execPath, [join(checkout, "scripts/pack.ts"), folder]);
+  const packed = await run("npm", ["run", "--silent", "pack", "--", folder], { cwd: checkout });
   const tarball = packed.stdout.trim();
   await run(
     "npm",
