@@ -114,7 +114,8 @@ export const failures = define({
   },
   "files-unreadable": {
     kind: "failed",
-    meaning: "Files or folders of the source cannot be read by this user.",
+    meaning:
+      "Files or folders of the source cannot be read by this user, or most of them changed while they were read.",
     remedy: "Give read and search rights, exclude them, or accept their absence with --allow-unreadable.",
   },
   // --- catalog and operations --------------------------------------------------------------

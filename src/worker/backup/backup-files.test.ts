@@ -255,6 +255,23 @@ describe("a source that is not as it should be", () => {
     expect(now?.stored?.backup).toBeUndefined();
   });
 
+  test("of which most files change at every attempt is refused, unless that is allowed", async () => {
+    const changing = sourceWith((key, inner) => {
+      const content = inner.open(key);
+      if (key !== "folder/3.txt") appendFileSync(join(source, key), "and more");
+      return content;
+    });
+    await expect(storeFiles(place, source, { number: 1, source: changing })).rejects.toMatchObject({
+      code: "files-unreadable",
+      message: expect.stringMatching(
+        /9 files of .* changed at every attempt to read them, and only 1 could be read/,
+      ) as string,
+    });
+    const spec = { allowUnreadable: true };
+    const allowed = await storeFiles(place, source, { number: 2, source: changing, spec });
+    expect(allowed).toMatchObject({ objects: 1, skipped: { objects: 9 } });
+  });
+
   test("with a file that changed once while it was read stores the version after", async () => {
     let changes = 0;
     const changing = sourceWith((key, inner) => {

@@ -164,7 +164,9 @@ export class FilesCollector {
   /** Ends the attempt's files. Rejects, with nothing lost for the next attempt, when the source is not as it should be. */
   async finish(): Promise<{ facts: CollectedFacts; referenceKeys: ReadonlyMap<string, OpenedKey> }> {
     const { known, source, spec } = this.#in;
-    const unreadable = spec.allowUnreadable ? undefined : this.#skipped.unreadableFailure(source.url);
+    const unreadable = spec.allowUnreadable
+      ? undefined
+      : this.#skipped.unreadableFailure(source.url, this.#counts.stated.objects);
     const problem = unreadable ?? this.#counts.refusal(source.url, known, spec.maxShrink);
     if (problem !== undefined) {
       await this.#manifest.writeJournal();

@@ -17,6 +17,8 @@ export class SkippedList {
   readonly #unreadable: string[] = [];
   #unreadableObjects = 0;
   #changingObjects = 0;
+  /** Of them, those of which there is no earlier version either. */
+  #neverReadObjects = 0;
 
   constructor(place: StoredFilePlace, name: string, warn: (message: string) => void) {
     this.#place = place;
@@ -27,7 +29,10 @@ export class SkippedList {
   async add(skipped: SkippedObject): Promise<void> {
     this.#lines ??= await LineWriter.create(this.#place, this.#name);
     this.#objects += 1;
-    if (skipped.reason === "changing") this.#changingObjects += 1;
+    if (skipped.reason === "changing") {
+      this.#changingObjects += 1;
+      if (!skipped.earlierVersionKept) this.#neverReadObjects += 1;
+    }
     if (skipped.reason === "unreadable") {
       this.#unreadableObjects += 1;
       if (this.#unreadable.length < namesShown)
@@ -38,8 +43,19 @@ export class SkippedList {
     await this.#lines.add(encodeSkipped(skipped));
   }
 
-  /** What to fail with where unreadable files are not allowed; undefined where there are none. */
-  unreadableFailure(sourceUrl: string): Failure | undefined {
+  /**
+   * What to fail with where unreadable files are not allowed; undefined where there are none. A few files that change
+   * all the time are no reason; more of them than were read (`heldObjects`) are: that would be no backup.
+   */
+  unreadableFailure(sourceUrl: string, heldObjects: number): Failure | undefined {
+    if (this.#neverReadObjects > heldObjects) {
+      return new Failure(
+        "files-unreadable",
+        `${this.#neverReadObjects} files of ${sourceUrl} changed at every attempt to read them, and only ${heldObjects} ` +
+          "could be read. Back up when the source is quieter, or accept a backup without them with --allow-unreadable. " +
+          "A store whose answers to GET and to lists differ looks the same: `lc2 repository probe` names such stores.",
+      );
+    }
     if (this.#unreadableObjects === 0) return undefined;
     return new Failure(
       "files-unreadable",
