@@ -58,12 +58,12 @@ export async function planFiles(task: TaskOf<"plan-restore">, run: TaskRun): Pro
       blockers: [
         ...blockers,
         ...counted.losses.blockers(),
+        ...(blockers.length === 0 ? emptyBlocker(plan, spec.backupId) : []),
         ...spaceBlocker(target.url, state, plan.bytesToWrite),
       ],
       warnings: [
         ...state.notes,
         ...replacedWarning(plan, target),
-        ...emptyWarning(plan),
         ...counted.losses.warnings(),
         ...counted.notes,
       ],
@@ -197,9 +197,13 @@ function replacedWarning({ change }: FilesPlan, target: FileTarget): string[] {
   ];
 }
 
-function emptyWarning(plan: FilesPlan): string[] {
-  if (plan.include.length === 0 || plan.add + plan.change + plan.unchanged > 0) return [];
-  return [`No file of the backup matches ${plan.include.join(", ")}.`];
+/** A restore that would do nothing is a pattern that was mistyped; to remove what matches is something to do. */
+function emptyBlocker({ include, add, change, unchanged, remove }: FilesPlan, backupId: string): PlanNote[] {
+  if (include.length === 0 || add + change + unchanged + remove > 0) return [];
+  const message =
+    `No file of the backup matches ${include.join(", ")}. \`lc2 backup browse ${backupId}\` shows what it holds; a ` +
+    "pattern is matched from the source's folder on, and `**` goes through folders.";
+  return [{ code: "nothing-to-restore", message }];
 }
 
 function stepsOf(plan: FilesPlan, target: FileTarget, { state }: TargetState): string[] {

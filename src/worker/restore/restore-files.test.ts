@@ -156,9 +156,20 @@ describe("a restore of files", () => {
     expect(lstatSync(join(target, "docs")).mtimeMs).toBe(lstatSync(join(source, "docs")).mtimeMs);
   });
 
-  test("of paths that match nothing says so", async () => {
-    const { warnings } = await planTo(place, target, backupId, { include: ["nothing-like-it/**"] });
-    expect(warnings.join()).toContain("No file of the backup matches");
+  test("of paths that match nothing is refused, unless something is to be removed", async () => {
+    const include = ["nothing-like-it/**"];
+    const { blockers } = await planTo(place, target, backupId, { include });
+    expect(blockers).toMatchObject([
+      {
+        code: "nothing-to-restore",
+        message: expect.stringContaining("No file of the backup matches") as string,
+      },
+    ]);
+    mkdirSync(join(target, "nothing-like-it"), { recursive: true });
+    writeFileSync(join(target, "nothing-like-it/a"), "a");
+    const mirrored = await planTo(place, target, backupId, { include, mode: "mirror" });
+    expect(mirrored.blockers).toEqual([]);
+    expect(mirrored.plan.remove).toBeGreaterThan(0);
   });
 
   test("never follows a symlink out of the target", async () => {
