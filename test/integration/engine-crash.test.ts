@@ -370,13 +370,15 @@ describe("a command that is killed during a restore", () => {
   const effectsOf = (restoreId: string): string[] =>
     engine.effects().flatMap((line) => (line.includes(restoreId) ? [line.split(" ")[0] ?? ""] : []));
 
-  async function killIn(hold: string, reached: () => Promise<unknown>): Promise<string> {
+  /** `reached` may give the worker that is held; it goes on no more once nothing holds it. */
+  async function killIn(hold: string, reached: () => Promise<number | void>): Promise<string> {
     engine.set(hold);
     const command = engine.start({ verb: "create-restore", spec: restoreSpec(backupId) });
     const restoreId = await command.accepted();
-    await reached();
+    const worker = await reached();
     command.child.kill("SIGKILL");
     await command.ended;
+    if (worker !== undefined) await until("the worker has ended with its parent", () => !runs(worker));
     engine.clear(hold);
     return restoreId;
   }
