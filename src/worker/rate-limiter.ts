@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 /**
- * How much time a reader's wait fills the bucket for: to be woken for each piece of a slow stream costs this machine
- * and the source's half as much again as to read in bursts.
+ * How much time a reader's wait fills the bucket for: to be woken for each piece of a slow stream costs the worker half
+ * as much again as to read in bursts.
  */
 const burstSeconds = 0.5;
 

@@ -53,7 +53,7 @@ export class SkippedList {
         "files-unreadable",
         `${this.#neverReadObjects} files of ${sourceUrl} changed at every attempt to read them, and only ${heldObjects} ` +
           "could be read. Back up when the source is quieter, or accept a backup without them with --allow-unreadable. " +
-          "A store whose answers to GET and to lists differ looks the same: `lc2 repository probe` names such stores.",
+          "A store that states another ETag or time in its lists than with an object looks the same.",
       );
     }
     if (this.#unreadableObjects === 0) return undefined;
