@@ -6,7 +6,7 @@ import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
 const escapes =
-  /\b(oxlint-disable|eslint-disable|prettier-ignore|(v8|c8|istanbul) ignore|as unknown as)\b|@ts-(ignore|expect-error|nocheck)\b/;
+  /\b(oxlint-disable|eslint-disable|oxfmt-ignore|prettier-ignore|(v8|c8|istanbul) ignore|as unknown as)\b|@ts-(ignore|expect-error|nocheck)\b/;
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const itself = fileURLToPath(import.meta.url);

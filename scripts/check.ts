@@ -13,7 +13,7 @@ interface Step {
 }
 
 const steps: readonly Step[] = [
-  { name: "format", commands: [["node_modules/prettier/bin/prettier.cjs", "--check", "."]] },
+  { name: "format", commands: [["node_modules/oxfmt/bin/oxfmt", "--check"]] },
   {
     name: "lint",
     commands: [

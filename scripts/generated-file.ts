@@ -1,7 +1,11 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { format, resolveConfig } from "prettier";
+import { format, type FormatConfig } from "oxfmt";
+
+const style = JSON.parse(
+  await readFile(fileURLToPath(new URL("../.oxfmtrc.json", import.meta.url)), "utf8"),
+) as FormatConfig;
 
 /**
  * Makes a generated file what it should be, formatted as the rest of the tree is.
@@ -15,7 +19,8 @@ export async function bringInStep(
   mode: "check" | "write",
 ): Promise<"in-step" | "written" | "out-of-step"> {
   const file = fileURLToPath(new URL(`../${path}`, import.meta.url));
-  const expected = await format(content, { ...(await resolveConfig(file)), filepath: file });
+  const { code: expected, errors } = await format(file, content, style);
+  if (errors[0] !== undefined) throw new Error(`${path}: ${errors[0].message}`);
   const present = await readFile(file, "utf8").catch(() => undefined);
   if (present === expected) return "in-step";
   if (mode === "check") return "out-of-step";

@@ -65,7 +65,8 @@ function viewEvidence(
   const database = tasks.get("database")?.result as RestoreDatabaseEvidence | undefined;
   const files = tasks.get("files")?.result as RestoreFilesEvidence | undefined;
   const swap = (tasks.get("look")?.result ?? tasks.get("swap")?.result) as
-    TaskResults["swap-database"] | undefined;
+    | TaskResults["swap-database"]
+    | undefined;
   const retired = record?.retiredDatabase;
   return {
     ...(database === undefined

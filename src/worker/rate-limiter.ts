@@ -6,6 +6,19 @@ import { setTimeout as delay } from "node:timers/promises";
  */
 const burstSeconds = 0.5;
 
+/** How a limiter tells the time and waits; a test gives its own. */
+export interface RateClock {
+  /** Of a clock that is never set back. */
+  nowMs(): number;
+  /** Rejects when the signal is aborted. */
+  wait(ms: number, signal: AbortSignal): Promise<void>;
+}
+
+const realClock: RateClock = {
+  nowMs: () => performance.now(),
+  wait: (ms, signal) => delay(ms, undefined, { signal }),
+};
+
 /**
  * Keeps a task's reading below a rate: a bucket that fills with time and holds at most a second's worth.
  * Several readers may share one; each waits for its own bytes, in turn.
@@ -13,13 +26,16 @@ const burstSeconds = 0.5;
 export class RateLimiter {
   readonly #bytesPerSecond: number | undefined;
   readonly #signal: AbortSignal;
+  readonly #clock: RateClock;
   #available: number;
-  #filledAtMs = performance.now();
+  #filledAtMs: number;
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(bytesPerSecond: number | undefined, signal: AbortSignal) {
+  constructor(bytesPerSecond: number | undefined, signal: AbortSignal, clock: RateClock = realClock) {
     this.#bytesPerSecond = bytesPerSecond;
     this.#signal = signal;
+    this.#clock = clock;
+    this.#filledAtMs = clock.nowMs();
     this.#available = (bytesPerSecond ?? 0) / 4;
   }
 
@@ -31,12 +47,12 @@ export class RateLimiter {
   }
 
   async #wait(bytes: number, bytesPerSecond: number): Promise<void> {
-    const now = performance.now();
+    const now = this.#clock.nowMs();
     const filled = this.#available + ((now - this.#filledAtMs) / 1000) * bytesPerSecond;
     this.#available = Math.min(filled, bytesPerSecond) - bytes;
     this.#filledAtMs = now;
     if (this.#available >= 0) return;
     const waitMs = (-this.#available / bytesPerSecond + burstSeconds) * 1000;
-    await delay(waitMs, undefined, { signal: this.#signal });
+    await this.#clock.wait(waitMs, this.#signal);
   }
 }

@@ -7,7 +7,7 @@ import { onPaper } from "./on-paper.ts";
 
 const page = fileURLToPath(new URL("../../docs/reference/performance.md", import.meta.url));
 const results = fileURLToPath(new URL("./results.json", import.meta.url));
-const prettier = fileURLToPath(new URL("../../node_modules/.bin/prettier", import.meta.url));
+const formatter = fileURLToPath(new URL("../../node_modules/.bin/oxfmt", import.meta.url));
 const begin = "<!-- results: written by `npm run bench -- --write` -->";
 const end = "<!-- end of results -->";
 
@@ -25,7 +25,7 @@ export function writePage(reports: readonly CaseReport[]): void {
   const sections = [...all.map(toMarkdown), ...(paper === undefined ? [] : [paper])];
   const body = `\nMachine: ${machines}.\n\n${sections.join("\n")}\n`;
   writeFileSync(page, text.slice(0, from + begin.length) + "\n" + body + text.slice(to));
-  execFileSync(prettier, ["--log-level", "warn", "--write", page, results], { stdio: "inherit" });
+  execFileSync(formatter, [page, results], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
 const sequence = ["database", "load", "files", "buckets", "memory", "catalog", "start"];

@@ -2,7 +2,8 @@ import type { Problem } from "../problem.ts";
 import type { SecretReference } from "./environment.ts";
 
 export type ParsedReference =
-  { readonly kind: "env"; readonly name: string } | { readonly kind: "file"; readonly path: string };
+  | { readonly kind: "env"; readonly name: string }
+  | { readonly kind: "file"; readonly path: string };
 
 /** Kinds that a later version will know. */
 const later = new Set(["vault", "k8s", "kubernetes", "secret", "aws-sm", "gcp-sm", "azure-kv", "op", "sops"]);

@@ -256,20 +256,22 @@ describe("a source that is not as it should be", () => {
   });
 
   test("of which most files change at every attempt is refused, unless that is allowed", async () => {
+    // Each changing file is read four times, with pauses between: two of them show it as well as nine.
+    for (let i = 3; i < 10; i += 1) rmSync(join(source, `folder/${i}.txt`));
     const changing = sourceWith((key, inner) => {
       const content = inner.open(key);
-      if (key !== "folder/3.txt") appendFileSync(join(source, key), "and more");
+      if (key !== "folder/0.txt") appendFileSync(join(source, key), "and more");
       return content;
     });
     await expect(storeFiles(place, source, { number: 1, source: changing })).rejects.toMatchObject({
       code: "files-unreadable",
       message: expect.stringMatching(
-        /9 files of .* changed at every attempt to read them, and only 1 could be read/,
+        /2 files of .* changed at every attempt to read them, and only 1 could be read/,
       ) as string,
     });
     const spec = { allowUnreadable: true };
     const allowed = await storeFiles(place, source, { number: 2, source: changing, spec });
-    expect(allowed).toMatchObject({ objects: 1, skipped: { objects: 9 } });
+    expect(allowed).toMatchObject({ objects: 1, skipped: { objects: 2 } });
   });
 
   test("with a file that changed once while it was read stores the version after", async () => {
