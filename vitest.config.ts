@@ -18,6 +18,7 @@ export default defineConfig({
     watch: false,
     // Real servers and dump tools share the machine with the tests, which wait for them a third of the time.
     maxWorkers: 3,
+    teardownTimeout: 60_000,
     projects: [
       {
         test: {
@@ -39,7 +40,6 @@ export default defineConfig({
           globalSetup: ["test/support/global-setup.ts"],
           testTimeout: 180_000,
           hookTimeout: 300_000,
-          teardownTimeout: 60_000,
         },
       },
     ],
