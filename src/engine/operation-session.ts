@@ -213,12 +213,14 @@ export class OperationSession implements HeldOperation {
 
   /**
    * Starts a worker for the named task of the attempt. Does nothing when there is one already. A request that cannot be
-   * made is the task's failure.
+   * made is the task's failure. `stays`: its process is to do the operation's next task too; it must leave nothing
+   * behind that works on.
    */
   async startTask(
     attempt: number,
     name: string,
     request: TaskRequest | (() => Promise<TaskRequest>),
+    stays = false,
   ): Promise<void> {
     const key: TaskKey = { operationId: this.operationId, attempt, name };
     const startedAtMs = this.#parts.clock.nowMs();
@@ -226,7 +228,9 @@ export class OperationSession implements HeldOperation {
     const watched = this.#watch(key);
     try {
       const task = typeof request === "function" ? await request() : request;
-      this.#follow(key, await startWorker(this.#parts, task, { onMessage: watched.onMessage }), watched);
+      const series = { name: this.operationId, stays };
+      const worker = await startWorker(this.#parts, task, { onMessage: watched.onMessage, series });
+      this.#follow(key, worker, watched);
     } catch (error) {
       const failure = Failure.from(error).toRecord();
       this.#record(key, { state: "failed", failure, finishedAtMs: this.#parts.clock.nowMs() });

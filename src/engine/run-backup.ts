@@ -75,7 +75,9 @@ export function makeBackupSteps(
         const serverEncryption = acceptedEncryption(tasks);
         return await actOnHook(parts, session, operation, action, { database, outcome, serverEncryption });
       }
-      await session.startTask(operation.attempt, action.task, makeTask(parts, operation, action.task, tasks));
+      const stays = action.task === "prepare";
+      const task = makeTask(parts, operation, action.task, tasks);
+      await session.startTask(operation.attempt, action.task, task, stays);
       const next = taskAfter(action.task, (operation.spec as BackupRequest).spec);
       if (next !== undefined) parts.launcher.expect?.(next, placesOf(operation));
     },
@@ -104,15 +106,14 @@ const placesOf = ({ repository, spec }: Operation): readonly string[] => [
   (spec as BackupRequest).spec.storage?.url ?? "",
 ];
 
-/** The kind of task that will follow when all goes well. */
+/** The kind of task that will follow in another process when all goes well. */
 function taskAfter(task: BackupTaskName, spec: BackupSpec): TaskKind | undefined {
   switch (task) {
-    case "prepare":
-      return spec.database === undefined ? "backup-files" : "backup-database";
     case "database":
       return spec.storage === undefined ? "seal-backup" : "backup-files";
     case "files":
       return "seal-backup";
+    case "prepare":
     case "seal":
     case "look":
       return undefined;

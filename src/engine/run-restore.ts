@@ -70,12 +70,9 @@ export function makeRestoreSteps(
         const subject = hookSubject(action, operation, tasks);
         return await actOnHook(parts, session, operation, action, subject);
       }
-      await session.startTask(operation.attempt, action.task, makeTask(parts, operation, tasks, action.task));
-      if (action.task === "plan") {
-        const { spec } = operation.spec as RestoreRequest;
-        const next = spec.database === undefined ? "restore-files" : "restore-database";
-        parts.launcher.expect?.(next, [operation.repository, spec.storage?.url ?? ""]);
-      }
+      const stays = action.task === "plan";
+      const task = makeTask(parts, operation, tasks, action.task);
+      await session.startTask(operation.attempt, action.task, task, stays);
     },
     finish: async (end) => {
       const { operation, tasks } = await session.read();

@@ -31,6 +31,7 @@ export async function startWorker(
     /** The next message waits for the promise; a worker that is held up so is not silent. */
     readonly onMessage: (message: WorkMessage) => void | Promise<void>;
     readonly output?: WorkerOutput;
+    readonly series?: { readonly name: string; readonly stays: boolean };
   },
 ): Promise<WorkerRun> {
   const { onMessage, ...launchOptions } = options;

@@ -1,19 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync } from "node:fs";
-import { Socket } from "node:net";
-import { join } from "node:path";
-import type { Readable } from "node:stream";
 import { Failure } from "../core/failure.ts";
-import type {
-  LaunchOptions,
-  RunningWorker,
-  WorkerEnd,
-  WorkerLauncher,
-  WorkerOutput,
-} from "../core/ports/worker-launcher.ts";
+import type { LaunchOptions, WorkerLauncher, WorkerOutput } from "../core/ports/worker-launcher.ts";
 import { adoptWorker } from "./adopt-worker.ts";
-import { identifyProcess, killGroup } from "./process-identity.ts";
-import { isAdoptable, parseLine, readLines, readTail } from "./worker-lines.ts";
+import { ChildWorker } from "./child-worker.ts";
 
 export interface WorkerProgram {
   /** Program and its first arguments, e.g. node and the worker's entry file. */
@@ -27,41 +16,75 @@ export interface WorkerProgram {
   readonly expecting?: (taskKind: string, places: readonly string[]) => readonly string[];
 }
 
-/** Kept of a crashing worker's standard error. */
-const errorOutputLimit = 8_192;
 const defaultStopGraceMs = 10_000;
+/** How long a free worker is kept for the next task of its series. */
+const stayMs = 10_000;
 
 /**
  * Workers as child processes. Protocol: the task is the first line of standard input, every further line
  * renews the lease, its end means that the parent is gone; messages are JSON lines on descriptor 3. A line
  * `{"handOver":"/path"}` is answered with `{"adoptable":true}`: from then on the same is spoken at that socket.
+ * After a line `{"stay":true}` the worker says `{"free":true}` where it would end, and takes another task.
  *
  * A worker leads its own session and process group, so that a terminal's Ctrl-C reaches only the process
  * that people talk to, and so that everything it started can be ended with it.
  */
 export function createWorkerLauncher<Task, Message>(program: WorkerProgram): WorkerLauncher<Task, Message> {
-  let waiting: ChildProcess | undefined;
+  const stopGraceMs = program.stopGraceMs ?? defaultStopGraceMs;
+  const childOptions = { stopGraceMs, socketFolder: program.socketFolder };
+  const start = (more: readonly string[], output?: WorkerOutput): ChildWorker<Message> =>
+    new ChildWorker(startProgram(program, more, output), childOptions);
+  const free = new FreeWorkers<Message>();
+  let expected: ChildWorker<Message> | undefined;
+
+  /** One that is there already, if it may be used. */
+  const takePrepared = ({ output, series }: LaunchOptions<Message>): ChildWorker<Message> | undefined => {
+    if (output !== undefined) return undefined;
+    const stayed = series === undefined ? undefined : free.take(series.name);
+    if (stayed?.isUsable === true) return stayed;
+    const prepared = expected;
+    expected = undefined;
+    return prepared?.isUsable === true ? prepared : undefined;
+  };
+
   return {
     launch: async (task, options) => {
-      const prepared = options.output === undefined ? waiting : undefined;
-      if (prepared !== undefined) waiting = undefined;
-      const usable =
-        prepared?.pid !== undefined && prepared.exitCode === null && prepared.signalCode === null;
-      const child = usable ? prepared : startProgram(program, [], options.output);
-      if (usable) holdOn(child, true);
-      else await started(child, program.command[0]);
-      return follow(child, task, options, program);
+      let worker = takePrepared(options);
+      if (worker === undefined) {
+        worker = start([], options.output);
+        await started(worker.child, program.command[0]);
+      }
+      const { series } = options;
+      const chosen = worker;
+      const onFree = series?.stays === true ? () => free.keep(series.name, chosen) : undefined;
+      return chosen.begin(task, options, onFree);
     },
-    adopt: async (identity, { onMessage }) =>
-      await adoptWorker(identity, onMessage, program.stopGraceMs ?? defaultStopGraceMs),
+    adopt: async (identity, { onMessage }) => await adoptWorker(identity, onMessage, stopGraceMs),
     expect: (taskKind, places) => {
-      if (waiting !== undefined || program.expecting === undefined) return;
-      waiting = startProgram(program, program.expecting(taskKind, places));
+      if (expected !== undefined || program.expecting === undefined) return;
       // One that cannot be started is noticed by the launch, which then starts another.
-      waiting.on("error", () => undefined);
-      holdOn(waiting, false);
+      expected = start(program.expecting(taskKind, places));
+      expected.hold(false);
     },
   };
+}
+
+/** Workers that have done a task and wait for the next of their series, for some time. */
+class FreeWorkers<Message> {
+  readonly #bySeries = new Map<string, { worker: ChildWorker<Message>; timer: NodeJS.Timeout }>();
+
+  keep(series: string, worker: ChildWorker<Message>): void {
+    this.take(series)?.dismiss();
+    const timer = setTimeout(() => this.take(series)?.dismiss(), stayMs).unref();
+    this.#bySeries.set(series, { worker, timer });
+  }
+
+  take(series: string): ChildWorker<Message> | undefined {
+    const { worker, timer } = this.#bySeries.get(series) ?? {};
+    clearTimeout(timer);
+    this.#bySeries.delete(series);
+    return worker;
+  }
 }
 
 function startProgram(program: WorkerProgram, more: readonly string[], output?: WorkerOutput): ChildProcess {
@@ -73,18 +96,6 @@ function startProgram(program: WorkerProgram, more: readonly string[], output?: 
   });
 }
 
-/**
- * Whether the child keeps this process from ending. One that waits for a task does not: it ends by itself
- * when its standard input does, which is when this process ends, in whatever way.
- */
-function holdOn(child: ChildProcess, hold: boolean): void {
-  const streams = [child.stdin, child.stderr, child.stdio[3]].filter((one) => one instanceof Socket);
-  for (const handle of [child, ...streams]) {
-    if (hold) handle.ref();
-    else handle.unref();
-  }
-}
-
 function started(child: ChildProcess, command: string): Promise<void> {
   return new Promise((resolve, reject) => {
     child.once("spawn", resolve);
@@ -94,105 +105,4 @@ function started(child: ChildProcess, command: string): Promise<void> {
       );
     });
   });
-}
-
-function follow<Message>(
-  child: ChildProcess,
-  task: unknown,
-  options: LaunchOptions<Message>,
-  { stopGraceMs = defaultStopGraceMs, socketFolder }: WorkerProgram,
-): RunningWorker {
-  const pid = child.pid ?? 0;
-  const identity = identifyProcess(pid);
-  const send = (line: unknown) => child.stdin?.write(`${JSON.stringify(line)}\n`);
-  // A worker that is gone is seen by its exit, not by a broken pipe.
-  child.on("error", () => undefined);
-  child.stdin?.on("error", () => undefined);
-  send(task);
-  const handedOver = Promise.withResolvers<void>();
-  let isHandedOver = false;
-  const messages = readLines(child.stdio[3] as Readable, (line) => {
-    const message = parseLine(line);
-    if (message === undefined) killGroup(pid);
-    else if (isAdoptable(message)) handedOver.resolve();
-    else return options.onMessage(message as Message);
-  });
-  const errorOutput = readTail(child.stderr, errorOutputLimit);
-  const output = handOn(child.stdout, options.output);
-  const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
-    child.once("exit", (code, signal) => {
-      if (isHandedOver) return;
-      // What it started and did not end (it was killed itself) must not go on.
-      killGroup(pid);
-      resolve({ code, signal });
-    });
-  });
-  const ended = Promise.all([exited, messages, errorOutput, output]).then(
-    ([{ code, signal }, , text]): WorkerEnd => {
-      child.stdin?.destroy();
-      return {
-        ...(code === null ? {} : { exitCode: code }),
-        ...(signal === null ? {} : { signal }),
-        errorOutput: text,
-      };
-    },
-  );
-
-  let stopping = false;
-  const stop = () => {
-    if (stopping) return;
-    stopping = true;
-    child.kill("SIGTERM");
-    const timer = setTimeout(() => killGroup(pid), stopGraceMs);
-    void ended.then(() => clearTimeout(timer));
-  };
-  return {
-    identity,
-    renewLease: () => void send({ lease: true }),
-    stop,
-    kill: () => killGroup(pid),
-    handOver: async () => {
-      if (socketFolder === undefined || stopping) return undefined;
-      const adoptAt = placeOfSocket(socketFolder, pid);
-      send({ handOver: adoptAt });
-      isHandedOver = await isInTime(handedOver.promise, ended);
-      if (!isHandedOver) return undefined;
-      letGo(child);
-      return JSON.stringify({ ...JSON.parse(identity), adoptAt });
-    },
-    ended,
-  };
-}
-
-/** How long a worker may take to answer that it is ready to be adopted. */
-const handOverMs = 5_000;
-
-function placeOfSocket(folder: string, pid: number): string {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  return join(folder, `${pid}.sock`);
-}
-
-/** Reads no further than `output` takes; a worker whose output nobody takes any more finds its pipe broken. */
-async function handOn(stream: Readable | null, output: WorkerOutput | undefined): Promise<void> {
-  if (stream === null || typeof output !== "function") return;
-  try {
-    for await (const piece of stream as AsyncIterable<Uint8Array>) await output(piece);
-  } catch {
-    stream.destroy();
-  }
-}
-
-/** Whether it answers before it ends, and within its time. */
-async function isInTime(answered: Promise<void>, ended: Promise<unknown>): Promise<boolean> {
-  const late = Promise.withResolvers<false>();
-  const timer = setTimeout(() => late.resolve(false), handOverMs);
-  const answer = await Promise.race([answered.then(() => true), ended.then(() => false), late.promise]);
-  clearTimeout(timer);
-  return answer;
-}
-
-/** Nothing of it keeps this process from ending, or ends with it. */
-function letGo(child: ChildProcess): void {
-  holdOn(child, false);
-  for (const stream of [child.stdin, child.stderr, child.stdio[3]]) (stream as Socket | null)?.destroy();
 }

@@ -13,6 +13,10 @@ export function parseLine(line: string): unknown {
 export const isAdoptable = (message: unknown): boolean =>
   typeof message === "object" && message !== null && "adoptable" in message;
 
+/** Of a worker that stays: its task is done, and it waits for the next. */
+export const isFree = (message: unknown): boolean =>
+  typeof message === "object" && message !== null && "free" in message;
+
 /**
  * Resolves at the end of the stream. The next line waits for the promise of the one before. A last line without its end
  * is of a dying worker: left out.

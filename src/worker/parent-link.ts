@@ -1,20 +1,23 @@
 import { rmSync } from "node:fs";
 import { createServer, Socket } from "node:net";
 import type { Readable } from "node:stream";
-import type { WorkerMessage } from "../contract/worker-task.ts";
+import type { WorkerMessage, WorkerTask } from "../contract/worker-task.ts";
 
 /** Waiting messages above which `drained` waits. */
 const messageBacklogBytes = 1 << 20;
 
-/** What a holder of the lease says after the task, a line each. */
+/** What a holder of the lease says, a line each: a task, what it may do beside it, or that the lease is renewed. */
 interface ParentLine {
-  /** Absent: the lease is renewed. To be adopted by another process, at this socket. */
+  /** Of a task. */
+  readonly kind?: string;
+  /** To be adopted by another process, at this socket. */
   readonly handOver?: string;
+  /** To wait for another task when this one is done. */
+  readonly stay?: true;
 }
 
 export interface ParentHandlers {
-  /** The task: the first line. */
-  readonly onTask: (line: string) => void;
+  readonly onTask: (task: WorkerTask) => void;
   readonly onRenewal: () => void;
   /** Whoever held the lease is gone, and nobody is to come. */
   readonly onGone: () => void;
@@ -32,6 +35,7 @@ export class ParentLink {
   #kept: WorkerMessage[] = [];
   #place: string | undefined;
   #hasTask = false;
+  #stays = false;
   #isHandedOver = false;
   #isGivenUp = false;
   #whenTaken: (() => void) | undefined;
@@ -60,6 +64,16 @@ export class ParentLink {
       out.once("drain", resolve);
       out.once("close", resolve);
     });
+  }
+
+  /** Whether it waits for another task, which it says then: it was asked to, and is held by whoever asked. */
+  waitForTask(): boolean {
+    const out = this.#out;
+    if (!this.#stays || this.#place !== undefined || out === undefined || out.destroyed) return false;
+    this.#hasTask = false;
+    this.#stays = false;
+    write(out, { free: true });
+    return true;
   }
 
   /** Resolves when everything was taken, or nobody is there to take it and nobody will come. */
@@ -99,14 +113,17 @@ export class ParentLink {
   }
 
   #hear(line: string): void {
-    if (!this.#hasTask) {
+    const said = JSON.parse(line) as ParentLine;
+    if (said.kind !== undefined) {
       this.#hasTask = true;
-      return this.#handlers.onTask(line);
+      return this.#handlers.onTask(said as WorkerTask);
     }
+    // Said before it was known that the task is done.
+    if (!this.#hasTask) return;
     this.#handlers.onRenewal();
-    const { handOver } = JSON.parse(line) as ParentLine;
-    if (handOver === undefined) this.send({ type: "alive" });
-    else this.#listen(handOver);
+    if (said.stay === true) this.#stays = true;
+    else if (said.handOver !== undefined) this.#listen(said.handOver);
+    else this.send({ type: "alive" });
   }
 
   #listen(place: string): void {

@@ -57,30 +57,40 @@ let lastWorkMs = 0;
 /** Opened when a worker runs, not when this file is read. */
 let parent: ParentLink | undefined;
 
-/** Takes one task from standard input, runs it, reports on descriptor 3 and ends the process. */
+/**
+ * Takes a task from standard input, runs it, reports on descriptor 3 and ends the process; or takes another one, where
+ * its parent wants that.
+ */
 export async function runWorkerProcess(parts: WorkerParts): Promise<void> {
   process.once("SIGTERM", () => stopped.abort(new Failure("cancelled", "The task was cancelled.")));
+  const tasks = readTasks();
+  removeStaleScratch();
+  let isDone: boolean;
+  do isDone = await doTask(parts, tasks);
+  while (isDone && !stopped.signal.aborted && parent?.waitForTask() === true);
+  // A parent that is slow to read gets its answer; one that is gone has been noticed already.
+  await parent?.end();
+  process.exit(isDone ? 0 : 1);
+}
+
+/** The next one; whether it was done is reported, and answered. */
+async function doTask(parts: WorkerParts, tasks: Tasks): Promise<boolean> {
   const scratchDirectory = mkdtempSync(join(tmpdir(), `${scratchPrefixHere()}${process.pid}-`));
-  let exitCode = 0;
   try {
-    const asked = readTask();
-    // It is waited for below, whatever happens before.
-    asked.catch(() => undefined);
-    removeStaleScratch();
-    const task = await asked;
+    const task = await tasks.next();
     // What nobody waits for with a broken site gives way to the machine's other work; children inherit it.
     if (!urgentTasks.has(task.kind)) setPriority(lowPriority);
     if (task.kind === "hold-hook") lastWorkMs = (task.hook.timeout ?? defaultTimeoutSeconds) * 1000;
     const result = await run(parts, task, scratchDirectory);
     report({ type: "done", result });
+    return true;
   } catch (error) {
-    exitCode = 1;
     report({ type: "failed", failure: describeFailure(error).toRecord() });
+    return false;
+  } finally {
+    tasks.endLease();
+    rmSync(scratchDirectory, { recursive: true, force: true });
   }
-  rmSync(scratchDirectory, { recursive: true, force: true });
-  // A parent that is slow to read gets its answer; one that is gone has been noticed already.
-  await parent?.end();
-  process.exit(exitCode);
 }
 
 async function run<K extends TaskKind>(parts: WorkerParts, task: TaskOf<K>, scratchDirectory: string) {
@@ -126,30 +136,49 @@ function limitsOf(task: WorkerTask): TransferLimits | undefined {
   return isLimited ? limits : undefined;
 }
 
-/** Resolves with the task; later lines renew the lease, the end of the parent aborts the task. */
-function readTask(): Promise<WorkerTask> {
-  return new Promise((resolve, reject) => {
-    let lease: ReturnType<typeof watchLease> | undefined;
-    parent = new ParentLink({
-      onTask: (line) => {
-        const task = JSON.parse(line) as WorkerTask;
-        lease = watchLease(task.lease.seconds);
-        resolve(task);
-      },
-      onRenewal: () => lease?.renew(),
-      onGone: () => {
-        const failure = new Failure("interrupted", "The process that started this worker is gone.");
-        abandon(failure);
-        reject(failure);
-      },
-    });
+interface Tasks {
+  /** Rejects when the parent is gone. */
+  next(): Promise<WorkerTask>;
+  /** The task is done: nothing is abandoned for a lease that is not renewed any more. */
+  endLease(): void;
+}
+
+/** Tasks come one after the other; other lines renew the lease, the end of the parent aborts the task. */
+function readTasks(): Tasks {
+  let lease: ReturnType<typeof watchLease> | undefined;
+  let coming = Promise.withResolvers<WorkerTask>();
+  // It is waited for later.
+  coming.promise.catch(() => undefined);
+  parent = new ParentLink({
+    onTask: (task) => {
+      lease = watchLease(task.lease.seconds);
+      coming.resolve(task);
+    },
+    onRenewal: () => lease?.renew(),
+    onGone: () => {
+      const failure = new Failure("interrupted", "The process that started this worker is gone.");
+      abandon(failure);
+      coming.reject(failure);
+    },
   });
+  return {
+    next: async () => {
+      const task = await coming.promise;
+      coming = Promise.withResolvers<WorkerTask>();
+      coming.promise.catch(() => undefined);
+      return task;
+    },
+    endLease: () => {
+      lease?.end();
+      lease = undefined;
+    },
+  };
 }
 
 /** Measured by the monotonic clock: whoever sets the time neither ends nor prolongs a lease. */
-function watchLease(seconds: number): { renew: () => void } {
+function watchLease(seconds: number): { renew: () => void; end: () => void } {
   let renewedAtMs = performance.now();
-  setInterval(() => {
+  const timer = setInterval(() => {
     if (performance.now() - renewedAtMs < seconds * 1000) return;
     const message = `The lease was not renewed for ${seconds} seconds, so the worker stopped.`;
     abandon(new Failure("interrupted", message, { retry: "backoff" }));
@@ -158,6 +187,7 @@ function watchLease(seconds: number): { renew: () => void } {
     renew: () => {
       renewedAtMs = performance.now();
     },
+    end: () => clearInterval(timer),
   };
 }
 

@@ -1,5 +1,5 @@
 /**
- * Starts workers: child processes here, Jobs of a cluster later. A worker does one task. `Task` and
+ * Starts workers: child processes here, Jobs of a cluster later. A worker does one task at a time. `Task` and
  * `Message` are JSON values; what they mean is the contract between engine and worker, not the launcher's.
  */
 export interface WorkerLauncher<Task, Message> {
@@ -22,6 +22,11 @@ export interface LaunchOptions<Message> {
   readonly onMessage: (message: Message) => void | Promise<void>;
   /** Where the worker's standard output goes; default: none of it is read. */
   readonly output?: WorkerOutput;
+  /**
+   * Tasks of one series may be done by one process, one after the other, which spares its start: one of them `stays` for
+   * a few seconds when it has done its task, for the next. To whoever launches it is a worker of its own.
+   */
+  readonly series?: { readonly name: string; readonly stays: boolean };
 }
 
 /**
@@ -45,7 +50,7 @@ export interface RunningWorker {
    * it could not be, or has ended, and `ended` tells.
    */
   handOver(): Promise<string | undefined>;
-  /** Resolves, never rejects, when the worker and everything it started is gone. */
+  /** Resolves, never rejects, when the worker and everything it started is gone, or its process is free for the next. */
   readonly ended: Promise<WorkerEnd>;
 }
 
