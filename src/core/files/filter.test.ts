@@ -1,6 +1,14 @@
+import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { encodeKey } from "../repository/manifest.ts";
-import { compileFilter, compilePatterns, narrowFilter, wholeSource, type FileFilterSpec } from "./filter.ts";
+import { encodeKey, encodeName } from "../repository/manifest.ts";
+import {
+  compileFilter,
+  compilePatterns,
+  narrowFilter,
+  textsInMatches,
+  wholeSource,
+  type FileFilterSpec,
+} from "./filter.ts";
 
 const filter = (spec: Partial<FileFilterSpec>) => compileFilter({ ...wholeSource, ...spec });
 
@@ -35,6 +43,44 @@ describe("patterns", () => {
     const matches = compilePatterns([pattern]);
     expect(matching.filter((key) => !matches(encodeKey(key)))).toEqual([]);
     expect(others.filter((key) => matches(encodeKey(key)))).toEqual([]);
+    const [text = ""] = textsInMatches([pattern]) ?? [];
+    expect(matching.filter((key) => !key.includes(text))).toEqual([]);
+  });
+
+  test("say what every match contains, as it stands in a line of a manifest", () => {
+    // What stands in a pattern, and what that matches.
+    const piece = fc.constantFrom(
+      ...[...'ab é".', "/"].map((character) => [character, character] as const),
+      ["*", ""] as const,
+      ["*", "xy"] as const,
+      ["?", "é"] as const,
+      ["**", "x/y"] as const,
+      ["\\*", "*"] as const,
+      ["**/", ""] as const,
+    );
+    fc.assert(
+      fc.property(fc.array(piece, { minLength: 1, maxLength: 8 }), (pieces) => {
+        const [pattern, key] = [0, 1].map((side) => pieces.map((pair) => pair[side]).join("")) as [
+          string,
+          string,
+        ];
+        fc.pre(key !== "" && compilePatterns([pattern])(encodeKey(key)));
+        const line = encodeName("key", encodeKey(key));
+        expect(textsInMatches([pattern])?.some((text) => line.includes(text)) ?? true).toBe(true);
+      }),
+    );
+  });
+
+  test.each([
+    [["documents/0050/**"], ["documents/0050/"]],
+    [
+      ["/a/long/*.tmp", "*.pdf"],
+      ["a/long/", ".pdf"],
+    ],
+    [["*", "a"], undefined],
+    [["caf\u00e9/menu"], ["/menu"]],
+  ])("%j have %j in every match", (patterns, texts) => {
+    expect(textsInMatches(patterns)).toEqual(texts);
   });
 
   test("match names that are not UTF-8 byte by byte", () => {

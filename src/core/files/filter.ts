@@ -82,6 +82,39 @@ export function compilePatterns(patterns: readonly string[]): (key: FileKey) => 
   return matcher(patterns.map((pattern) => expression(parsePattern(pattern))));
 }
 
+/**
+ * A text for each pattern that every key which matches it contains, printable ASCII without quotes and backslashes:
+ * it stands so in whatever the key is written in. Undefined where a pattern has none: nothing can be said then.
+ */
+export function textsInMatches(patterns: readonly string[]): readonly string[] | undefined {
+  const texts = patterns.map((pattern) => longestText(parsePattern(pattern)));
+  return texts.includes("") ? undefined : texts;
+}
+
+/** The same for one key and no other. */
+export const textsInKey = (key: FileKey): readonly string[] | undefined =>
+  notPlain.test(key) ? undefined : [key];
+
+const notPlain = /[^\x20\x21\x23-\x5b\x5d-\x7e]+/;
+
+function longestText({ names }: Pattern): string {
+  const texts: string[] = [];
+  let text = "";
+  for (const name of names) {
+    // Between two names there always is a slash, whatever they stand for.
+    if (text !== "") text += "/";
+    const [first = "", ...others] = name.includes("\\") ? ["", ""] : name.split(/[*?]+/);
+    text += first;
+    for (const other of others) {
+      texts.push(text);
+      text = other;
+    }
+  }
+  return [...texts, text]
+    .flatMap((one) => one.split(notPlain))
+    .reduce((a, b) => (b.length > a.length ? b : a));
+}
+
 interface Pattern {
   readonly anchored: boolean;
   readonly folderOnly: boolean;

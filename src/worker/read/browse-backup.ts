@@ -1,4 +1,4 @@
-import { compilePatterns } from "../../core/files/filter.ts";
+import { compilePatterns, textsInMatches } from "../../core/files/filter.ts";
 import { showKey, type ManifestEntry } from "../../core/repository/manifest.ts";
 import type { BackupMetadata, DatabaseInventory } from "../../core/repository/metadata.ts";
 import type { BrowseBackupResult, BrowseItem, TaskOf } from "../../contract/worker-task.ts";
@@ -30,7 +30,8 @@ export async function browseBackup(task: TaskOf<"browse-backup">, run: TaskRun):
     result.bytes += artifact.plainBytes;
     report(run, { type: "file", path, size: artifact.plainBytes, modifiedAt: metadata.createdAt });
   }
-  for await (const entry of manifestEntries(run, metadata, keys)) {
+  const texts = task.pattern === undefined ? undefined : textsInMatches([task.pattern]);
+  for await (const entry of manifestEntries(run, metadata, keys, texts)) {
     run.signal.throwIfAborted();
     if (!matches(entry.key)) continue;
     result.files += 1;

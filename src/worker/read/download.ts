@@ -3,6 +3,7 @@ import { write } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Failure } from "../../core/failure.ts";
+import { textsInKey } from "../../core/files/filter.ts";
 import { encodeKey, showKey } from "../../core/repository/manifest.ts";
 import type { BackupMetadata } from "../../core/repository/metadata.ts";
 import { namedStoredFiles } from "../../core/repository/stored-files.ts";
@@ -66,7 +67,7 @@ async function findEntry(
   keys: BackupKeys,
 ): Promise<AsyncIterable<Buffer>> {
   const key = encodeKey(task.path.replace(/^\/+/, ""));
-  for await (const entry of manifestEntries(run, metadata, keys)) {
+  for await (const entry of manifestEntries(run, metadata, keys, textsInKey(key))) {
     if (entry.key < key) continue;
     if (entry.key !== key) break;
     if (entry.kind === "file") return readEntry(run, task.backupId, keys, entry);

@@ -17,15 +17,20 @@ const longestLineBytes = 1 << 20;
 const batchBytes = 20 << 10;
 const newline = 10;
 
-/** Every entry of a backup's file manifest, in byte order of keys; none where it has no files. */
+/**
+ * Every entry of a backup's file manifest, in byte order of keys; none where it has no files. `texts`: as of
+ * `manifestLines`.
+ */
 export async function* manifestEntries(
   run: TaskRun,
   metadata: BackupMetadata,
   keys: BackupKeys,
+  texts?: readonly string[],
 ): AsyncGenerator<ManifestEntry, void, undefined> {
   const files = metadata.components.files;
   if (files === undefined) return;
-  for await (const batch of manifestBatches(run, metadata.backupId, files.manifest, keys)) yield* batch;
+  for await (const batch of manifestLines(run, metadata.backupId, files.manifest, keys, texts))
+    for (const line of batch) yield line.entry;
 }
 
 /**
@@ -50,17 +55,25 @@ export async function* manifestBatches(
   }
 }
 
-/** The same as lines that are not decoded yet. */
+/**
+ * The same as lines that are not decoded yet. With `texts` (see `textsInMatches`) files are left out, many at a time and
+ * unread, whose keys have none of them; those that come need not have one either, and folders always come.
+ */
 export async function* manifestLines(
   run: TaskRun,
   backupId: string,
   manifest: StoredFile,
   keys: BackupKeys,
+  texts?: readonly string[],
 ): AsyncGenerator<readonly ManifestLine[], void, undefined> {
   const place = { store: run.store, projectId: run.context.projectId, backupId, key: keys.data };
+  const needles =
+    texts === undefined ? undefined : [...texts, ...alwaysWanted].map((text) => Buffer.from(text));
+  const isWanted = needles && ((piece: Buffer) => needles.some((needle) => piece.includes(needle)));
+  const source = readStoredFile(place, manifest);
   let previous: FileKey | undefined;
-  for await (const texts of splitLines(readStoredFile(place, manifest), `${manifest.name} of ${backupId}`)) {
-    const lines = texts.map((text) => new ManifestLine(text));
+  for await (const batch of splitLines(source, `${manifest.name} of ${backupId}`, isWanted)) {
+    const lines = batch.map((text) => new ManifestLine(text));
     for (const { key } of lines) {
       assertOrder(previous, key);
       previous = key;
@@ -69,10 +82,14 @@ export async function* manifestLines(
   }
 }
 
-/** Cuts a stream of UTF-8 bytes into its lines, some of them at a time. */
+/** In the line of a folder, and of a key that is not written as it is. */
+const alwaysWanted = ['/","kind":"', '{"keyHex":"'];
+
+/** Cuts a stream of UTF-8 bytes into its lines, some of them at a time; those of which none is wanted are left out. */
 export async function* splitLines(
   source: AsyncIterable<Buffer>,
   what: string,
+  isWanted?: (lines: Buffer) => boolean,
 ): AsyncGenerator<string[], void, undefined> {
   let rest: Buffer = Buffer.alloc(0);
   for await (const chunk of source) {
@@ -86,9 +103,9 @@ export async function* splitLines(
         continue;
       }
       const whole = piece.subarray(0, end);
-      const text = rest.length === 0 ? whole.toString() : Buffer.concat([rest, whole]).toString();
+      const lines = rest.length === 0 ? whole : Buffer.concat([rest, whole]);
       rest = Buffer.from(piece.subarray(end + 1));
-      yield text.split("\n");
+      if (isWanted?.(lines) ?? true) yield lines.toString().split("\n");
     }
   }
   if (rest.length > 0) throw new Failure("manifest-damaged", `${what} ends inside a line.`);

@@ -4,6 +4,7 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -154,6 +155,30 @@ describe("a restore of files", () => {
     expect(existsSync(join(target, "docs/a.txt"))).toBe(false);
     expect(existsSync(join(target, "empty"))).toBe(false);
     expect(lstatSync(join(target, "docs")).mtimeMs).toBe(lstatSync(join(source, "docs")).mtimeMs);
+  });
+
+  test("of one path in a long manifest brings it, wherever it stands, with the folders above it", async () => {
+    const large = join(source, "library");
+    for (const folder of ["library/first", "library/last"])
+      mkdirSync(join(source, folder), { recursive: true });
+    for (let i = 0; i < 600; i += 1) writeFileSync(join(large, `middle-${String(i).padStart(3, "0")}`), "x");
+    for (const folder of ["first", "last"]) {
+      writeFileSync(join(large, folder, 'a "quoted" name.txt'), folder);
+      writeFileSync(Buffer.concat([Buffer.from(`${large}/${folder}/`), Buffer.of(0xff)]), folder);
+    }
+    chmodSync(large, 0o750);
+    const { backupId: long } = await backUpFolder(place, source, { number: 2 });
+    const restored = ["first", "last"].flatMap((folder) => [
+      `${folder}/a "quoted" name.txt`,
+      Buffer.concat([Buffer.from(`${folder}/`), Buffer.of(0xff)]),
+    ]);
+    await restoreTo(place, target, long, { include: ["library/*st/**", "middle-3?7"] });
+    for (const name of [...restored, "middle-307"]) {
+      const path = Buffer.concat([Buffer.from(`${target}/library/`), Buffer.from(name)]);
+      expect(existsSync(path), String(name)).toBe(true);
+    }
+    expect(readdirSync(join(target, "library")).length).toBe(2 + 10);
+    expect(lstatSync(join(target, "library")).mode & 0o777).toBe(0o750);
   });
 
   test("of paths that match nothing is refused, unless something is to be removed", async () => {

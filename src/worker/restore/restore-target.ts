@@ -1,6 +1,6 @@
 import { generatedFilePatterns } from "../../core/applications/application-profile.ts";
 import { applicationProfiles } from "../../core/applications/application-profiles.ts";
-import { compileFilter, compilePatterns, type FileFilter } from "../../core/files/filter.ts";
+import { compileFilter, compilePatterns, textsInMatches, type FileFilter } from "../../core/files/filter.ts";
 import { isBucketUrl, isSameBucket, parseBucketUrl } from "../../core/files/bucket-url.ts";
 import { Failure } from "../../core/failure.ts";
 import type { FileTarget } from "../../core/ports/file-target.ts";
@@ -44,11 +44,14 @@ export async function openRestoreSource(
     );
   }
   const isIncluded = includedKeys(include);
-  const lines = () => manifestLines(run, backupId, manifest, keys);
+  const texts = textsInMatches(include);
+  const lines = () => manifestLines(run, backupId, manifest, keys, texts);
   const entries =
     include.length === 0
-      ? () => allEntries(lines())
-      : rememberFew(() => includedEntries(lines(), isIncluded));
+      ? () => allEntries(manifestLines(run, backupId, manifest, keys))
+      : rememberFew(JSON.stringify([run.context, backupId, manifest, include]), () =>
+          includedEntries(lines(), isIncluded),
+        );
   return { metadata, keys, entries };
 }
 
@@ -77,14 +80,17 @@ async function* includedEntries(
   }
 }
 
+/** The last small selection: a sealed backup does not change, and the process that planned a restore carries it out. */
+let remembered: { readonly what: string; readonly entries: readonly ManifestEntry[] } | undefined;
+
 /** Reads a selection that turns out to be small from memory the second time. */
 function rememberFew(
+  what: string,
   read: () => AsyncIterable<readonly ManifestEntry[]>,
 ): () => AsyncIterable<readonly ManifestEntry[]> {
-  let known: readonly ManifestEntry[] | undefined;
   return async function* entries() {
-    if (known !== undefined) {
-      yield known;
+    if (remembered?.what === what) {
+      yield remembered.entries;
       return;
     }
     const seen: ManifestEntry[] = [];
@@ -92,7 +98,7 @@ function rememberFew(
       if (seen.length <= fewEntries) seen.push(...batch);
       yield batch;
     }
-    if (seen.length <= fewEntries) known = seen;
+    if (seen.length <= fewEntries) remembered = { what, entries: seen };
   };
 }
 
