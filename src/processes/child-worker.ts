@@ -4,7 +4,7 @@ import { Socket } from "node:net";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import type { LaunchOptions, RunningWorker, WorkerEnd, WorkerOutput } from "../core/ports/worker-launcher.ts";
-import { identifyProcess, killGroup } from "./process-identity.ts";
+import { identifyProcess, killGroup, observeProcess } from "./process-identity.ts";
 import { isAdoptable, isFree, parseLine, readLines, readTail } from "./worker-lines.ts";
 
 export interface ChildWorkerOptions {
@@ -51,10 +51,11 @@ export class ChildWorker<Message> {
     });
   }
 
-  /** It can be given a task. */
+  /** It can be given a task. Of one that has just died its parent may not have heard yet. */
   get isUsable(): boolean {
     const { pid, exitCode, signalCode } = this.child;
-    return pid !== undefined && exitCode === null && signalCode === null && (this.#run?.isOver ?? true);
+    if (pid === undefined || exitCode !== null || signalCode !== null) return false;
+    return (this.#run?.isOver ?? true) && observeProcess(identifyProcess(pid)) !== "dead";
   }
 
   /** `onFree`: it stays when it has done the task, and is told of then; not given: it ends with it. */

@@ -185,3 +185,68 @@ describe("a worker that is expected", () => {
     }, 20_000);
   });
 });
+
+describe("workers of a series", () => {
+  /** Answers each task with itself and its process; stays where it is asked to. */
+  const staying = `
+    let task, stays = false;
+    const answer = () => { say({ task, pid: process.pid }); if (!stays) process.exit(0); say({ free: true }); task = undefined; stays = false; };
+    for (;;) {
+      const { value, done } = await lines.next();
+      if (done) process.exit(1);
+      const line = JSON.parse(value);
+      if (line.stay) stays = true;
+      else if (line.task !== undefined) { task = line.task; setTimeout(answer, 50); }
+      else say({ stray: line });
+    }
+  `;
+  const begin = async (of: ReturnType<typeof launcher>, task: number, name: string, stays: boolean) => {
+    const messages: Message[] = [];
+    const onMessage = (message: Message) => void messages.push(message);
+    const worker = await of.launch({ task }, { onMessage, series: { name, stays } });
+    return {
+      worker,
+      messages,
+      end: async () => ({ end: await worker.ended, pid: messages.at(-1)?.["pid"] }),
+    };
+  };
+
+  it("are one process, as long as it is to stay", async () => {
+    const workers = launcher(staying);
+    const first = await begin(workers, 1, "a", true);
+    const { end, pid } = await first.end();
+    expect(end).toEqual({ exitCode: 0, errorOutput: "" });
+    const other = await begin(workers, 2, "b", false);
+    expect((await other.end()).pid).not.toBe(pid);
+    const second = await begin(workers, 3, "a", false);
+    // What is said to a run that is over does not reach the one that its process does now.
+    first.worker.renewLease();
+    first.worker.stop();
+    first.worker.kill();
+    await expect(first.worker.handOver()).resolves.toBeUndefined();
+    expect((await second.end()).pid).toBe(pid);
+    expect(first.messages).toEqual([{ task: 1, pid }]);
+    expect(second.messages).toEqual([{ task: 3, pid }]);
+    const third = await begin(workers, 4, "a", false);
+    expect((await third.end()).pid).not.toBe(pid);
+  });
+
+  it("get a new one where it died while it was free", async () => {
+    const workers = launcher(staying);
+    const { pid } = await (await begin(workers, 1, "a", true)).end();
+    process.kill(Number(pid), "SIGKILL");
+    await vi.waitFor(() => expect(runs(Number(pid))).toBe(false), 5_000);
+    const second = await begin(workers, 2, "a", false);
+    expect(await second.end()).toMatchObject({ end: { exitCode: 0 } });
+  });
+
+  it("do not get one that was told to stop", async () => {
+    const workers = launcher(`process.on("SIGTERM", () => undefined); ${staying}`, 60_000);
+    const first = await begin(workers, 1, "a", true);
+    first.worker.stop();
+    const { pid } = await first.end();
+    const second = await begin(workers, 2, "a", false);
+    expect((await second.end()).pid).not.toBe(pid);
+    await vi.waitFor(() => expect(runs(Number(pid))).toBe(false), 5_000);
+  });
+});

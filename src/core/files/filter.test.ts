@@ -50,7 +50,7 @@ describe("patterns", () => {
   test("say what every match contains, as it stands in a line of a manifest", () => {
     // What stands in a pattern, and what that matches.
     const piece = fc.constantFrom(
-      ...[...'ab é".', "/"].map((character) => [character, character] as const),
+      ...["a", "b", " ", "é", '"', ".", "/"].map((character) => [character, character] as const),
       ["*", ""] as const,
       ["*", "xy"] as const,
       ["?", "é"] as const,
